@@ -1,0 +1,58 @@
+"""residua: the residual-learning workbench. The public API is imported when it is first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "create_model": "residua.loading",
+    "list_models": "residua.registry",
+    "describe": "residua.describe",
+    "fit": "residua.train",
+    "load_model": "residua.loading",
+    "load_run": "residua.loading",
+    "evaluate": "residua.evaluation",
+    "Predictor": "residua.deploy",
+    "residual_units": "residua.nn",
+    "ResiduaError": "residua.errors",
+    "UsageError": "residua.errors",
+}
+
+if TYPE_CHECKING:
+    from residua.deploy import Predictor
+    from residua.describe import describe
+    from residua.errors import ResiduaError, UsageError
+    from residua.evaluation import evaluate
+    from residua.loading import create_model, load_model, load_run
+    from residua.nn import residual_units
+    from residua.registry import list_models
+    from residua.train import fit
+
+__all__ = [
+    "Predictor",
+    "ResiduaError",
+    "UsageError",
+    "create_model",
+    "describe",
+    "evaluate",
+    "fit",
+    "list_models",
+    "load_model",
+    "load_run",
+    "residual_units",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'residua' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value  # the next access is a plain attribute
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

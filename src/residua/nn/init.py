@@ -1,0 +1,33 @@
+"""Initialisation."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from residua.nn.residual import residual_units
+
+
+def he_init(model: nn.Module) -> None:
+    """Draw every convolution from N(0, 2 / fan-out) (He et al. 2015b, eq. 14); norms start as the identity."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+def zero_init_branches(model: nn.Module) -> None:
+    """Make every branch start at zero, so that every unit starts as its shortcut (Goyal et al. 2017, sec. 5.1).
+
+    What is set to zero is the weight of the branch's last layer that has one: its last norm in the original order,
+    its last convolution under pre-activation.
+    """
+    for unit in residual_units(model).values():
+        layers = [m for m in unit.branch.modules() if isinstance(getattr(m, "weight", None), nn.Parameter)]
+        if layers:
+            nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]
+            if isinstance(getattr(layers[-1], "bias", None), nn.Parameter):
+                nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]

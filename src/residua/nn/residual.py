@@ -1,0 +1,110 @@
+"""The residual unit, the one class behind every skip connection, and the chain that hands context through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from residua.nn.drop import DropPath
+from residua.nn.merge import Add, Merge
+
+
+class ContextModule(nn.Module):
+    """A module whose ``forward`` takes keyword context (a mask, a time, a class) beside its input."""
+
+
+class Chain(nn.Sequential, ContextModule):
+    """A Sequential that passes context on to those of its children that take it."""
+
+    def forward(self, x: Tensor, **context: Any) -> Tensor:
+        """Apply the children in order."""
+        for module in self:
+            x = module(x, **context) if isinstance(module, ContextModule) else module(x)
+        return x
+
+
+class Residual(ContextModule):
+    """``y = activation(merge(x, shortcut(x), drop_path(branch(x))))`` (He et al. 2015, eq. 1 and 2).
+
+    The sum is a module of its own (``merge``), so hooks can see what goes into it and what comes out.
+
+    Args:
+        branch: the residual function F; gets the unit's context if it is a ContextModule.
+        shortcut: identity by default.
+        merge: ``Add`` by default; ``BranchOnly`` makes the unit plain.
+        activation: applied to the merged value; identity by default.
+        drop_path: the branch's drop rate in [0, 1), per sample, or a ``DropPath``.
+
+    Shapes: input ``(N, ...)``; what shortcut and branch give must fit the merge (equal shapes for ``Add``).
+
+    """
+
+    def __init__(
+        self,
+        branch: nn.Module,
+        shortcut: nn.Module | None = None,
+        *,
+        merge: Merge | None = None,
+        activation: nn.Module | None = None,
+        drop_path: float | DropPath = 0.0,
+    ) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = nn.Identity() if shortcut is None else shortcut
+        self.merge = Add() if merge is None else merge
+        self.activation = nn.Identity() if activation is None else activation
+        self.drop_path = drop_path if isinstance(drop_path, DropPath) else DropPath(drop_path)
+        self.recompute = False  # see ``recomputing``
+
+    def forward(self, x: Tensor, **context: Any) -> Tensor:
+        """Apply the unit to ``x``."""
+        if self.recompute and self.training and torch.is_grad_enabled():
+            frozen = lambda: (nullcontext(), _frozen_statistics(self))  # noqa: E731
+            return checkpoint(self._unit, x, use_reentrant=False, context_fn=frozen, **context)  # type: ignore[return-value]
+        return self._unit(x, **context)
+
+    def _unit(self, x: Tensor, **context: Any) -> Tensor:
+        shortcut = self.shortcut(x)
+        if self.drop_path.skips_batch():
+            return self.activation(self.merge.without_branch(x, shortcut))
+        branch = self.branch(x, **context) if isinstance(self.branch, ContextModule) else self.branch(x)
+        return self.activation(self.merge(x, shortcut, self.drop_path(branch)))
+
+
+def residual_units(model: nn.Module) -> dict[str, Residual]:
+    """Every ``Residual`` of a model by its module name, in the order of registration (which is that of depth)."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, Residual)}
+
+
+@contextmanager
+def recomputing(model: nn.Module, enabled: bool = True) -> Iterator[None]:
+    """While open, the units of ``model`` keep only their input and recompute the rest in the backward pass.
+
+    Batch statistics are updated once all the same: the second pass leaves them alone.
+    """
+    units = list(residual_units(model).values()) if enabled else []
+    for unit in units:
+        unit.recompute = True
+    try:
+        yield
+    finally:
+        for unit in units:
+            unit.recompute = False
+
+
+@contextmanager
+def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
+    tracked = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        norm.track_running_stats = False  # in training mode: use the batch's statistics, update none
+    try:
+        yield
+    finally:
+        for norm, value in zip(norms, tracked, strict=True):
+            norm.track_running_stats = value

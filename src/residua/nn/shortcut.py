@@ -1,0 +1,69 @@
+"""Shortcuts where a unit changes shape (He et al. 2015, sec. 3.3 and 4.1: options A, B and C)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from residua.errors import UsageError
+
+Option = Literal["A", "A-split", "B", "C"]
+
+
+class PadShortcut(nn.Module):
+    """Option A: subsample every ``stride``-th pixel, then append zero channels; no parameters.
+
+    ``split`` puts the zeros on both sides (half before, half after), as one widely used peer does.
+    Shapes: ``(N, C, H, W)`` to ``(N, C', ceil(H / stride), ceil(W / stride))``.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, *, split: bool = False) -> None:
+        super().__init__()
+        if out_channels < in_channels:
+            raise UsageError(
+                f"shortcut option A pads channels and cannot go from {in_channels} to {out_channels}; use option B"
+            )
+        extra = out_channels - in_channels
+        self.before = extra // 2 if split else 0
+        self.after = extra - self.before
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Subsample and pad."""
+        # indexing, not pooling: identity values travel, and their gradient with them
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return f"stride={self.stride}, zeros={self.before}+{self.after}"
+
+
+class Projection(nn.Sequential):
+    """A strided 1x1 convolution, with a norm where the unit has the original order (options B and C)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, *, norm: bool = True) -> None:
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        parts["conv"] = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+        if norm:
+            parts["norm"] = nn.BatchNorm2d(out_channels)
+        super().__init__(parts)
+
+
+def make_shortcut(
+    option: Option, in_channels: int, out_channels: int, stride: int = 1, *, norm: bool = True
+) -> nn.Module:
+    """The shortcut of a unit.
+
+    A, A-split: identity where the shape stays, padding where it changes. B: projection where it changes (a stride
+    of 2 changes it even if the channels stay). C: projection everywhere.
+    """
+    if option not in ("A", "A-split", "B", "C"):
+        raise UsageError(f"shortcut option must be 'A', 'A-split', 'B' or 'C', not {option!r}")
+    changes = stride != 1 or in_channels != out_channels
+    if option == "C" or (option == "B" and changes):
+        return Projection(in_channels, out_channels, stride, norm=norm)
+    if not changes:
+        return nn.Identity()
+    return PadShortcut(in_channels, out_channels, stride, split=option == "A-split")
