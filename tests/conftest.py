@@ -1,0 +1,56 @@
+"""What every test gets: one torch thread a worker, a home of its own, and the images beside the checkout if there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before torch is imported by anything: OpenMP reads these once.
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", MPLBACKEND="Agg")
+
+settings.register_profile("residua", deadline=None, print_blob=True)  # workers share cores: no time limit
+settings.load_profile("residua")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real images and published checkpoints beside the checkout; tests that need it skip without it."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip(f"needs the real images of ../shared/data beside {ROOT.name}, which are not here")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or leaves anything in the user's home or caches."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "USERPROFILE"):
+            patch.setenv(name, str(home))
+        for name in (
+            "XDG_CACHE_HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "TORCH_HOME",
+            "TORCHINDUCTOR_CACHE_DIR",
+        ):
+            patch.setenv(name, str(home / name.lower()))
+        for name in [name for name in os.environ if name.startswith("RESIDUA_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """A test that sets the number of threads does not set it for the next one."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
