@@ -127,7 +127,7 @@ def set_up(extra: str) -> None:
 
 
 def run(command: list[str], job: Job) -> int:
-    """Run ``command`` in the checkout and wait, however often Ctrl-C is pressed: it may be saving its work."""
+    """Run ``command`` in the checkout and wait, however often Ctrl-C is pressed: it may be saving."""
     process = subprocess.Popen(command, cwd=ROOT, env={**_environment(), **dict(job.environment)})
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
@@ -221,7 +221,7 @@ def _write_stamp(stamp: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    """Let one set-up at a time work in this folder. The lock is on this very file, so nothing is left over."""
+    """Let one set-up at a time work in this folder. The lock is on this very file: nothing is left."""
     with Path(__file__).open("rb+") as file:
         if not _try_lock(file.fileno(), wait=False):
             _say("another set-up works in this folder; waiting for it")

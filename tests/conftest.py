@@ -1,4 +1,4 @@
-"""What every test gets: one torch thread a worker, a home of its own, and the images beside the checkout if there."""
+"""What every test gets: one torch thread, a home of its own, and the real images if they are there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real images and published checkpoints beside the checkout; tests that need it skip without it."""
+    """The folder of real images and published checkpoints beside the checkout, or the test is skipped."""
     folder = ROOT.parent / "shared"
     if not (folder / "data").is_dir():
         pytest.skip(f"needs the real images of ../shared/data beside {ROOT.name}, which are not here")
