@@ -1,0 +1,175 @@
+"""``residua doctor``: what this machine has, what that means for training, and how to get what is missing."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from residua.machine import Machine, describe_machine, extras, machine
+
+SCHEMA = 1
+
+# Of the extras, those that serve users; `make test` and `make check` install the others by themselves.
+EXTRA_USES = {
+    "track": "TensorBoard logs while training",
+    "compat": "comparisons with torchvision and timm",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the diagnosis; ``missing`` is something that would help and can be had."""
+
+    subject: str
+    status: Literal["ok", "note", "missing"]
+    found: str
+    meaning: str
+
+
+def doctor(*, json: bool = False) -> None:
+    """Say what this machine has, what it means for training, and how to get what is missing.
+
+    Args:
+        json: print one JSON object instead of the table.
+    """
+    findings = list(diagnose(machine()))
+    if json:
+        report = {"schema": SCHEMA, "machine": describe_machine(), "findings": [asdict(f) for f in findings]}
+        print(json_module.dumps(report))
+    elif sys.stdout.isatty():
+        _print_table(findings)
+    else:
+        for finding in findings:
+            print(f"{finding.status:8}{finding.subject}: {finding.found}: {finding.meaning}")
+
+
+def diagnose(found: Machine) -> Iterator[Finding]:
+    """What a machine's parts mean for the user."""
+    yield _versions(found)
+    yield _processor(found)
+    yield _threads(found)
+    yield _memory(found)
+    yield _compiler(found)
+    yield _gpu(found)
+    yield from _extras()
+
+
+def _versions(found: Machine) -> Finding:
+    shown = ", ".join(
+        f"{name} {found.versions[name]}" for name in ("residua", "torch", "numpy") if name in found.versions
+    )
+    return Finding(
+        subject="versions", status="ok", found=f"Python {found.python}, {shown}", meaning=f"on {found.system}"
+    )
+
+
+def _processor(found: Machine) -> Finding:
+    flags = " ".join(found.instructions) or "no vector instructions that torch uses"
+    if found.has_fast_bf16:
+        status, meaning = "ok", "bfloat16 in hardware: --precision bf16 can be faster than float32"
+    else:
+        status, meaning = "note", "no bfloat16 in hardware: training stays in float32"
+    return Finding(subject="processor", status=status, found=f"{found.cpu} ({flags})", meaning=meaning)
+
+
+def _threads(found: Machine) -> Finding:
+    import torch
+
+    threads, usable = torch.get_num_threads(), found.usable_cores
+    total = (
+        f"torch uses {threads} of {usable} usable cores ({found.logical_cores or 'unknown'} in the machine)"
+    )
+    cause = "OMP_NUM_THREADS" if os.environ.get("OMP_NUM_THREADS") else "the process's own setting"
+    if threads < usable:
+        return Finding(
+            subject="threads",
+            status="note",
+            found=total,
+            meaning=f"{cause} holds torch back; unset it or give --threads {usable}",
+        )
+    if threads > usable:
+        meaning = f"more threads than cores slow each other down; give --threads {usable}"
+        return Finding(subject="threads", status="note", found=total, meaning=meaning)
+    return Finding(subject="threads", status="ok", found=total, meaning="all cores that this process may use")
+
+
+def _memory(found: Machine) -> Finding:
+    shown = f"{_gib(found.memory_available)} available of {_gib(found.memory)}"
+    meaning = "holds the images, the network and its activations; if it runs short, lower --batch-size"
+    return Finding(subject="memory", status="ok", found=shown, meaning=meaning)
+
+
+def _compiler(found: Machine) -> Finding:
+    compiler = found.compiler
+    if compiler.problem is None:
+        meaning = "torch.compile works on the CPU"
+        return Finding(
+            subject="compiler", status="ok", found=compiler.version or compiler.name, meaning=meaning
+        )
+    if compiler.problem == "not found":
+        remedy = (
+            "install g++ (Debian, Ubuntu: sudo apt install g++ python3-dev; macOS: xcode-select --install)"
+        )
+        shown = f"no C++ compiler ({compiler.name} not found)"
+    else:
+        remedy, shown = "install what it lacks", f"{compiler.version or compiler.name}: {compiler.problem}"
+    return Finding(
+        subject="compiler",
+        status="missing",
+        found=shown,
+        meaning=f"training on the CPU is not compiled; {remedy}",
+    )
+
+
+def _gpu(found: Machine) -> Finding:
+    if not found.gpus:
+        meaning = "training runs on the CPU; for an NVIDIA card install its driver and a CUDA build of torch"
+        return Finding(subject="gpu", status="note", found="none that torch can use", meaning=meaning)
+    shown = "; ".join(
+        f"{gpu.name}, {_gib(gpu.memory)}, capability {gpu.capability[0]}.{gpu.capability[1]}, CUDA {gpu.cuda}"
+        for gpu in found.gpus
+    )
+    fast = all(gpu.has_fast_bf16 for gpu in found.gpus)
+    meaning = "training runs here, in bf16" if fast else "training runs here; no bfloat16 in hardware"
+    return Finding(subject="gpu", status="ok", found=shown, meaning=meaning)
+
+
+def _extras() -> Iterator[Finding]:
+    table = extras()
+    if not table:
+        meaning = "residua runs from a folder; pip install . lets it see its extras"
+        yield Finding(subject="extras", status="note", found="residua is not installed", meaning=meaning)
+    for name in (name for name in table if name in EXTRA_USES):
+        lacking = [part for part, version in table[name].items() if version is None]
+        if lacking:
+            yield Finding(
+                subject=f"extra {name}",
+                status="missing",
+                found=f"without {', '.join(lacking)}",
+                meaning=f"for {EXTRA_USES[name]}: pip install 'residua[{name}]'",
+            )
+        else:
+            shown = ", ".join(f"{part} {version}" for part, version in table[name].items())
+            yield Finding(subject=f"extra {name}", status="ok", found=shown, meaning=EXTRA_USES[name])
+
+
+def _gib(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
+
+
+def _print_table(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text  # plain text: residua[track] is no markup
+
+    colours = {"ok": "green", "note": "yellow", "missing": "red"}
+    table = Table("", "found", "what it means", box=None)
+    for finding in findings:
+        table.add_row(
+            Text(finding.subject, style=colours[finding.status]), Text(finding.found), Text(finding.meaning)
+        )
+    Console().print(table)
