@@ -1,0 +1,130 @@
+"""What probabilities of N images over K classes are worth. numpy in float64; every share is in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from residua.errors import ResiduaError
+
+BINS = 15  # of equal width (Guo et al. 2017, sec. 2)
+Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+# 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom
+_T95 = (12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356, 2.4469118511, 2.3646242516)
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities float64 (N, K) of logits. Raises ResiduaError if some of them are not numbers."""
+    logits = np.asarray(logits, np.float64)
+    broken = int((~np.isfinite(logits).all(1)).sum())
+    if broken:
+        raise ResiduaError(
+            f"the network gives logits that are not finite for {broken} of {len(logits)} images"
+        )
+    shifted = logits - logits.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def log_mean(log_probabilities: Sequence[np.ndarray]) -> np.ndarray:
+    """Logarithm of the mean of probabilities: views of an image, or members of an ensemble. (N, K) each and out."""
+    if len(log_probabilities) == 1:
+        return log_probabilities[0]
+    stack = np.stack(log_probabilities)
+    top = stack.max(0)
+    return top + np.log(np.exp(stack - top).mean(0))
+
+
+def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes stand before the true one, int64 (N,). Of equal scores the first class leads, as in argmax."""
+    true = scores[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(scores.shape[1]) < labels[:, None]
+    return ((scores > true) | ((scores == true) & earlier)).sum(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfidenceBin:
+    """Images whose highest probability fell into one of the ``BINS``; None where there are none."""
+
+    n: int
+    confidence: float | None  # mean of the highest probability
+    accuracy: float | None
+
+
+def reliability(log_probabilities: np.ndarray, labels: np.ndarray) -> list[ConfidenceBin]:
+    """Confidence against accuracy in ``BINS`` intervals (lo, hi] of equal width."""
+    confidence = np.exp(log_probabilities.max(1))
+    correct = log_probabilities.argmax(1) == labels
+    index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = []
+    for number in range(BINS):
+        inside = index == number
+        n = int(inside.sum())
+        bins.append(
+            ConfidenceBin(
+                n=n,
+                confidence=float(confidence[inside].mean()) if n else None,
+                accuracy=float(correct[inside].mean()) if n else None,
+            )
+        )
+    return bins
+
+
+def expected_calibration_error(bins: Sequence[ConfidenceBin]) -> float:
+    """Mean over images of the gap between confidence and accuracy of their bin (Guo et al. 2017, eq. 3)."""
+    total = sum(item.n for item in bins)
+    gaps = [item.n * abs(item.confidence - item.accuracy) for item in bins if item.n]  # type: ignore[operator]
+    return sum(gaps) / total
+
+
+def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Images of true class (row) that were given a class (column): int64 (K, K)."""
+    return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class(confusion: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """For every class ``{"class", "n", "recall", "precision"}``; None where there is no image to take it of."""
+    true, predicted, right = confusion.sum(1), confusion.sum(0), confusion.diagonal()
+    return [
+        {
+            "class": name,
+            "n": int(true[i]),
+            "recall": float(right[i] / true[i]) if true[i] else None,
+            "precision": float(right[i] / predicted[i]) if predicted[i] else None,
+        }
+        for i, name in enumerate(names)
+    ]
+
+
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share of ``n`` images (Wilson 1927): honest also near 0 and 1."""
+    share = correct / n
+    centre = share + Z95**2 / (2 * n)
+    half = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
+    scale = 1 + Z95**2 / n
+    return max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval (Student's t) of the mean of at least two values, such as the accuracy of several seeds."""
+    n = len(values)
+    half = t_quantile(n - 1) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    mean = float(np.mean(values))
+    return mean - half, mean + half
+
+
+def t_quantile(freedom: int) -> float:
+    """97.5 % quantile of Student's t, to four digits (Abramowitz & Stegun 1964, 26.7.5, past the table)."""
+    if freedom <= len(_T95):
+        return _T95[freedom - 1]
+    z, v = Z95, freedom
+    return (
+        z
+        + (z**3 + z) / (4 * v)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * v**4)
+    )

@@ -1,0 +1,120 @@
+"""Models out of names, run folders, weight files and other libraries' checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from residua.convert import read_foreign
+from residua.convert.tensors import is_safetensors
+from residua.errors import ResiduaError, UsageError
+from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
+from residua.registry import build, model_spec
+from residua.spec import ModelSpec
+from residua.train.run import RunFolder, resolve_run
+
+# Fields in which a network may differ from the weights that it starts from: they change no tensor's meaning.
+_FREE = {"name", "num_classes", "in_channels", "zero_init", "drop_path", "drop_path_rule", "drop_path_mode"}
+_SUFFIXES = {".safetensors", ".pth", ".pt", ".th"}
+
+_log = logging.getLogger("residua")
+
+
+def create_model(
+    model: str | ModelSpec | Mapping[str, Any],
+    *,
+    pretrained: str | Path | bool | None = None,
+    **changes: Any,
+) -> nn.Module:
+    """Build a network, in training mode, initialised after He et al. from torch's default generator.
+
+    Args:
+        model: a name (``"resnet50"``, ``"cifar_resnet20"``), a spec, or a spec's table.
+        pretrained: start from the weights of a run folder (``"latest"`` included), a weight file or a foreign
+            checkpoint. Another number of classes or of input channels is adapted; what was adapted is
+            logged by the logger ``residua`` and is what ``load_into`` returns. residua ships no weights, so
+            ``True`` is refused.
+        changes: fields of the spec: ``num_classes=10``, ``in_channels=1``, ``shortcut="A"``, ...
+
+    Returns a network from images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``.
+
+    Raises UsageError for an unknown name or field and for weights of another network, ResiduaError for a
+    file that cannot be read.
+
+    """
+    network: nn.Module = build(model_spec(model, **changes))
+    if pretrained is True:
+        raise UsageError(
+            "residua ships no weights: pretrained is a run folder, a weight file or a checkpoint"
+        )
+    if pretrained:
+        adapted = load_into(network, pretrained)
+        level = logging.WARNING if adapted.changed or adapted.fresh else logging.INFO
+        _log.log(level, "%s: %s", pretrained, adapted)
+    return network
+
+
+def load_model(source: str | Path) -> nn.Module:
+    """The trained network of a run folder, a weight file or a foreign checkpoint, in evaluation mode.
+
+    ``source`` is what ``load_weights`` takes. Raises UsageError if there is no such run, ResiduaError for a
+    file that cannot be read or holds another network than it says.
+    """
+    return build_model(load_weights(source))
+
+
+def load_run(source: str | Path = "latest") -> RunFolder:
+    """The run folder that a path, a name under ``runs/`` or ``"latest"`` means. Raises UsageError if none."""
+    return RunFolder(resolve_run(source))
+
+
+def load_weights(source: str | Path) -> Weights:
+    """The tensors, the spec and the description of the images (``data``) of a trained network.
+
+    ``source`` is a run folder, its name under ``runs/``, ``"latest"``, a residua weight file, or another
+    library's checkpoint (``.pth``, ``.th``, ``.pt``, ``.safetensors``), whose network is found out from its
+    keys and shapes. Of a run that is not complete, the last checkpoint counts. Nothing is unpickled.
+
+    Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known
+    network.
+    """
+    path = Path(source)
+    if path.is_file() and path.name != "latest":
+        return _read_file(path)
+    if path.suffix in _SUFFIXES and not path.is_dir():
+        raise UsageError(f"there is no file {path}")
+    run = load_run(source)
+    return dataclasses.replace(read_weights(run.weights), data=run.data)
+
+
+def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:
+    """Put trained weights into ``model``, which may have other classes or input channels.
+
+    Returns what was adapted. Raises UsageError if the networks differ otherwise, also where their tensors
+    would fit (option A with the zeros on both sides has the same tensors as option A without), ResiduaError
+    for a file that cannot be read.
+    """
+    weights = source if isinstance(source, Weights) else load_weights(source)
+    spec: ModelSpec = model.spec  # type: ignore[assignment]
+    own, theirs = spec.to_dict(), weights.spec.to_dict()
+    for key in own:
+        if own["family"] == theirs["family"] and key not in _FREE and own[key] != theirs[key]:
+            raise UsageError(
+                f"the weights are of {weights.spec.name} with {key}={theirs[key]!r}, this {spec.name} has "
+                f"{own[key]!r}: create it with {key}={theirs[key]!r}"
+            )
+    return adapt(model, weights)
+
+
+def _read_file(path: Path) -> Weights:
+    if not is_safetensors(path) or not isinstance(read_about(path).get("spec"), dict):
+        return read_foreign(path)
+    try:
+        return read_weights(path)
+    except UsageError as error:  # the file is wrong, not the caller
+        raise ResiduaError(f"{path}: {error}") from error
