@@ -42,13 +42,17 @@ class Spec:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build the spec from plain values. Raises UsageError for unknown keys, wrong types, a newer schema."""
         if not isinstance(values, Mapping):
-            raise UsageError(f"{cls.__name__} must be a table of keys and values, not {type(values).__name__}")
+            raise UsageError(
+                f"{cls.__name__} must be a table of keys and values, not {type(values).__name__}"
+            )
         known = _hints(cls)
         for key in values:
             if key not in known:
                 raise UsageError(f"{cls.__name__} has no key {key!r}{nearest(str(key), known)}")
         if values.get("schema", SCHEMA) != SCHEMA:
-            raise UsageError(f"{cls.__name__} has schema {values['schema']}; this residua reads schema {SCHEMA}")
+            raise UsageError(
+                f"{cls.__name__} has schema {values['schema']}; this residua reads schema {SCHEMA}"
+            )
         missing = [f.name for f in dataclasses.fields(cls) if _required(f) and f.name not in values]
         if missing:
             raise UsageError(f"{cls.__name__} lacks {', '.join(missing)}")
@@ -196,7 +200,7 @@ def _check(value: Any, hint: Any, where: str) -> Any:
         return value if isinstance(value, hint) else hint.from_dict(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if hint is not bool and isinstance(value, bool) or not isinstance(value, hint):
+    if (hint is not bool and isinstance(value, bool)) or not isinstance(value, hint):
         raise UsageError(f"{where} must be {_NAMES.get(hint, hint.__name__)}, not {value!r}")
     if hint is float and (value != value or value in (float("inf"), float("-inf"))):
         raise UsageError(f"{where} must be a finite number, not {value}")

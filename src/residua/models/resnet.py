@@ -46,7 +46,9 @@ class ResNetSpec(ModelSpec):
                 f"depths and widths must be equally long and not empty: {list(self.depths)}, {list(self.widths)}"
             )
         if min(self.depths) < 1 or min(self.widths) < 1:
-            raise UsageError(f"every stage needs a unit and a channel: {list(self.depths)}, {list(self.widths)}")
+            raise UsageError(
+                f"every stage needs a unit and a channel: {list(self.depths)}, {list(self.widths)}"
+            )
         if not 0 <= self.drop_path < 1:
             raise UsageError(f"drop_path must be in [0, 1), not {self.drop_path}")
         if self.drop_path and self.merge == "branch_only":
@@ -75,7 +77,9 @@ def build(spec: ResNetSpec) -> ImageClassifier:
 
     from residua import nn as bricks
 
-    stem = {"imagenet": bricks.ImageNetStem, "cifar": bricks.CifarStem}[spec.stem](spec.in_channels, spec.widths[0])
+    stem = {"imagenet": bricks.ImageNetStem, "cifar": bricks.CifarStem}[spec.stem](
+        spec.in_channels, spec.widths[0]
+    )
     rates = iter(bricks.drop_path_rates(spec.drop_path_rule, spec.drop_path, sum(spec.depths)))
     stages, channels, preactivated = [], spec.widths[0], True  # the stem ends with norm and activation
     for depth, width, out_channels, stride in zip(
@@ -152,7 +156,10 @@ def cifar_spec(depth: int, *, unit: str | None = None, plain: bool = False) -> R
 
     ``unit`` decides where both formulas fit; basic by default. Raises UsageError for a depth that fits none.
     """
-    fits = {kind: depth > 2 and (depth - 2) % (3 * convs) == 0 for kind, convs in (("basic", 2), ("bottleneck", 3))}
+    fits = {
+        kind: depth > 2 and (depth - 2) % (3 * convs) == 0
+        for kind, convs in (("basic", 2), ("bottleneck", 3))
+    }
     if unit is not None and unit not in fits:
         raise UsageError(f"unit must be 'basic' or 'bottleneck', not {unit!r}")
     if unit is None:
@@ -161,7 +168,9 @@ def cifar_spec(depth: int, *, unit: str | None = None, plain: bool = False) -> R
         formula, step = ("6n+2", 6) if unit == "basic" or not any(fits.values()) else ("9n+2", 9)
         below = max((depth - 2) // step, 1) * step + 2
         kinds = f"{formula} ({unit} units)" if any(fits.values()) else "6n+2 (basic) or 9n+2 (bottleneck)"
-        raise UsageError(f"depth {depth} is not {kinds}; the nearest {formula} are {below} and {below + step}")
+        raise UsageError(
+            f"depth {depth} is not {kinds}; the nearest {formula} are {below} and {below + step}"
+        )
     n = (depth - 2) // (6 if unit == "basic" else 9)
     return ResNetSpec(
         name=f"cifar_{'plain' if plain else 'resnet'}{depth}",

@@ -105,7 +105,9 @@ def read_weights(path: Path) -> Weights:
     """
     tensors, about = read_tensors(path)
     if "spec" not in about:
-        raise ResiduaError(f"{path} holds no residua model spec; foreign checkpoints go through residua.convert")
+        raise ResiduaError(
+            f"{path} holds no residua model spec; foreign checkpoints go through residua.convert"
+        )
     prefix = about.get("model_prefix", "")  # checkpoints hold optimiser state beside the model
     own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     data = about.get("data", {})
@@ -141,7 +143,12 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
         want = target[name].shape
         if tensor.shape == want:
             taken[name] = tensor
-        elif tensor.ndim == 4 and tensor.shape[0] == want[0] and tensor.shape[2:] == want[2:] and "stem" in name:
+        elif (
+            tensor.ndim == 4
+            and tensor.shape[0] == want[0]
+            and tensor.shape[2:] == want[2:]
+            and "stem" in name
+        ):
             mean = tensor.mean(1, keepdim=True) * (tensor.shape[1] / want[1])
             taken[name] = mean.expand(want).contiguous()
             changed.append(f"{name} adapted from {tensor.shape[1]} to {want[1]} channels")

@@ -1,1 +1,21 @@
+"""Training: ``fit`` and ``resume``, recipes as data, the loop and the run folder."""
 
+from residua.train.fit import fit, resume
+from residua.train.loop import Interrupted
+from residua.train.plan import Plan, Request, make_plan
+from residua.train.recipes import RECIPES, recipe
+from residua.train.run import RunFolder, list_runs, resolve_run
+
+__all__ = [
+    "RECIPES",
+    "Interrupted",
+    "Plan",
+    "Request",
+    "RunFolder",
+    "fit",
+    "list_runs",
+    "make_plan",
+    "recipe",
+    "resolve_run",
+    "resume",
+]

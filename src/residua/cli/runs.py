@@ -1,0 +1,108 @@
+"""``residua runs``."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+_COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "val", "test", "seconds")
+
+
+def runs(
+    names: list[str] | None = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """List the runs under runs/, oldest first; or compare the named ones, and show in what they differ.
+
+    Examples:
+
+        residua runs
+        residua runs latest runs/other
+        residua runs --json
+
+    Args:
+        names: run folders, names under runs/, or latest.
+        json: print one JSON object.
+
+    """
+    from residua.train import RunFolder, list_runs, resolve_run
+
+    folders = [RunFolder(resolve_run(name)) for name in names] if names else list_runs()
+    rows = [_row(folder) for folder in folders]
+    differences = _differences(folders) if names and len(folders) > 1 else {}
+    if json:
+        print(json_module.dumps({"schema": 1, "runs": rows, "differences": differences}, ensure_ascii=False))
+    elif not rows:
+        print("no runs yet: residua train makes one")
+    else:
+        _print(_COLUMNS, [[_cell(row[column]) for column in _COLUMNS] for row in rows])
+        for key, values in differences.items():
+            print(f"\n{key}")
+            _print(("run", "value"), [[row["run"], _cell(v)] for row, v in zip(rows, values, strict=True)])
+
+
+def _row(folder: Any) -> dict[str, Any]:
+    result = folder.result
+    epochs = folder.metrics("epoch")
+    last = epochs[-1] if epochs else {}
+    return {
+        "run": folder.path.name,
+        "path": str(folder.path),
+        "state": "complete" if result else "running" if _busy(folder) else "interrupted",
+        "model": folder.spec.name,
+        "data": folder.data["kind"],
+        "recipe": folder.recipe.name,
+        "seed": folder.seed,
+        "epochs": len(epochs),
+        "train": last.get("train_accuracy"),
+        "val": last.get("val_accuracy"),
+        "test": result["test_accuracy"] if result else None,
+        "seconds": result["seconds"] if result else None,
+        "parameters": result["parameters"] if result else None,
+    }
+
+
+def _busy(folder: Any) -> bool:
+    from residua.errors import ResiduaError
+    from residua.train.run import locked
+
+    try:
+        with locked(folder.path):
+            return False
+    except ResiduaError:
+        return True
+
+
+def _differences(folders: list[Any]) -> dict[str, list[Any]]:
+    """Keys of spec, recipe, plan and data whose values are not the same in all the runs."""
+    tables = {
+        "model": [f.spec.to_dict() for f in folders],
+        "recipe": [f.recipe.to_dict() for f in folders],
+        "plan": [f.plan.to_dict() for f in folders],
+        "data": [f.data_spec.to_dict() for f in folders],
+    }
+    found: dict[str, list[Any]] = {}
+    for table, specs in tables.items():
+        for key in dict.fromkeys(key for spec in specs for key in spec):
+            values = [spec.get(key) for spec in specs]
+            if any(value != values[0] for value in values):
+                found[f"{table}.{key}"] = values
+    return found
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _print(header: tuple[str, ...], rows: list[list[str]]) -> None:
+    widths = [max(len(line[i]) for line in [list(header), *rows]) for i in range(len(header))]
+    for line in [list(header), *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

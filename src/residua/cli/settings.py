@@ -1,0 +1,60 @@
+"""What a training is told: a TOML file, then flags, then --set; later ones win. Tables: model, data, recipe, run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from residua.errors import UsageError, nearest
+from residua.spec import parse_value, read_toml
+
+TABLES = ("model", "data", "recipe", "run")
+RUN_KEYS = (
+    "seed",
+    "weights",
+    "device",
+    "precision",
+    "threads",
+    "workers",
+    "compile",
+    "limit_batches",
+    "run_dir",
+)
+
+
+def read_settings(
+    config: Path | None, flags: Mapping[str, Mapping[str, Any]], assignments: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """One dictionary a table. Raises UsageError for unknown tables and keys, with the nearest known one."""
+    settings: dict[str, dict[str, Any]] = {table: {} for table in TABLES}
+    for table, values in (read_toml(config) if config is not None else {}).items():
+        _known(table, TABLES, f"{config}: table")
+        if not isinstance(values, dict):
+            raise UsageError(f"{config}: {table} must be a table, such as [{table}]")
+        settings[table] |= values
+    for table, values in flags.items():
+        settings[table] |= {key: value for key, value in values.items() if value is not None}
+    for assignment in assignments:
+        table, key, value = parse_assignment(assignment)
+        settings[table][key] = value
+    for key in settings["run"]:
+        _known(key, RUN_KEYS, "run setting")
+    return settings
+
+
+def parse_assignment(text: str, default_table: str | None = None) -> tuple[str, str, Any]:
+    """``"model.shortcut=C"`` to ``("model", "shortcut", "C")``; ``default_table`` for a key without a table."""
+    name, equals, value = text.partition("=")
+    table, dot, key = name.strip().partition(".")
+    if not dot and default_table:
+        table, dot, key = default_table, ".", table
+    if not equals or not dot or not key:
+        raise UsageError(f"--set takes TABLE.KEY=VALUE, such as model.shortcut=C, not {text!r}")
+    _known(table, TABLES, "--set: table")
+    return table, key, parse_value(value.strip())
+
+
+def _known(name: str, known: Sequence[str], what: str) -> None:
+    if name not in known:
+        raise UsageError(f"{what} {name!r} is unknown{nearest(name, known)}")

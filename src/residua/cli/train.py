@@ -1,0 +1,189 @@
+"""``residua train``."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from residua.cli.settings import read_settings
+from residua.errors import UsageError
+
+
+def train(
+    data: str | None = None,
+    /,
+    *,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    weights: Annotated[str | None, Parameter(name=["--weights", "--pretrained"])] = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    batch_size: Annotated[int | None, Parameter(name=["--batch-size", "-b"])] = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
+    workers: Annotated[int | None, Parameter(name=["--workers", "-j"])] = None,
+    compile: str | None = None,
+    val_fraction: float | None = None,
+    limit_batches: int | None = None,
+    run_dir: Path | None = None,
+    resume: str | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    allow_inexact: Annotated[bool, Parameter(negative="")] = False,
+    retune: Annotated[bool, Parameter(negative="")] = False,
+    config: Path | None = None,
+    set: Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Train a network on images, and leave a run folder with the weights, every figure and a report.
+
+    Examples:
+
+        residua train
+        residua train path/to/images --model resnet18 --epochs 20
+        residua train cifar10:path --model cifar_resnet56 --recipe he2015-cifar --seed 1
+        residua train path/to/images --weights latest --lr 0.01
+        residua train --resume latest
+        residua train --set model.shortcut=C --set recipe.label_smoothing=0.1
+
+    Args:
+        data: digits (the default), a folder of images, CIFAR-10 or CIFAR-100 (folder or archive), or kind:path.
+        model: a name of `residua models`; by default one that suits the images.
+        weights: start from a run, a weight file or a peer's checkpoint.
+        recipe: quick, digits, he2015-cifar, he2015-cifar-110 or he2015-imagenet; by default one that suits the data.
+        epochs: passes over the training images.
+        batch_size: images a step.
+        lr: peak learning rate.
+        seed: everything random follows from it; 0 by default.
+        device: auto, cpu, cuda or cuda:N.
+        precision: auto, float32 or bfloat16.
+        threads: of computation; by default every core.
+        workers: threads that decode images of sets which do not fit in memory.
+        compile: auto, on or off.
+        val_fraction: of the training images, held out for validation.
+        limit_batches: at most so many batches an epoch and an evaluation, for a quick look.
+        run_dir: the run folder to make; by default a new one under runs/.
+        resume: go on with a run: a folder, a name under runs/, or latest. Only --epochs may change it.
+        overwrite: replace a run that stands at --run-dir.
+        strict: stop at the first bad file instead of leaving it out.
+        allow_inexact: resume on another machine or version, where the result is not bit for bit the same.
+        retune: resume and make every automatic choice anew.
+        config: a TOML file with the tables [model], [data], [recipe] and [run].
+        set: one key=value such as model.shortcut=C or data.image_size=64; may be repeated.
+        json: print the result as one JSON object on stdout.
+
+    """
+    flags: dict[str, dict[str, Any]] = {
+        "model": {"name": model},
+        "data": {"source": data, "val_fraction": val_fraction, "strict": strict or None},
+        "recipe": {"name": recipe, "epochs": epochs, "batch_size": batch_size, "lr": lr},
+        "run": {
+            "seed": seed,
+            "weights": weights,
+            "device": device,
+            "precision": precision,
+            "threads": threads,
+            "workers": workers,
+            "compile": compile,
+            "limit_batches": limit_batches,
+            "run_dir": str(run_dir) if run_dir is not None else None,
+        },
+    }
+    settings = read_settings(config, flags, set or [])
+    if resume is None and (allow_inexact or retune):
+        raise UsageError("--allow-inexact and --retune go with --resume RUN")
+    if resume is not None:
+        if overwrite or run_dir is not None:
+            raise UsageError(
+                "--resume goes on in the run's own folder: --run-dir and --overwrite do not go with it"
+            )
+        folder = _resume(resume, settings, allow_inexact=allow_inexact, retune=retune)
+    else:
+        folder = _fit(settings, overwrite=overwrite)
+    report = _report(folder)
+    result = {**folder.result, "report": str(report)}
+    print(json_module.dumps(result, ensure_ascii=False) if json else _summary(result, folder.path))
+
+
+def _fit(settings: dict[str, dict[str, Any]], *, overwrite: bool) -> Any:
+    from residua.loading import load_weights
+    from residua.spec import DataSpec
+    from residua.train import fit, recipe
+
+    run, model, recipe_table = dict(settings["run"]), dict(settings["model"]), dict(settings["recipe"])
+    name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
+    if recipe_name is not None:
+        recipe(recipe_name, **recipe_table)  # a wrong name or value is said before any data is read
+    weights = load_weights(run.pop("weights")) if run.get("weights") else None
+    if weights is not None and name is None:
+        name = weights.spec.change(**model) if model else weights.spec
+        model = {}
+    return fit(
+        name,
+        DataSpec.from_dict(settings["data"]),
+        recipe_name,
+        weights=weights,
+        overwrite=overwrite,
+        model_changes=model,
+        recipe_changes=recipe_table,
+        **run,
+    )
+
+
+def _resume(text: str, settings: dict[str, dict[str, Any]], *, allow_inexact: bool, retune: bool) -> Any:
+    from residua.train import RunFolder, resolve_run, resume
+
+    folder = RunFolder(resolve_run(text))
+    epochs = settings["recipe"].pop("epochs", None)
+    if epochs == folder.recipe.epochs and folder.result is None:
+        epochs = None  # not a change
+    moved = settings["data"].pop("source", None)
+    stored = {
+        "model": folder.spec.to_dict(),
+        "data": folder.data_spec.to_dict(),
+        "recipe": folder.recipe.to_dict(),
+        "run": {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]},
+    }
+    for table, values in settings.items():
+        for key, value in values.items():
+            if value != stored[table].get(key):
+                raise UsageError(
+                    f"{table}.{key}={value} contradicts {folder.name}, which has {stored[table].get(key)}: "
+                    "a resumed run keeps its settings; only --epochs may extend it"
+                )
+    return resume(folder, epochs=epochs, allow_inexact=allow_inexact, retune=retune, data=moved)
+
+
+def _report(folder: Any) -> Path:
+    """Look inside the finished run and render its report; a failure there does not fail the training."""
+    from residua.errors import ResiduaError
+    from residua.evaluation import inspect_run
+    from residua.report import render_report
+
+    try:
+        inspect_run(folder)
+    except ResiduaError as error:
+        print(f"residua: the report leaves out what is inside the network: {error}", file=sys.stderr)
+    return render_report([folder.path])
+
+
+def _summary(result: dict[str, Any], path: Path) -> str:
+    lines = [
+        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']} images",
+        f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "
+        f"({result['parameters']:,} parameters)",
+        f"run folder     {path}",
+        f"report         {result['report']}",
+        "",
+        "next:",
+        f"  residua evaluate {path}",
+        f"  residua predict {path} IMAGE",
+        f"  residua train --resume {path} --epochs {result['epochs'] * 2}",
+    ]
+    return "\n".join(lines)

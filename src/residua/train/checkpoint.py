@@ -1,0 +1,72 @@
+"""Checkpoints: one safetensors file with every tensor of the training, and the rest as JSON in its header.
+
+One file, replaced by one rename: a checkpoint is whole or it is the one before. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from residua.errors import ResiduaError
+from residua.models.weights import read_tensors, save_tensors
+from residua.train.optimizer import load_state_tensors, state_tensors
+from residua.train.task import Task
+
+PREFIX = "networks.model."  # where the model of a classification stands in a checkpoint
+
+
+@dataclass
+class State:
+    """Where a training stands. Learning rate, order of the images and random draws all follow from ``step``."""
+
+    step: int = 0
+    epochs_closed: int = 0  # epochs whose end (validation, log line) is done
+    sums: dict[str, float] = field(default_factory=dict)  # of the epoch under way
+    best: float | None = None  # the primary metric's best value
+    best_epoch: int | None = None
+    last_epoch: dict[str, Any] = field(default_factory=dict)  # the last epoch's line of metrics.jsonl
+    offsets: dict[str, int] = field(default_factory=dict)  # bytes of each log that belong to this state
+    seconds: float = 0.0  # of training, over all sessions
+
+
+def save_checkpoint(path: Path, task: Task, state: State, about: Mapping[str, Any]) -> None:
+    """Write the whole training to ``path``, atomically."""
+    tensors = network_tensors(task)
+    for name, optimizer in task.optimizers.items():
+        tensors |= {f"optimizers.{name}.{key}": value for key, value in state_tensors(optimizer).items()}
+    save_tensors(path, tensors, {"schema": 1, "state": asdict(state), "model_prefix": PREFIX, **about})
+
+
+def network_tensors(task: Task) -> dict[str, Tensor]:
+    """The tensors of a task's networks as ``networks.<network>.<key>``."""
+    return {
+        f"networks.{name}.{key}": value
+        for name, network in task.networks.items()
+        for key, value in network.state_dict().items()
+    }
+
+
+def load_checkpoint(path: Path, task: Task) -> State:
+    """Put a training back where the checkpoint left it. Raises ResiduaError for a damaged or foreign file."""
+    tensors, about = read_tensors(path)
+    try:
+        state = State(**about["state"])
+    except (KeyError, TypeError) as error:
+        raise ResiduaError(f"{path} is not a training checkpoint of this version") from error
+    for name, network in task.networks.items():
+        try:
+            network.load_state_dict(_under(tensors, f"networks.{name}."))
+        except RuntimeError as error:
+            raise ResiduaError(f"{path} does not fit the network of this run") from error
+    for name, optimizer in task.optimizers.items():
+        load_state_tensors(optimizer, _under(tensors, f"optimizers.{name}."))
+    return state
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

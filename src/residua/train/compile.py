@@ -1,0 +1,57 @@
+"""torch.compile on step functions. The user's model is never wrapped, so taps and state-dict keys stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from residua.nn.residual import Residual, residual_units
+
+# Above this many units, compiling the whole network takes longer than it gives back: units alike share one kernel.
+_WHOLE_NETWORK_UNITS = 60
+
+
+def compile_scope(model: nn.Module) -> str:
+    """What of a model is compiled: ``"network"``, or for very deep or randomly skipped ones ``"units"``.
+
+    A network of 1202 layers is the same unit hundreds of times, and stochastic depth per batch would otherwise
+    compile every pattern of skipped units anew.
+    """
+    units = residual_units(model).values()
+    skipping = any(unit.drop_path.rate and unit.drop_path.mode == "batch" for unit in units)
+    return "units" if skipping or len(units) > _WHOLE_NETWORK_UNITS else "network"
+
+
+def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable[..., Any]:
+    """``step`` compiled as ``scope`` says: ``"off"``, ``"network"`` or ``"units"`` (their branches)."""
+    if scope == "off":
+        return step
+    if scope == "network":
+        return torch.compile(step, dynamic=False)
+
+    branches = {
+        name: torch.compile(unit.branch.forward, dynamic=False)
+        for name, unit in residual_units(model).items()
+    }
+
+    def run(*args: Any) -> Any:
+        with _forwards(residual_units(model), branches):
+            return step(*args)
+
+    return run
+
+
+@contextmanager
+def _forwards(units: dict[str, Residual], branches: dict[str, Callable[..., Any]]) -> Iterator[None]:
+    """Lend each unit's branch its compiled forward; outside a step the modules are as the user made them."""
+    for name, unit in units.items():
+        unit.branch.forward = branches[name]  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for unit in units.values():
+            del unit.branch.forward

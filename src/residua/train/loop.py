@@ -1,0 +1,271 @@
+"""The training loop. It knows a Task, its batches and a run folder; where it stands is one number, the step."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from residua.errors import ResiduaError
+from residua.models.weights import save_tensors
+from residua.spec import Recipe
+from residua.train.checkpoint import PREFIX, State, network_tensors, save_checkpoint
+from residua.train.progress import Progress
+from residua.train.schedule import lr_factor
+from residua.train.seeding import seed_torch
+from residua.train.task import Batches, Task
+
+CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
+_CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
+
+
+class Interrupted(ResiduaError):
+    """Training was asked to stop (Ctrl-C, SIGTERM); a checkpoint stands at the step it had reached."""
+
+    def __init__(self, signal_number: int, step: int) -> None:
+        super().__init__(f"interrupted at step {step}; the checkpoint is written")
+        self.exit_code = 128 + signal_number
+        self.step = step
+
+
+class Loop:
+    """Train ``task`` for ``recipe`` on ``batches``, leaving metrics, timings and checkpoints in ``folder``.
+
+    Args:
+        task: what is trained.
+        batches: training batches, random access by (epoch, index).
+        validation: gives the validation batches anew at each call, or None without validation.
+        recipe: schedule, length, logging.
+        seed: of the draws inside the networks (dropout, drop path), made anew at every step.
+        folder: the run folder.
+        about: goes into the header of every checkpoint.
+        state: where to go on from.
+        progress: told of every step.
+
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        batches: Batches,
+        validation: Callable[[], Iterable[Any]] | None,
+        *,
+        recipe: Recipe,
+        seed: int,
+        folder: Path,
+        about: dict[str, Any],
+        state: State | None = None,
+        progress: Progress,
+    ) -> None:
+        self.task, self.batches, self.validation = task, batches, validation
+        self.recipe, self.seed, self.folder, self.about = recipe, seed, folder, about
+        self.state = state or State()
+        self.progress = progress
+        self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
+        self._sums: dict[str, Tensor] = {}
+        self._signal: int | None = None
+        self._saved_at = self._started = time.monotonic()
+        self._save_seconds = 0.0
+        self._earlier_seconds = self.state.seconds
+
+    def run(self) -> State:
+        """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite."""
+        self._cut_logs()
+        self._sums = {
+            name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
+        }
+        self._started = self._saved_at = time.monotonic()
+        self.progress.start(self.state.step, self.total_steps, self.batches.steps_per_epoch)
+        with _signals(self._on_signal):
+            while not self._finished():
+                if self._epoch_to_close():
+                    self._close_epoch()
+                else:
+                    self._train_epoch()
+        self._save()
+        return self.state
+
+    def _finished(self) -> bool:
+        return self.state.step >= self.total_steps and not self._epoch_to_close()
+
+    def _epoch_to_close(self) -> bool:
+        """Whether steps of an epoch are all done, and its validation and log line are not."""
+        done = self.state.step >= self.total_steps
+        epochs = self.state.step / self.batches.steps_per_epoch
+        return self.state.epochs_closed < (math.ceil(epochs) if done else math.floor(epochs))
+
+    def _train_epoch(self) -> None:
+        """Train to the end of the epoch under way, or of the whole training."""
+        epoch, index = divmod(self.state.step, self.batches.steps_per_epoch)
+        left = min(self.batches.steps_per_epoch - index, self.total_steps - self.state.step)
+        began, first = time.monotonic(), self.state.step
+        count = 0
+        for batch in itertools.islice(self.batches.epoch(epoch, start=index), left):
+            count += self._train_step(batch, epoch)
+        seconds = time.monotonic() - began
+        self._log(
+            "timings.jsonl",
+            {
+                "epoch": epoch,
+                "steps": self.state.step - first,
+                "seconds": seconds,
+                "images_per_second": count / seconds,
+            },
+        )
+
+    def _train_step(self, batch: Any, epoch: int) -> int:
+        step = self.state.step
+        seed_torch(self.seed, "step", step)
+        lr = self._set_lr(step / self.total_steps)
+        sums = self.task.step(batch, step / self.total_steps)
+        for name, value in sums.items():
+            self._sums[name] = (
+                self._sums[name].to(value.device) + value if name in self._sums else value.double()
+            )
+        self.state.step += 1
+        self.progress.step(self.state.step)
+        if self.state.step % self.recipe.log_every == 0:
+            loss = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
+            self._log(
+                "metrics.jsonl",
+                {"event": "step", "step": self.state.step, "epoch": epoch, "lr": lr, "loss": loss},
+            )
+        self._save_if_due()
+        return int(sums["count"])
+
+    def _close_epoch(self) -> None:
+        """Validate, write the epoch's line, keep the best weights."""
+        epoch = self.state.epochs_closed
+        train = self._means(self._sums)
+        line: dict[str, Any] = {
+            "event": "epoch",
+            "epoch": epoch,
+            "step": self.state.step,
+            "lr": self._set_lr(min(self.state.step, self.total_steps - 1) / self.total_steps),
+            **{f"train_{name}": self._finite(value) for name, value in train.items()},
+        }
+        if self.validation is not None:
+            measured = self.measure(self.validation())
+            line |= {f"val_{name}": value for name, value in measured.items()}
+            primary = self.task.primary
+            if primary.name in measured and primary.better(measured[primary.name], self.state.best):
+                self.state.best, self.state.best_epoch = measured[primary.name], epoch
+                self._save_best()
+        self._log("metrics.jsonl", line)
+        self.progress.epoch(line)
+        self.state.epochs_closed += 1
+        self.state.last_epoch = line
+        self._sums = {}
+        self._save_if_due()
+
+    def measure(self, batches: Iterable[Any]) -> dict[str, float]:
+        """Mean of every metric over ``batches``. A signal ends it: what was measured so far is thrown away."""
+        sums: dict[str, Tensor] = {}
+        for batch in batches:
+            for name, value in self.task.evaluate(batch).items():
+                sums[name] = sums[name] + value if name in sums else value.double()
+            self._stop_if_asked()
+        return self._means(sums)
+
+    def _set_lr(self, progress: float) -> float:
+        factor = lr_factor(self.recipe, progress)
+        for optimizer in self.task.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+        return self.recipe.lr * factor
+
+    def _means(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        if not sums:
+            return {}
+        count = float(sums["count"])
+        return {name: float(value) / count for name, value in sums.items() if name != "count" and count}
+
+    def _finite(self, loss: float) -> float:
+        if not math.isfinite(loss):
+            raise ResiduaError(
+                f"the loss is no longer finite at step {self.state.step}: try a smaller --lr (it was {self.recipe.lr:g})"
+            )
+        return loss
+
+    def _on_signal(self, number: int) -> None:
+        self._signal = number
+
+    def _stop_if_asked(self) -> None:
+        if self._signal is not None:
+            self._save()
+            raise Interrupted(self._signal, self.state.step)
+
+    def _save_if_due(self) -> None:
+        self._stop_if_asked()
+        interval = max(CHECKPOINT_SECONDS, self._save_seconds / _CHECKPOINT_SHARE)
+        if time.monotonic() - self._saved_at >= interval:
+            self._save()
+
+    def _save(self) -> None:
+        began = time.monotonic()
+        self.state.sums = {name: float(value) for name, value in self._sums.items()}
+        self.state.seconds = self._earlier_seconds + began - self._started
+        for name in ("metrics.jsonl", "timings.jsonl"):
+            path = self.folder / name
+            self.state.offsets[name] = path.stat().st_size if path.exists() else 0
+        save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self.task, self.state, self.about)
+        self._saved_at = time.monotonic()
+        self._save_seconds = self._saved_at - began
+
+    def _save_best(self) -> None:
+        about = {"schema": 1, "model_prefix": PREFIX, "epoch": self.state.best_epoch, **self.about}
+        save_tensors(self.folder / "checkpoints" / "best.safetensors", network_tensors(self.task), about)
+
+    def _log(self, name: str, line: dict[str, Any]) -> None:
+        path = self.folder / name
+        try:
+            with path.open("ab") as file:
+                file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        except OSError as error:
+            raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
+
+    def _cut_logs(self) -> None:
+        """Cut the logs back to what the checkpoint knew: the steps after it are about to be done again."""
+        for name in ("metrics.jsonl", "timings.jsonl"):
+            path, offset = self.folder / name, self.state.offsets.get(name, 0)
+            if not path.exists():
+                if offset:
+                    raise ResiduaError(f"{path} is missing, but the checkpoint knows of {offset} bytes in it")
+                continue
+            if path.stat().st_size < offset:
+                size = path.stat().st_size
+                raise ResiduaError(f"{path} has {size} bytes, but the checkpoint knows of {offset} in it")
+            os.truncate(path, offset)
+
+
+@contextmanager
+def _signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into a request to stop at the next step; a second one acts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, before[number])
+        handle(number)
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,156 @@
+"""The plan: every automatic choice of a run, made once before its first step and obeyed when it resumes.
+
+Convolution gradients differ in their last bits between thread counts, instruction sets and versions of torch; so
+these belong to the plan, and a run resumes bit for bit only where they are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from residua.errors import ResiduaError, UsageError
+from residua.machine import compiler, machine, usable_cores
+from residua.spec import SCHEMA, Spec
+from residua.train.compile import compile_scope
+
+# Multiply-adds of a whole training above which compiling (about a minute) earns its time back; measured lead: +10 %.
+_WORTH_COMPILING = 3e14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for; ``"auto"`` and None leave the choice to ``make_plan``."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    workers: int | None = None
+    compile: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Spec):
+    """The choices of one run. The last four fields say where they were made."""
+
+    schema: int = SCHEMA
+    device: str
+    precision: Literal["float32", "bfloat16"]
+    threads: int
+    workers: int  # threads that decode images
+    channels_last: bool
+    compile: Literal["off", "network", "units"]
+    reasons: tuple[str, ...] = ()
+    torch: str
+    instruction_set: str
+    processor: str
+
+
+def make_plan(request: Request, model: nn.Module, work: float) -> Plan:
+    """Resolve every automatic choice. ``work``: multiply-adds of the whole training.
+
+    Raises UsageError for a device, precision or thread count that cannot be had here.
+    """
+    reasons: list[str] = []
+    device = _device(request.device)
+    cores = usable_cores()
+    threads = request.threads if request.threads is not None else cores
+    workers = request.workers if request.workers is not None else cores
+    if threads < 1:
+        raise UsageError(f"--threads must be at least 1, not {threads}")
+    if workers < 0:
+        raise UsageError(f"--workers cannot be negative, not {workers}")
+    precision = _precision(request.precision, device, machine().has_fast_bf16, reasons)
+    return Plan(
+        device=device,
+        precision=precision,
+        threads=threads,
+        workers=workers,
+        channels_last=True,
+        compile=_compile(request.compile, device, model, work, reasons),
+        reasons=tuple(reasons),
+        **_whereabouts(device),
+    )
+
+
+def check_here(plan: Plan) -> None:
+    """Raise ResiduaError if this machine or these versions would not repeat the plan's run bit for bit."""
+    stored = plan.to_dict()
+    for name, value in _whereabouts(plan.device).items():
+        if stored[name] != value:
+            raise ResiduaError(
+                f"this run was made with {name.replace('_', ' ')} {stored[name]!r}, here it is {value!r}: it would not "
+                "go on bit for bit; --allow-inexact goes on all the same, --retune also makes the choices anew"
+            )
+
+
+@contextmanager
+def applied(plan: Plan) -> Iterator[None]:
+    """Use the plan's threads while open, and give the process its own back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(plan.threads)  # also where a launcher exported OMP_NUM_THREADS=1
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device must be auto, cpu, cuda or cuda:N, not {name!r}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device must be auto, cpu, cuda or cuda:N, not {name!r}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")
+    return str(device)
+
+
+def _precision(
+    name: str, device: str, fast_on_cpu: bool, reasons: list[str]
+) -> Literal["float32", "bfloat16"]:
+    names = {"fp32": "float32", "float32": "float32", "bf16": "bfloat16", "bfloat16": "bfloat16"}
+    if name != "auto":
+        if name not in names:
+            raise UsageError(f"--precision must be auto, float32 or bfloat16, not {name!r}")
+        return names[name]  # type: ignore[return-value]
+    fast = fast_on_cpu if device == "cpu" else torch.cuda.is_bf16_supported()
+    reasons.append("bfloat16: the machine has it" if fast else "float32: no fast bfloat16 on this machine")
+    return "bfloat16" if fast else "float32"
+
+
+def _compile(
+    name: str, device: str, model: nn.Module, work: float, reasons: list[str]
+) -> Literal["off", "network", "units"]:
+    if name not in ("auto", "on", "off"):
+        raise UsageError(f"--compile must be auto, on or off, not {name!r}")
+    if name == "off":
+        return "off"
+    problem = compiler().problem if device == "cpu" else None
+    if name == "auto" and work < _WORTH_COMPILING:
+        reasons.append("not compiled: the training is short")
+        return "off"
+    if problem:
+        if name == "on":
+            raise UsageError(f"--compile on needs a C++ compiler, and {compiler().name}: {problem}")
+        reasons.append(f"not compiled: C++ compiler {compiler().name}: {problem}")
+        return "off"
+    reasons.append("compiled: the training is long enough" if name == "auto" else "compiled: as asked")
+    return compile_scope(model)  # type: ignore[return-value]
+
+
+def _whereabouts(device: str) -> dict[str, str]:
+    processor = torch.cuda.get_device_name(device) if device.startswith("cuda") else machine().cpu
+    return {
+        "torch": torch.__version__,
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "processor": processor,
+    }

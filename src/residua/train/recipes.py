@@ -1,0 +1,85 @@
+"""Recipes as data. Importing this file imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from residua.errors import UsageError, nearest
+from residua.spec import Recipe
+
+_HE2015_CIFAR = Recipe(  # He et al. 2015, sec. 4.2
+    name="he2015-cifar",
+    iterations=64_000,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    weight_decay=1e-4,
+    schedule="step",
+    milestones=(0.5, 0.75),  # 32k and 48k
+    pad=4,
+    flip=True,
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="quick",
+            epochs=20,
+            batch_size=64,
+            lr=0.1,
+            nesterov=True,
+            weight_decay=5e-4,
+            schedule="linear",
+            warmup=0.15,
+        ),
+        # the bundled digits: crops shift them by a pixel, and a mirrored digit is no digit
+        Recipe(
+            name="digits",
+            epochs=40,
+            batch_size=64,
+            lr=0.1,
+            nesterov=True,
+            weight_decay=5e-4,
+            schedule="linear",
+            warmup=0.15,
+        ),
+        _HE2015_CIFAR,
+        # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)":
+        # the paper's rule looks at the error; its 400 iterations are what stands here
+        _HE2015_CIFAR.change(
+            name="he2015-cifar-110", warmup=400 / 64_000, warmup_factor=0.1, warmup_shape="constant"
+        ),
+        # He et al. 2015, sec. 3.4, divide by 10 "when the error plateaus", up to 600k iterations; fixed epochs 30 and
+        # 60 of 90 are fb.resnet.torch's reading, the deviation that everybody has followed since. Crops are of
+        # random size and aspect (Szegedy et al. 2015) instead of the paper's scale augmentation.
+        Recipe(
+            name="he2015-imagenet",
+            epochs=90,
+            batch_size=256,
+            lr=0.1,
+            momentum=0.9,
+            weight_decay=1e-4,
+            schedule="step",
+            milestones=(30 / 90, 60 / 90),
+            flip=True,
+        ),
+    )
+}
+
+
+def recipe(value: str | Recipe | Mapping[str, Any], **changes: Any) -> Recipe:
+    """The recipe of a name, of a recipe or of its dictionary, with ``changes`` applied.
+
+    Changing ``epochs`` of a recipe that counts iterations makes it count epochs. Raises UsageError.
+    """
+    if isinstance(value, str):
+        if value not in RECIPES:
+            raise UsageError(f"unknown recipe {value!r}{nearest(value, RECIPES)}")
+        value = RECIPES[value]
+    if not isinstance(value, Recipe):
+        value = Recipe.from_dict(value)
+    if "epochs" in changes:
+        changes.setdefault("iterations", None)
+    return value.change(**changes) if changes else value

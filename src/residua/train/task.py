@@ -1,0 +1,54 @@
+"""What the loop knows of a training: a Task. Classification is one; GANs, language models and detectors are others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit: its name in the task's sums, and whether higher is better."""
+
+    name: str
+    direction: Literal["max", "min"]
+
+    def better(self, new: float, old: float | None) -> bool:
+        """Whether ``new`` beats ``old``; anything beats nothing."""
+        if old is None:
+            return True
+        return new > old if self.direction == "max" else new < old
+
+
+class Task(Protocol):
+    """Networks and optimisers by name, one training step, one evaluation step, and a metric to choose by.
+
+    Both steps return sums over their batch as 0-d tensors, ``"count"`` among them; the loop divides by the count.
+    The loop sets every optimiser's learning rate before a step: ``initial_lr`` of each group times the schedule.
+    """
+
+    networks: Mapping[str, nn.Module]
+    optimizers: Mapping[str, Optimizer]
+    primary: Metric
+
+    def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
+        """Train on a batch; ``progress`` is the part of the training that is done, in [0, 1)."""
+        ...
+
+    def evaluate(self, batch: Any) -> dict[str, Tensor]:
+        """Measure a batch without training."""
+        ...
+
+
+class Batches(Protocol):
+    """Training batches; batch i of epoch e is the same whenever it is asked for, so that a run can resume inside."""
+
+    steps_per_epoch: int
+
+    def epoch(self, epoch: int, start: int = 0) -> Any:
+        """Iterate over the batches of an epoch, from the one at ``start``."""
+        ...
