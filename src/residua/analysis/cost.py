@@ -1,7 +1,8 @@
 """What a network costs: exact parameters and multiply-adds, by layer and by part.
 
-Counted are the multiply-adds of convolutions and fully connected layers, as He et al. 2015 (Table 1) count them:
-one multiplication with its addition counts once; norms, activations, pooling, sums and biases do not count.
+Counted are the multiply-adds of convolutions and fully connected layers, as He et al. 2015 (Table 1) count
+them: one multiplication with its addition counts once; norms, activations, pooling, sums and biases do not
+count.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from residua.spec import ModelSpec
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCost:
-    """A module with parameters of its own. ``output`` is without the batch, empty if the layer was not called."""
+    """A module with parameters of its own. ``output`` has no batch; empty if the layer was not called."""
 
     name: str
     kind: str  # its class: "Conv2d", "BatchNorm2d", "Linear" ...
@@ -63,9 +64,9 @@ class Cost:
 def cost(model: nn.Module | ModelSpec, input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
     """Count a network, on the meta device: no numbers are computed and ``model`` stays untouched.
 
-    Works on any ``nn.Module``; a parameter that several modules share counts once, a layer that is called twice
-    has its multiply-adds counted twice. Raises UsageError where the network refuses the input's shape, ResiduaError
-    where it cannot be run without numbers.
+    Works on any ``nn.Module``; a parameter that several modules share counts once, a layer that is called
+    twice has its multiply-adds counted twice. Raises UsageError where the network refuses the input's shape,
+    ResiduaError where it cannot be run without numbers.
     """
     bare = skeleton(model)
     return count(bare, trace(bare, input_shape), input_shape)
@@ -112,8 +113,8 @@ def count(bare: nn.Module, calls: Sequence[Call], input_shape: Sequence[int]) ->
 def totals(spec: ModelSpec, input_shape: Sequence[int]) -> tuple[int, int]:
     """Parameters and multiply-adds of a spec, as ``cost`` counts them, but at once for deep networks too.
 
-    In a ResNet the units after the first of a stage are alike, so the counts are linear in ``depths``: two units a
-    stage are counted and the second stands for the others.
+    In a ResNet the units after the first of a stage are alike, so the counts are linear in ``depths``: two
+    units a stage are counted and the second stands for the others.
     """
     if not isinstance(spec, ResNetSpec):
         counted = cost(spec, input_shape)

@@ -1,4 +1,4 @@
-"""A network without its numbers: the same modules on torch's meta device, and the shapes that flow through them."""
+"""A network without its numbers: its modules on torch's meta device, and the shapes that flow through."""
 
 from __future__ import annotations
 
@@ -16,11 +16,21 @@ from residua.errors import ResiduaError, UsageError
 from residua.registry import build
 from residua.spec import ModelSpec
 
-_FILLS = {"normal_", "uniform_", "fill_", "zero_", "ones_", "zeros_", "constant_", "kaiming_normal_", "kaiming_uniform_"}
+_FILLS = {
+    "normal_",
+    "uniform_",
+    "fill_",
+    "zero_",
+    "ones_",
+    "zeros_",
+    "constant_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+}
 
 
 class _NoFill(TorchFunctionMode):
-    """Leaves meta tensors alone where they would be filled with values: they have none, and calling takes time."""
+    """Leaves meta tensors alone where they would be filled: they hold no values, and calling takes time."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -42,14 +52,16 @@ class Call:
 
 
 def skeleton(model: nn.Module | ModelSpec) -> nn.Module:
-    """A copy of ``model`` on the meta device, in evaluation mode and without its hooks; the model stays untouched.
+    """A copy of ``model`` on the meta device, in evaluation mode, without its hooks; ``model`` is untouched.
 
     Raises ResiduaError if the model cannot be copied.
     """
     if isinstance(model, ModelSpec):
         with torch.device("meta"), _NoFill():
             return build(model).eval()
-    numbers: dict[int, Any] = {id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()}
+    numbers: dict[int, Any] = {
+        id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()
+    }
     numbers |= {id(b): b.detach().to("meta") for b in model.buffers()}
     try:
         copied = copy.deepcopy(model, numbers)
@@ -62,10 +74,10 @@ def skeleton(model: nn.Module | ModelSpec) -> nn.Module:
 
 
 def trace(bare: nn.Module, input_shape: Sequence[int]) -> list[Call]:
-    """The calls of every module of a skeleton, in the order in which they end, for one input without its batch.
+    """The calls of every module of a skeleton, in the order in which they end, for one input.
 
-    Only calls that take a tensor first and give a tensor are listed. Raises UsageError where the network refuses
-    the input, and ResiduaError where it cannot run without numbers.
+    Only calls that take a tensor first and give a tensor are listed. Raises UsageError where the network
+    refuses the input, and ResiduaError where it cannot run without numbers.
     """
     if not input_shape or any(type(size) is not int or size < 1 for size in input_shape):
         raise UsageError(f"an input shape is a list of whole numbers above 0, not {list(input_shape)}")
@@ -87,7 +99,9 @@ def trace(bare: nn.Module, input_shape: Sequence[int]) -> list[Call]:
         raise
     except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
         shape = "x".join(map(str, input_shape))
-        raise ResiduaError(f"{type(bare).__name__} does not run on an input of {shape}: {_line(error)}") from error
+        raise ResiduaError(
+            f"{type(bare).__name__} does not run on an input of {shape}: {_line(error)}"
+        ) from error
     finally:
         for handle in handles:
             handle.remove()

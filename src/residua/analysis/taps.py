@@ -1,0 +1,38 @@
+"""What every look inside a network needs: the kind of a unit, and a model that afterwards is as before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from residua.nn import BranchOnly, Residual
+
+Kind = Literal["residual", "plain"]
+
+
+def kind_of(unit: Residual) -> Kind:
+    """``"plain"`` for a unit that merges its branch alone."""
+    return "plain" if isinstance(unit.merge, BranchOnly) else "residual"
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[list[RemovableHandle]]:
+    """While open, hooks are collected in the list; then they are removed and every buffer gets its old value.
+
+    Batch statistics are buffers, so a model in training mode can be looked at too.
+    """
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    handles: list[RemovableHandle] = []
+    try:
+        yield handles
+    finally:
+        for handle in handles:
+            handle.remove()
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
