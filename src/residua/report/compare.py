@@ -1,0 +1,140 @@
+"""Several runs beside each other: how they did, what differs between them, and what ails the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from residua.report.curves import Named
+from residua.report.diagnosis import Diagnosis, Outcome, diagnose
+from residua.report.folder import Run
+from residua.report.html import Html, element, join, table
+from residua.report.numbers import count, duration, percent, short, wilson
+from residua.report.stored import command, command_box, flatten, say
+from residua.report.text import Translate
+
+COMPARED = ("spec", "recipe", "plan", "data")
+UNSAID = "–"
+
+
+def names(runs: Sequence[Run]) -> list[str]:
+    """Names that tell the runs apart: the folders', or whole paths where two folders are called the same."""
+    short_names = [run.name for run in runs]
+    return [
+        name if short_names.count(name) == 1 else str(run.path)
+        for name, run in zip(short_names, runs, strict=True)
+    ]
+
+
+def side_by_side(runs: Named, t: Translate) -> Html:
+    """A row for each run."""
+    columns = ("run", "status", "model", "dataset", "test_accuracy", "val_accuracy", "train_accuracy")
+    columns += ("seconds", "parameters", "multiply_adds", "epochs", "seed")
+    rows = [
+        (
+            name,
+            t("complete" if run.result else "unfinished"),
+            run.model,
+            run.dataset,
+            _tested(run),
+            percent(run.last("val_accuracy")),
+            percent(run.last("train_accuracy")),
+            duration(run.get("seconds")),
+            count(run.get("parameters")),
+            short(run.get("multiply_adds")),
+            count(len(run.epochs["epoch"])),
+            say(run.get("seed"), t) if run.result else UNSAID,
+        )
+        for name, run in runs
+    ]
+    return table((t(key) for key in columns), rows, kind="runs")
+
+
+def _tested(run: Run) -> Html | str:
+    accuracy, n = run.get("test_accuracy"), run.images("test")
+    if accuracy is None:
+        return UNSAID
+    if n is None:
+        return percent(accuracy)
+    low, high = wilson(accuracy, n)
+    return join([percent(accuracy), element("span", f"{percent(low)} – {percent(high)}", class_="under")])
+
+
+def differences(runs: Named, t: Translate) -> Html:
+    """The settings in which the runs differ, and only those."""
+    stated = [
+        {name: say(value, t) for name, value in flatten({part: getattr(run, part) for part in COMPARED})}
+        for _, run in runs
+    ]
+    keys = dict.fromkeys(key for settings in stated for key in settings)  # in the order of the files
+    rows = [
+        (key, *(settings.get(key, UNSAID) for settings in stated))
+        for key in keys
+        if len({settings.get(key) for settings in stated}) > 1
+    ]
+    if not rows:
+        return element("p", t("same"))
+    note = element("p", t("differences_note"), class_="note")
+    return join([note, table((t("setting"), *(name for name, _ in runs)), rows, kind="settings")])
+
+
+def diagnosis_box(runs: Named, t: Translate, found: Diagnosis | None) -> Html:
+    """The diagnosis, and a warning where the runs did not see the same data."""
+    prints = {str(run.data["fingerprint"]) for _, run in runs if "fingerprint" in run.data}
+    warning = element("div", element("p", t("other_data")), class_="callout") if len(prints) > 1 else ""
+    if found is None:
+        return join([warning, element("p", t("no_diagnosis"))])
+    badge = element(
+        "span", t(found.kind), class_="badge good" if found.kind.startswith("no") else "badge bad"
+    )
+    return join([warning, element("p", badge), element("p", found.sentence)])
+
+
+def diagnose_runs(runs: Sequence[Run], *, lang: str = "en") -> Diagnosis | None:
+    """Diagnose the worst run against the best.
+
+    By test accuracy, or by validation accuracy while some are unfinished. None for a single run, and if the
+    runs do not all have such an accuracy, a completed epoch and known classes.
+    """
+    for on in ("test", "val"):
+        outcomes = [_outcome(name, run, on) for name, run in zip(names(runs), runs, strict=True)]
+        known = [outcome for outcome in outcomes if outcome is not None]
+        if len(known) == len(runs) > 1:
+            ranked = sorted(known, key=lambda outcome: outcome.accuracy)
+            return diagnose(ranked[0], ranked[-1], lang=lang)
+    return None
+
+
+def commands(runs: Named, t: Translate) -> Html | None:
+    """The command of each run."""
+    said = [(name, command(run)) for name, run in runs]
+    boxes = [element("h3", name) + command_box(text) for name, text in said if text]
+    if not boxes:
+        return None
+    return join([element("p", t("repeat_note"), class_="note"), *map(Html, boxes)])
+
+
+def _outcome(name: str, run: Run, on: Any) -> Outcome | None:
+    accuracy = run.get("test_accuracy") if on == "test" else run.last("val_accuracy")
+    shares = _shares(run)
+    if accuracy is None or not run.epochs["epoch"] or not shares:
+        return None
+    return Outcome(
+        name=name,
+        train_loss=run.epochs["train_loss"],
+        train_accuracy=run.epochs["train_accuracy"],
+        train_images=run.images("train"),
+        accuracy=accuracy,
+        images=run.images(on),
+        on=on,
+        shares=shares,
+    )
+
+
+def _shares(run: Run) -> list[float]:
+    """The classes' shares of the test images, equal ones if nobody counted."""
+    counts = [item["n"] for item in run.inspection.get("per_class", [])]
+    if sum(counts):
+        return [n / sum(counts) for n in counts]
+    classes = len(run.classes) or run.spec.get("num_classes")
+    return [1 / classes] * classes if isinstance(classes, int) and classes > 0 else []

@@ -1,0 +1,109 @@
+"""The curves of one run, or of several over each other: error and loss by epoch, rate and loss by step.
+
+As in figure 6 of He et al. 2015, the vertical axis is the error, training is dashed and the held-out images
+are solid. The one test figure, read once at the end, is a star at the last epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from residua.report.figures import COLOURS, Series, line_chart
+from residua.report.folder import Run
+from residua.report.html import Html, element
+from residua.report.numbers import percent
+from residua.report.text import Translate
+
+Named = Sequence[tuple[str, Run]]  # runs with the names that tell them apart on this page
+SPLITS: dict[str, Literal["dashed", "solid"]] = {"train": "dashed", "val": "solid"}
+LOG_FROM = 30  # losses that span a larger factor are drawn on a logarithmic axis
+
+
+def curves(runs: Named, t: Translate) -> Html | None:
+    """Error and loss by epoch; None if no run has finished an epoch."""
+    if not any(run.epochs["epoch"] for _, run in runs):
+        return None
+    error = _by_epoch(runs, t, "accuracy", lambda accuracy: 100 * (1 - accuracy)) + _tests(runs, t)
+    loss = _by_epoch(runs, t, "loss", lambda value: value)
+    gap = t("gap_note", n="{n}")
+    chart = partial(line_chart, x_label=t("epoch_axis"), gap_note=gap)
+    return element(
+        "div",
+        chart(error, title=t("error_by_epoch"), y_label=t("error_axis")),
+        chart(loss, title=t("loss_by_epoch"), y_label=t("loss_axis"), log=_spans(loss)),
+        class_="charts",
+    )
+
+
+def schedule(runs: Named, t: Translate) -> Html | None:
+    """Learning rate and training loss by step; None if no run has logged a step."""
+    if not any(run.steps["step"] for _, run in runs):
+        return None
+    rate, loss = (
+        [
+            Series(label=name, x=run.steps["step"], y=run.steps[key], **_look(i))
+            for i, (name, run) in enumerate(runs)
+        ]
+        for key in ("lr", "loss")
+    )
+    gap = t("gap_note", n="{n}")
+    chart = partial(line_chart, x_label=t("step_axis"), gap_note=gap)
+    return element(
+        "div",
+        chart(rate, title=t("lr_by_step"), y_label=t("lr_axis")),
+        chart(loss, title=t("loss_by_step"), y_label=t("loss_axis"), log=_spans(loss)),
+        class_="charts",
+    )
+
+
+def run_label(name: str, what: str, runs: Named, t: Translate) -> str:
+    """What a curve is called: with the run's name where there are several."""
+    return what if len(runs) == 1 else t("of_run", run=name, what=what)
+
+
+def _by_epoch(runs: Named, t: Translate, metric: str, shown: Callable[[float], float]) -> list[Series]:
+    series = []
+    for i, (name, run) in enumerate(runs):
+        validated = any(map(math.isfinite, run.epochs[f"val_{metric}"]))
+        for split, line in SPLITS.items():
+            y = [shown(value) for value in run.epochs[f"{split}_{metric}"]]
+            if validated or split == "train":
+                look = _look(i if len(runs) > 1 else int(split == "val"))
+                # Over each other, a run needs one name for its colour; the page says what dashes mean.
+                label = t(split) if len(runs) == 1 else "" if split == "train" and validated else name
+                series.append(Series(label=label, x=_ends(run), y=y, line=line, **look))
+    return series
+
+
+def _tests(runs: Named, t: Translate) -> list[Series]:
+    said = "test_mark" if len(runs) == 1 else "test_of"
+    return [
+        Series(
+            label=run_label(name, t(said, value=percent(1 - run.result["test_accuracy"])), runs, t),
+            x=[_ends(run)[-1]],
+            y=[100 * (1 - run.result["test_accuracy"])],
+            colour=i if len(runs) > 1 else 2,
+            line="none",
+            marker="star",
+        )
+        for i, (name, run) in enumerate(runs)
+        if run.result and run.epochs["epoch"]
+    ]
+
+
+def _ends(run: Run) -> list[float]:
+    """How many epochs were complete at each point; the log counts epochs from 0."""
+    return [epoch + 1 for epoch in run.epochs["epoch"]]
+
+
+def _look(i: int) -> dict[str, Any]:
+    """Colour by position; from the seventh on the colours come back with dots."""
+    return {"colour": i, "marker": "dot" if i // COLOURS % 2 else ""}
+
+
+def _spans(series: Sequence[Series]) -> bool:
+    values = [y for item in series for y in item.y if math.isfinite(y)]
+    return bool(values) and min(values) > 0 and max(values) > LOG_FROM * min(values)

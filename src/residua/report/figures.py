@@ -1,0 +1,219 @@
+"""The report's figures: matplotlib SVG that takes its colours from the page, the same bytes each time.
+
+Colours are drawn as codes that no figure would use (``#fe00..``) and become CSS variables, so that one figure
+serves the light page, the dark page and the printer. No text of a run enters a figure (matplotlib would read
+``$`` as mathematics): names stand in the legend, which is HTML, wraps on a telephone and needs no font here.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from residua.report.html import Html, element
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = 6  # --s0 ... --s5 of style.css: Okabe and Ito's, told apart by colour-blind readers
+INK, GRID = "#fe00f0", "#fe00f1"
+MOST_POINTS = 1500  # of a curve: more than the pixels of any figure
+MARKERS = {"star": "*", "dot": "o"}
+SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.image_inline": True,
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the layout is the same on every machine
+    "font.size": 8.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.xmargin": 0.02,
+    "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "grid.alpha": 1.0,
+    "text.color": INK,
+    "text.usetex": False,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "path.simplify": True,
+}
+DASHES = {"solid": "-", "dashed": (0, (4, 2)), "none": ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """A curve: its name in the legend, its points, and how it looks. A point that is not finite is a gap."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: int = 0
+    line: Literal["solid", "dashed", "none"] = "solid"
+    marker: Literal["", "star", "dot"] = ""
+
+
+def line_chart(
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    log: bool = False,
+    gap_note: str = "",
+) -> Html:
+    """A figure of curves with its legend; its labels carry the units.
+
+    ``log`` makes a logarithmic axis of y; any other axis of y begins at zero. ``gap_note`` (with a field
+    ``n``) is shown under the figure if points could not be drawn.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    drawn = [_drawable(item, log=log) for item in series]
+    dropped = sum(not math.isfinite(y) for item in drawn for y in item.y)
+    with _style(title) as figure:
+        axes = figure.add_subplot()
+        for item in drawn:
+            _plot(axes, item)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        if axes.get_xlim()[1] >= 10_000:
+            axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
+        if log:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, _top(drawn))
+        svg = _svg(figure, title)
+    note = element("p", gap_note.format(n=dropped), class_="note") if dropped and gap_note else ""
+    return _chart(title, svg, _legend(series), note)
+
+
+def matrix_chart(matrix: Sequence[Sequence[float]], *, title: str, x_label: str, y_label: str) -> Html:
+    """A square heat map of strengths in [0, 1]: one picture for many classes, the diagonal in its own colour."""
+    import numpy as np
+
+    strength = np.asarray(matrix, dtype=float)
+    right = np.eye(len(strength), dtype=bool)
+    # Blue where right, orange where wrong; what is rare lets the page's own background through.
+    colour = np.where(right[..., None], (0, 114, 178), (213, 94, 0)) / 255
+    pixels = np.concatenate([colour, strength[..., None]], axis=-1)
+    with _style(title, height=4.4) as figure:
+        axes = figure.add_subplot()
+        axes.imshow(pixels, interpolation="none")
+        axes.grid(visible=False)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        svg = _svg(figure, title)
+    return _chart(title, svg, "", "")
+
+
+@contextmanager
+def _style(salt: str, *, height: float = 2.9) -> Iterator[Figure]:
+    """An empty figure; the settings hold for the block, as matplotlib reads some only when it writes."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    # A salt of its own for every figure: references of one never reach into another.
+    settings: Any = SETTINGS | {"svg.hashsalt": salt}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Glyph .* missing from font"
+        )  # the browser has Chinese fonts
+        yield Figure(figsize=(4.8, height), layout="constrained")
+
+
+def _drawable(series: Series, *, log: bool) -> Series:
+    """The points that a figure can show: thinned, and NaN where the axis has no place for them."""
+    stride = max(1, math.ceil(len(series.x) / MOST_POINTS))
+    y = [v if math.isfinite(v) and (v > 0 or not log) else math.nan for v in series.y]
+    keep = sorted({*range(0, len(y), stride), *range(len(y) - 1, len(y))})  # the last point always
+    return Series(
+        label=series.label,
+        x=[series.x[i] for i in keep],
+        y=[y[i] for i in keep],
+        colour=series.colour % COLOURS,
+        line=series.line,
+        # A line of one point would not be seen.
+        marker=series.marker or ("dot" if sum(map(math.isfinite, y)) == 1 else ""),
+    )
+
+
+def _plot(axes: Axes, series: Series) -> None:
+    colour = f"#fe00{series.colour:02x}"
+    axes.plot(
+        series.x,
+        series.y,
+        color=colour,
+        linestyle=DASHES[series.line],
+        marker=MARKERS.get(series.marker, ""),
+        markersize=10 if series.marker == "star" else 4,
+        clip_on=series.marker != "star",  # a star at the last epoch stands on the edge
+        zorder=4 if series.marker == "star" else 3,
+    )
+
+
+def _top(series: Sequence[Series]) -> float:
+    highest = max((y for item in series for y in item.y if math.isfinite(y)), default=0)
+    return 1.05 * highest or 1.0
+
+
+def _svg(figure: Figure, title: str) -> Html:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    box, drawing = re.findall(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>(.*)</svg>', out.getvalue(), re.DOTALL)[0]
+    drawing = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", drawing, flags=re.DOTALL)
+    drawing = re.sub(
+        r'<g id="[^"]*">', "<g>", drawing
+    )  # names that nothing refers to, the same in every figure
+    drawing = re.sub(
+        r"font: ([0-9.]+px)[^;\"]*", r"font-size: \1", drawing
+    )  # the page knows the better fonts
+    drawing = drawing.replace(INK, "var(--ink)").replace(GRID, "var(--line)")
+    drawing = re.sub(r"#fe00(0\d)", lambda match: f"var(--s{int(match[1])})", drawing)
+    return element("svg", Html(drawing), viewBox=box, role="img", aria_label=title)
+
+
+def _legend(series: Sequence[Series]) -> Html | str:
+    shown = [item for item in series if item.label]
+    if len(shown) < 2:
+        return ""
+    return element(
+        "ul", *(element("li", _swatch(item), element("span", item.label)) for item in shown), class_="legend"
+    )
+
+
+def _swatch(series: Series) -> Html:
+    colour = f"var(--s{series.colour % COLOURS})"
+    parts = []
+    if series.line != "none":
+        dash = "stroke-dasharray:6 3;" if series.line == "dashed" else ""
+        parts.append(element("path", d="M1 6H27", style=f"stroke:{colour};stroke-width:2.4;{dash}"))
+    if series.marker == "star":
+        star = "M14 0l1.6 4.2h4.4l-3.5 2.7 1.3 4.3-3.8-2.6-3.8 2.6 1.3-4.3-3.5-2.7h4.4z"
+        parts.append(element("path", d=star, style=f"fill:{colour}"))
+    elif series.marker == "dot":
+        parts.append(element("circle", cx=14, cy=6, r=3, style=f"fill:{colour}"))
+    return element("svg", *parts, viewBox="0 0 28 12", width=28, height=12, aria_hidden="true")
+
+
+def _chart(title: str, svg: Html, legend: Html | str, note: Html | str) -> Html:
+    return element("figure", element("figcaption", title), svg, legend, note, class_="chart")

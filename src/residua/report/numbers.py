@@ -1,0 +1,56 @@
+"""Numbers as the report prints them, and the intervals that say how far a measured share can be trusted."""
+
+from __future__ import annotations
+
+import math
+
+Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % Wilson score interval of a share measured on ``n`` images (Wilson 1927)."""
+    centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def difference(a: float, n_a: int, b: float, n_b: int) -> tuple[float, float]:
+    """95 % interval of the difference ``a - b`` of two independent shares (Newcombe 1998, method 10).
+
+    Two networks that are tested on the same images make partly the same mistakes, so this errs on the side of
+    seeing no difference.
+    """
+    (low_a, high_a), (low_b, high_b) = wilson(a, n_a), wilson(b, n_b)
+    return a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b)
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] as a percentage."""
+    return "–" if share is None or not math.isfinite(share) else f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
+
+
+def count(n: int | None) -> str:
+    """A whole number with thousands separated."""
+    return "–" if n is None else f"{n:,}"
+
+
+def short(value: float | None) -> str:
+    """A number with four significant digits and a unit prefix above a thousand."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}\N{NO-BREAK SPACE}{prefix}"
+    return f"{value:.4g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person reads them: ``12.3 s``, ``4 min 05 s``, ``3 h 07 min``."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

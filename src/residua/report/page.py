@@ -1,0 +1,155 @@
+"""The page: one HTML file that loads nothing from anywhere, needs no script, and is the same each time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from residua.errors import UsageError
+from residua.files import write_text
+from residua.report import compare, quality, stored
+from residua.report.curves import curves, schedule
+from residua.report.depth import depth
+from residua.report.folder import Run, read_run
+from residua.report.headline import headline
+from residua.report.html import Html, element, join
+from residua.report.text import Translate, translator
+
+Section = tuple[
+    str, Html | None
+]  # the key of its title, and its contents; None: the folder does not hold them
+
+SECTIONS: dict[str, Callable[[Run, Translate], Html | None]] = {
+    "curves": lambda run, t: _noted(curves([(run.name, run)], t), t("curves_note")),
+    "schedule": lambda run, t: schedule([(run.name, run)], t),
+    "confusion": quality.confusion,
+    "classes": quality.classes,
+    "calibration": quality.calibration,
+    "mistakes": quality.mistakes,
+    "depth": lambda run, t: depth([(run.name, run)], t),
+    "cost": stored.cost,
+    "recipe": stored.recipe,
+    "plan": stored.plan,
+    "data": stored.data,
+    "environment": stored.environment,
+    "repeat": stored.repeat,
+}
+
+# Adds a button to every command; without it, a click on the command selects the whole of it.
+SCRIPT = """\
+for (const box of document.querySelectorAll(".command")) {
+  const button = document.createElement("button"), words = document.body.dataset;
+  button.textContent = words.copy;
+  button.onclick = () => navigator.clipboard.writeText(box.querySelector("pre").textContent)
+    .then(() => { button.textContent = words.copied; });
+  box.append(button);
+}"""
+
+
+def render_report(
+    run_dirs: Sequence[Path], *, lang: str = "en", out: Path | None = None, overwrite: bool = False
+) -> Path:
+    """Write one offline HTML page about a run, or about several beside each other, and return its path.
+
+    Without ``out``, one run's page is ``report.html`` in its folder, which is always replaced; the page of
+    several is ``compare-A-B.html`` beside the first of them. Any other file that exists is replaced only with
+    ``overwrite``.
+
+    Raises UsageError for a language that the report is not written in, a folder that is no run folder or is
+    given twice, and a page that exists; ResiduaError for a damaged run folder or an unwritable page.
+    """
+    translator(lang)  # refuses an unknown language before anything is read
+    if not run_dirs:
+        raise UsageError("a report needs at least one run folder")
+    runs = [read_run(Path(folder)) for folder in run_dirs]
+    for run in runs:
+        if sum(other.path == run.path for other in runs) > 1:
+            raise UsageError(f"run folder {run.path} is given twice")
+    out = Path(out) if out else _default(runs)
+    if out.is_dir():
+        raise UsageError(f"{out} is a directory; name the page, such as {out / 'report.html'}")
+    if not out.parent.is_dir():
+        raise UsageError(f"cannot write {out}: there is no directory {out.parent}")
+    own = out.resolve() == runs[0].path / "report.html" and len(runs) == 1
+    if out.exists() and not own and not overwrite:
+        raise UsageError(f"{out} exists; --overwrite replaces it, --out names another page")
+    write_text(out, _one(runs[0], lang) if len(runs) == 1 else _many(runs, lang))
+    return out
+
+
+def _default(runs: Sequence[Run]) -> Path:
+    if len(runs) == 1:
+        return runs[0].path / "report.html"
+    name = "compare-" + "-".join(run.name for run in runs)
+    if len(name.encode()) > 120:  # file systems end at 255 bytes
+        name = f"compare-{len(runs)}-runs-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return runs[0].path.parent / f"{name}.html"
+
+
+def _one(run: Run, lang: str) -> str:
+    t = translator(lang)
+    sections = [(key, make(run, t)) for key, make in SECTIONS.items()]
+    title = t("title_one", model=run.model, data=run.dataset)
+    return _page(title, headline(run, t, [t(key) for key in _states(run)]), sections, lang)
+
+
+def _many(runs: Sequence[Run], lang: str) -> str:
+    t = translator(lang)
+    named = list(zip(compare.names(runs), runs, strict=True))
+    notes = [f"{name}{t('colon')}{t(key)}" for name, run in named for key in _states(run)]
+    top = join(element("div", element("p", note), class_="callout") for note in notes)
+    sections = [
+        ("diagnosis", compare.diagnosis_box(named, t, compare.diagnose_runs(runs, lang=lang))),
+        ("side_by_side", compare.side_by_side(named, t)),
+        ("curves", _noted(curves(named, t), t("overlay_note"))),
+        ("schedule", schedule(named, t)),
+        ("depth", depth(named, t)),
+        ("differences", compare.differences(named, t)),
+        ("repeat", compare.commands(named, t)),
+    ]
+    return _page(t("title_many", n=len(runs)), top, sections, lang)
+
+
+def _states(run: Run) -> list[str]:
+    """Keys of what a reader must know about the state of the folder."""
+    return ["unfinished_note"] * (run.result is None) + ["cut_note"] * run.cut
+
+
+def _noted(content: Html | None, note: str) -> Html | None:
+    return content and Html(content + element("p", note, class_="note"))
+
+
+def _page(title: str, top: Html, sections: Sequence[Section], lang: str) -> str:
+    t = translator(lang)
+    shown = [(key, content) for key, content in sections if content is not None]
+    missing = [t(key) for key, content in sections if content is None]
+    left_out = element("p", t("left_out", parts=t("comma").join(missing)), class_="note") if missing else ""
+    links = (element("a", t(key), href=f"#{key}") for key, _ in shown)
+    bodies = (element("section", element("h2", t(key)), content, id=key) for key, content in shown)
+    style = files("residua.report").joinpath("style.css").read_text(encoding="utf-8")
+    # Even a text that slipped through the escaping could load nothing and run nothing.
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("style", Html(style)),
+    )
+    body = element(
+        "body",
+        element(
+            "header", element("h1", title), top, left_out, element("nav", *links, aria_label=t("contents"))
+        ),
+        element("main", *bodies),
+        element("footer", t("footer")),
+        element("script", Html(SCRIPT)),
+        data_copy=t("copy"),
+        data_copied=t("copied"),
+    )
+    return "<!doctype html>\n" + element("html", head, body, lang={"en": "en", "zh": "zh-Hans"}[lang]) + "\n"

@@ -1,0 +1,202 @@
+"""Synthetic run folders: everything that the report reads, planted."""
+
+import base64
+import io
+import json
+import math
+import random
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+CLASSES = [str(i) for i in range(10)]
+
+
+def png(seed: int = 0, size: int = 8, mode: str = "L") -> str:
+    """A PNG of noise as base64 text."""
+    random_bytes = random.Random(seed).randbytes(size * size * len(mode))
+    out = io.BytesIO()
+    Image.frombytes(mode, (size, size), random_bytes).save(out, "png")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def inspection(classes: list[str], *, each: int = 36, units: int = 9, kind: str = "residual") -> dict:
+    k = len(classes)
+    rng = random.Random(k)
+    confusion = [[0] * k for _ in range(k)]
+    for i in range(k):
+        for _ in range(rng.randrange(3)):
+            confusion[i][rng.randrange(k)] += 1
+        confusion[i][i] += each - sum(confusion[i])
+    columns = [sum(row[j] for row in confusion) for j in range(k)]
+    return {
+        "schema": 1,
+        "classes": classes,
+        "confusion": confusion,
+        "per_class": [
+            {
+                "class": name,
+                "n": each,
+                "recall": confusion[i][i] / each,
+                "precision": confusion[i][i] / columns[i],
+            }
+            for i, name in enumerate(classes)
+        ],
+        "top1": 0.98,
+        "top5": 0.999,
+        "nll": 0.0712,
+        "ece": 0.0083,
+        "reliability": [
+            {"confidence": 0.05 + 0.1 * i, "accuracy": max(0.0, 0.02 + 0.095 * i), "n": 3 * 2**i}
+            for i in range(2, 10)
+        ],
+        "mistakes": [
+            {
+                "true": classes[i % k],
+                "predicted": classes[(i + 3) % k],
+                "confidence": 0.99 - 0.03 * i,
+                "path": f"test/{classes[i % k]}/{i:04d}.png" if i % 2 else None,
+                "png": png(i),
+            }
+            for i in range(9)
+        ],
+        "gradient": [{"unit": f"unit{i}", "kind": kind, "norm": 0.02 * 0.9**i} for i in range(units)],
+        "response": [
+            {"unit": f"unit{i // 2}", "layer": f"conv{i % 2}", "std": 0.4 + 0.3 * math.cos(i)}
+            for i in range(2 * units)
+        ],
+        "cost": [
+            {"part": "stem", "parameters": 176, "multiply_adds": 9216},
+            {"part": "stage 1", "parameters": 14_000, "multiply_adds": 900_000},
+            {"part": "stage 2", "parameters": 51_000, "multiply_adds": 850_000},
+            {"part": "head", "parameters": 650, "multiply_adds": 640},
+        ],
+    }
+
+
+@pytest.fixture(scope="session")
+def make_png():
+    return png
+
+
+@pytest.fixture(scope="session")
+def make_inspection():
+    return inspection
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """``make_run("name", epochs=..., test_accuracy=..., ...)`` writes a run folder and returns its path."""
+
+    def make(
+        name: str = "run",
+        *,
+        epochs: int = 20,
+        train_accuracy: float = 0.995,
+        val_accuracy: float | None = 0.985,
+        test_accuracy: float = 0.986,
+        complete: bool = True,
+        inspected: dict | None = None,
+        model: str = "cifar_resnet20",
+        classes: list[str] = CLASSES,
+        counts: dict | None = None,
+        recipe: dict | None = None,
+        parent: Path = tmp_path,
+    ) -> Path:
+        path = parent / name
+        path.mkdir(parents=True)
+        counts = counts or {"train": 1293, "val": 144, "test": 360}
+        steps = 11
+        files = {
+            "spec": {
+                "schema": 1,
+                "family": "resnet",
+                "name": model,
+                "num_classes": len(classes),
+                "depths": [3, 3, 3],
+            },
+            "recipe": {
+                "schema": 1,
+                "name": "quick",
+                "epochs": epochs,
+                "lr": 0.1,
+                "batch_size": 128,
+                **(recipe or {}),
+            },
+            "plan": {
+                "schema": 1,
+                "device": "cpu",
+                "precision": "float32",
+                "threads": 2,
+                "channels_last": True,
+                "compile": "off",
+                "reasons": ["compile off: the training is too short to earn the time back"],
+            },
+            "data": {
+                "kind": "digits",
+                "spec": {"schema": 1, "source": "digits"},
+                "classes": classes,
+                "counts": counts,
+                "fingerprint": "5e0c" * 16,
+                "mean": [0.3053],
+                "std": [0.3761],
+                "skipped": [{"path": "train/3/broken.png", "reason": "truncated"}],
+            },
+            "env": {
+                "python": "3.11.2",
+                "torch": "2.13.0",
+                "seed": 0,
+                "command": ["residua", "train", "my digits", "--model", model],
+                "sessions": [{"host": "here"}],
+            },
+        }
+        lines = []
+        for epoch in range(epochs):
+            done = (epoch + 1) / epochs
+            reached = 1 - (1 - train_accuracy) ** done * 0.9 ** (1 - done)
+            for step in range(steps):
+                lines.append(
+                    {
+                        "event": "step",
+                        "step": epoch * steps + step + 1,
+                        "epoch": epoch,
+                        "lr": 0.05 * (1 + math.cos(math.pi * (epoch + step / steps) / epochs)),
+                        "loss": 2.3 * (1 - reached) + 0.02,
+                    }
+                )
+            line = {"event": "epoch", "epoch": epoch, "step": (epoch + 1) * steps, "lr": 0.1}
+            line |= {"train_loss": 2.3 * (1 - reached) + 0.01, "train_accuracy": reached}
+            if val_accuracy is not None:
+                seen = min(reached, val_accuracy)
+                line |= {"val_loss": 2.3 * (1 - seen) + 0.02, "val_accuracy": seen}
+            lines.append(line)
+        for file, values in files.items():
+            (path / f"{file}.json").write_text(json.dumps(values))
+        (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        if complete:
+            result = {
+                "schema": 1,
+                "run_dir": str(path),
+                "model": model,
+                "data": "digits",
+                "seed": 0,
+                "parameters": 269_722,
+                "multiply_adds": 40_813_184,
+                "epochs": epochs,
+                "steps": epochs * steps,
+                "seconds": 14.2,
+                "train_accuracy": train_accuracy,
+                "train_loss": 0.02,
+                "val_accuracy": val_accuracy,
+                "val_loss": None if val_accuracy is None else 0.05,
+                "test_accuracy": test_accuracy,
+                "test_loss": 0.06,
+                "primary": "accuracy",
+            }
+            (path / "result.json").write_text(json.dumps(result))
+        if inspected is not None:
+            (path / "inspection.json").write_text(json.dumps(inspected))
+        return path
+
+    return make
