@@ -1,0 +1,113 @@
+import json
+
+import pytest
+
+from residua.errors import ResiduaError, UsageError
+from residua.registry import model_spec
+from residua.train import run as runs
+from residua.train.recipes import recipe
+
+FILES = {
+    "spec.json": model_spec("cifar_resnet8", in_channels=1).to_dict(),
+    "recipe.json": recipe("quick").to_dict(),
+    "plan.json": {},
+    "data.json": {"spec": {"source": "digits"}, "kind": "digits"},
+    "env.json": {"seed": 4},
+}
+
+
+def make(path, **options):
+    return runs.create(path, FILES, lambda folder: (folder / "checkpoints" / "x").touch(), **options)
+
+
+def test_a_folder_reads_back_what_was_written(tmp_path):
+    folder = make(tmp_path / "a")
+    assert folder.spec == model_spec("cifar_resnet8", in_channels=1)
+    assert folder.recipe == recipe("quick")
+    assert folder.seed == 4
+    assert folder.data_spec.source == "digits"
+    assert folder.result is None
+    assert folder.metrics() == []
+    assert (folder.path / "checkpoints" / "x").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a"]  # nothing temporary is left
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    def fail(folder):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ResiduaError, match="No space left"):
+        runs.create(tmp_path / "a", FILES, fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_without_being_asked(tmp_path):
+    folder = make(tmp_path / "a")
+    with pytest.raises(UsageError, match="unfinished run: --resume"):
+        make(tmp_path / "a")
+    (folder.path / "result.json").write_text("{}")
+    with pytest.raises(UsageError, match="finished run: --overwrite"):
+        make(tmp_path / "a")
+    assert make(tmp_path / "a", overwrite=True).result is None
+
+
+def test_foreign_folders_are_never_overwritten(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(UsageError, match="not a run folder"):
+        make(tmp_path / "photos", overwrite=True)
+    assert (tmp_path / "photos" / "cat.jpg").exists()
+
+
+def test_an_empty_folder_may_become_a_run(tmp_path):
+    (tmp_path / "a").mkdir()
+    assert make(tmp_path / "a").seed == 4
+
+
+def test_two_processes_cannot_hold_one_folder(tmp_path):
+    folder = make(tmp_path / "a")
+    with runs.locked(folder.path):
+        with pytest.raises(ResiduaError, match="in use by another process"), runs.locked(folder.path):
+            pass
+        with pytest.raises(ResiduaError, match="in use"):
+            make(tmp_path / "a", overwrite=True)
+    with runs.locked(folder.path):
+        pass
+
+
+def test_latest_and_names_resolve(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        make(tmp_path / "runs" / name)
+        runs.point_latest(tmp_path / "runs" / name)
+    assert runs.resolve_run("latest").name == "b"
+    assert runs.resolve_run("runs/latest").name == "b"
+    assert runs.resolve_run("a") == runs.RUNS / "a"
+    assert [folder.name for folder in runs.list_runs()] == ["a", "b"]
+    with pytest.raises(UsageError, match="no run 'c'"):
+        runs.resolve_run("c")
+    (tmp_path / "runs" / "latest").unlink()
+    (tmp_path / "runs" / "latest").write_text("a\n")  # where symbolic links are not to be had
+    assert runs.resolve_run("latest").name == "a"
+
+
+def test_metrics_tolerate_a_cut_last_line_and_name_a_damaged_one(tmp_path):
+    folder = make(tmp_path / "a")
+    line = json.dumps({"event": "epoch", "epoch": 0})
+    (folder.path / "metrics.jsonl").write_text(f'{line}\n{{"event": "ste')
+    assert folder.metrics("epoch") == [{"event": "epoch", "epoch": 0}]
+    (folder.path / "metrics.jsonl").write_text(f"{line}\nnonsense\n{line}\n")
+    with pytest.raises(ResiduaError, match="line 2"):
+        folder.metrics()
+
+
+def test_what_is_no_run_folder_is_said(tmp_path):
+    with pytest.raises(ResiduaError, match=r"not a run folder: it has no spec\.json"):
+        runs.RunFolder(tmp_path)
+
+
+def test_new_names_are_free(tmp_path):
+    first = runs.new_path("digits", "net", 0, tmp_path)
+    first.mkdir()
+    second = runs.new_path("digits", "net", 0, tmp_path)
+    assert not second.exists()
