@@ -1,1 +1,51 @@
+"""Images with labels: where they come from, how they are split, and the batches that a network sees.
 
+Imported lazily, so that the command line can list kinds and fetch archives without importing torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from residua.data.augment import crop_flip, normalize
+    from residua.data.base import ArraySplit, Data, Split, StreamingSplit, stratified_split
+    from residua.data.identity import same_identity
+    from residua.data.image import preprocess, read_image
+    from residua.data.load import load_data
+    from residua.data.pipeline import EvalBatch, TrainBatches, eval_batches
+
+__all__ = [
+    "ArraySplit",
+    "Data",
+    "EvalBatch",
+    "Split",
+    "StreamingSplit",
+    "TrainBatches",
+    "crop_flip",
+    "eval_batches",
+    "load_data",
+    "normalize",
+    "preprocess",
+    "read_image",
+    "same_identity",
+    "stratified_split",
+]
+
+_HOME = {
+    **dict.fromkeys(("crop_flip", "normalize"), "augment"),
+    **dict.fromkeys(("ArraySplit", "Data", "Split", "StreamingSplit", "stratified_split"), "base"),
+    **dict.fromkeys(("preprocess", "read_image"), "image"),
+    **dict.fromkeys(("EvalBatch", "TrainBatches", "eval_batches"), "pipeline"),
+    "load_data": "load",
+    "same_identity": "identity",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

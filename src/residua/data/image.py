@@ -1,0 +1,188 @@
+"""From any image file to the pixels that a network sees: one rule, for training, evaluation and prediction.
+
+- Grey images (bilevel, grey, grey with alpha, 16-bit, 32-bit, float) become ``L``; all others (palette, CMYK, YCbCr,
+  RGB with alpha) become ``RGB``. Transparent pixels are composited on white. 16-bit values are scaled by 257, whole
+  numbers beyond 8 bits likewise; floats are taken as 0 to 1 if none is above 1, as 0 to 255 otherwise.
+- An EXIF orientation is applied. Of several frames the first one counts.
+- Below 96 px the largest centred square is resized to the wanted size; from 96 px on, the centred square with 7/8 of
+  the shorter side (the usual 256 -> 224 px). Bilinear, with antialiasing.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from residua.errors import ResiduaError
+
+SMALL = 96  # px: below it images are shown whole; from it on the margin is cut
+CENTRE = 7 / 8
+MAX_PIXELS = 89_478_485  # a decompression bomb from here on: Pillow's own limit, 256 MiB of RGB
+AREA = (0.08, 1.0)  # of a random crop, as a share of the image (Szegedy et al. 2014, sec. 6)
+ASPECT = (3 / 4, 4 / 3)
+# The formats that are tried; none that runs a program, as EPS does.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+)
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+
+Source = str | os.PathLike[str] | bytes | Image.Image
+
+
+class BadImage(ResiduaError):
+    """An image that cannot be read: ``name`` says which, ``reason`` why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+def image_name(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be printed and stored, even if its name is no valid Unicode."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def open_image(source: Source) -> Image.Image:
+    """The image with its header read and its pixels not yet. Raises BadImage."""
+    if isinstance(source, Image.Image):
+        return source
+    name = "image" if isinstance(source, bytes) else image_name(source)
+    try:
+        if not isinstance(source, bytes) and not Path(source).is_file():
+            Path(source).stat()  # says what is wrong, if there is nothing at all
+            raise BadImage(name, "not a regular file")  # opening a pipe would wait for ever
+        if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
+            raise BadImage(name, "the file is empty")
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    except Exception as error:
+        raise _bad(name, error) from error
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise BadImage(name, f"{image.width}x{image.height} pixels are refused as a decompression bomb")
+    return image
+
+
+def read_image(source: Source, *, at_least: int | None = None) -> Image.Image:
+    """The image as ``L`` or ``RGB``, upright.
+
+    ``source`` is a path, the bytes of a file, or a Pillow image (which is left as it is). With ``at_least`` a JPEG
+    may be decoded at 1/2, 1/4 or 1/8 of its size, as long as both sides keep that many pixels (several times faster
+    for photographs). Raises BadImage, a ResiduaError, with the name and the reason.
+    """
+    if isinstance(source, Image.Image):
+        return _decode(source, "image", None)
+    name = "image" if isinstance(source, bytes) else image_name(source)
+    with open_image(source) as image:
+        return _decode(image, name, at_least)
+
+
+def preprocess(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """Pixels uint8 (C, H, W) with H = W = ``size`` of an image of ``read_image``, by this module's rule.
+
+    ``channels`` is 1 (grey) or 3. The array is a view in channels_last memory.
+    """
+    side = min(image.size) * (CENTRE if size >= SMALL else 1)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return _pixels(image, (left, top, left + side, top + side), size, channels)
+
+
+def decoded_size(size: int) -> int:
+    """How many pixels the shorter side of an image must keep in decoding, for ``preprocess`` to ``size``."""
+    return math.ceil(size / CENTRE) if size >= SMALL else size
+
+
+def random_crop(path: str, size: int, channels: int, random: np.random.Generator) -> np.ndarray:
+    """As ``read_image`` and ``preprocess``, but of a random part of the image: the usual training crop.
+
+    Its area is drawn from 8 % to 100 % of the image and its aspect ratio from 3/4 to 4/3; after ten draws that do not
+    fit, the largest centred square is taken. The part is chosen before decoding, so that a large JPEG is decoded no
+    finer than needed. Raises BadImage.
+    """
+    with open_image(path) as header:
+        width, height = header.size
+        x, y, w, h = _random_part(width, height, random)
+        shorter = min(width, height)
+        needed = min(shorter, math.ceil(size * shorter / min(w, h)))
+        image = _decode(header, image_name(path), needed)
+    if (image.width > image.height) != (width > height):  # turned upright: the part turns with it
+        x, y, w, h, width, height = y, x, h, w, height, width
+    across, down = image.width / width, image.height / height
+    box = (x * across, y * down, min((x + w) * across, image.width), min((y + h) * down, image.height))
+    return _pixels(image, box, size, channels)
+
+
+def _random_part(width: int, height: int, random: np.random.Generator) -> tuple[int, int, int, int]:
+    for _ in range(10):
+        area = width * height * random.uniform(*AREA)
+        aspect = math.exp(random.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            return int(random.integers(width - w + 1)), int(random.integers(height - h + 1)), w, h
+    side = min(width, height)
+    return (width - side) // 2, (height - side) // 2, side, side
+
+
+def _decode(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
+    try:
+        if at_least is not None:
+            image.draft(image.mode, (at_least, at_least))
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        return _grey(upright) if upright.mode in GREY_MODES else _in_mode(_without_alpha(upright), "RGB")
+    except Exception as error:  # decoders raise almost anything for a damaged file
+        raise _bad(name, error) from error
+
+
+def _pixels(
+    image: Image.Image, box: tuple[float, float, float, float], size: int, channels: int
+) -> np.ndarray:
+    image = _in_mode(image, "L" if channels == 1 else "RGB")
+    if image.size != (size, size) or box != (0, 0, size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    if image.mode in ("1", "L", "LA", "La"):
+        return _in_mode(_without_alpha(image), "L")
+    values = np.asarray(image).astype(np.float64)
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
+        raise ValueError("its values are not all finite numbers from 0 to 65535")
+    if image.mode != "F":
+        values /= 257
+    elif values.max() <= 1:
+        values *= 255
+    elif values.max() > 255:
+        raise ValueError("its float values are neither from 0 to 1 nor from 0 to 255")
+    return Image.fromarray(np.rint(values).astype(np.uint8))
+
+
+def _bad(name: str, error: Exception) -> BadImage:
+    if isinstance(error, BadImage):
+        return BadImage(name, error.reason)
+    if isinstance(error, UnidentifiedImageError):
+        return BadImage(name, "not an image, or damaged at its beginning")
+    if isinstance(error, Image.DecompressionBombError):
+        return BadImage(name, "refused as a decompression bomb")
+    if isinstance(error, MemoryError):
+        return BadImage(name, "not enough memory to decode it")
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return BadImage(name, "truncated" if "truncated" in reason.lower() else " ".join(reason.split()))

@@ -1,0 +1,119 @@
+"""What lies in a folder of images: its parts, its classes and its files, by names alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from residua.data.image import SUFFIXES, image_name
+from residua.errors import ResiduaError
+
+# What people call the parts of a set, in lower case.
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one part in the order of their names: paths relative to the root, and classes."""
+
+    folder: str  # of the part, relative to the root: "" if the root has no parts
+    paths: tuple[str, ...]
+    classes: tuple[str, ...]  # the class of each path
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A folder of images: its parts (``train`` alone if it has none) and its classes in the order of their names."""
+
+    root: Path
+    parts: dict[str, Files]
+    classes: tuple[str, ...]
+
+
+def list_folder(root: Path) -> Listing:
+    """Read the names in ``root``: ``<class>/*``, or ``train/<class>/*`` beside ``val`` and ``test`` alike.
+
+    A class holds the images at any depth below its folder. Hidden files and those without an image's suffix are
+    ignored; a class folder may be a link, links to folders below it are not followed. Raises ResiduaError if there
+    are no two classes, if a class folder holds no image, or if a part has a class that ``train`` lacks.
+    """
+    folders = _folders(root)
+    parts: dict[str, str] = {}
+    if folders and all(name.lower() in PARTS for name in folders):
+        for name in folders:
+            part = PARTS[name.lower()]
+            if part in parts:
+                raise ResiduaError(
+                    f"{root} has both {parts[part]}/ and {name}/: which of them is the {part} part?"
+                )
+            parts[part] = name
+        if "train" not in parts:
+            raise ResiduaError(f"{root} has {', '.join(f'{name}/' for name in folders)} but no train/")
+    listed = {part: _list_part(root, name) for part, name in (parts or {"train": ""}).items()}
+    classes = tuple(dict.fromkeys(listed["train"].classes))
+    if len(classes) < 2:
+        raise ResiduaError(
+            f"{root / listed['train'].folder} has {len(classes)} class folders with images; it should have at least "
+            "two, <class>/<image>"
+        )
+    for files in listed.values():
+        unknown = sorted(set(files.classes) - set(classes))
+        if unknown:
+            raise ResiduaError(
+                f"{root / files.folder} has the class {unknown[0]!r}, which the training part lacks"
+            )
+    return Listing(root, listed, classes)
+
+
+def _list_part(root: Path, folder: str) -> Files:
+    paths: list[str] = []
+    classes: list[str] = []
+    for name in _folders(root / folder):
+        images = sorted(_images(root / folder / name, root))
+        if not images:
+            raise ResiduaError(f"class folder {image_name(root / folder / name)} holds no image")
+        paths += images
+        classes += [image_name(name)] * len(images)
+    return Files(folder, tuple(paths), tuple(classes))
+
+
+def _folders(root: Path) -> list[str]:
+    """Names of the folders in ``root``, less hidden ones and links that lead back to ``root`` or above it."""
+    try:
+        with os.scandir(root) as entries:
+            names = [entry.name for entry in entries if not _ignored(entry.name) and entry.is_dir()]
+    except OSError as error:
+        _unreadable(error)
+    home = root.resolve()
+    return sorted(name for name in names if not home.is_relative_to((root / name).resolve()))
+
+
+def _images(folder: Path, root: Path) -> list[str]:
+    found = []
+    for directory, below, names in os.walk(folder, onerror=_unreadable):
+        below[:] = [name for name in below if not _ignored(name)]
+        relative = Path(directory).relative_to(root)
+        found += [(relative / name).as_posix() for name in names if _is_image(name)]
+    return found
+
+
+def _is_image(name: str) -> bool:
+    return not _ignored(name) and Path(name).suffix.lower() in SUFFIXES
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise ResiduaError(f"cannot read {error.filename}: {error.strerror or error}") from error
+
+
+def _ignored(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"

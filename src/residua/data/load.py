@@ -1,0 +1,73 @@
+"""From a source (``digits``, a path, ``kind:path``) to ``Data``; what lies at a path tells its kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from residua.data.base import Data
+from residua.data.cifar import find_cifar, load_cifar
+from residua.data.digits import load_digits
+from residua.data.folder import load_folder
+from residua.errors import UsageError, nearest
+from residua.spec import DataSpec
+
+KINDS = ("digits", "cifar10", "cifar100", "folder")
+
+
+def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str | None = None) -> Data:
+    """The images that a spec describes, split into training, validation and test parts.
+
+    ``workers`` is the number of threads that decode a folder of images (0: one for each core that this process may
+    use); what is read never depends on it. ``storage`` (``memory`` or ``stream``) repeats what an earlier loading
+    decided, as ``Data.identity["storage"]`` holds it; None decides by the available memory.
+
+    Raises UsageError for a source that is neither a kind nor a path, or holds nothing of its kind, or several kinds;
+    ResiduaError for files that are damaged.
+    """
+    spec = DataSpec(source=spec) if isinstance(spec, str) else spec
+    if workers < 0 or storage not in (None, "memory", "stream"):
+        raise UsageError(
+            f"workers are 0 or more and storage is 'memory' or 'stream', not {workers} and {storage!r}"
+        )
+    kind, rest = split_source(spec.source)
+    if kind == "digits":
+        return load_digits(spec, rest)
+    path = Path(rest).expanduser()
+    if not rest or not path.exists():
+        raise UsageError(
+            f"no such file or folder: {rest or spec.source!r}; a source is 'digits', a path, or kind:path"
+        )
+    kind = kind or sniff(path)
+    if kind == "folder":
+        if not path.is_dir():
+            raise UsageError(f"{path} is a file; a folder of images was expected")
+        return load_folder(spec, path, threads=workers, storage=storage)
+    return load_cifar(spec, kind, path)
+
+
+def split_source(source: str) -> tuple[str | None, str]:
+    """``kind`` and the rest of ``kind:rest``; ``digits`` alone is a kind, anything else without a kind is a path.
+
+    Raises UsageError for an unknown kind before a colon, unless a file of that whole name exists.
+    """
+    kind, colon, rest = source.partition(":")
+    if kind in KINDS and (colon or kind == "digits"):
+        return kind, rest
+    known_path = len(kind) == 1 or "/" in kind or "\\" in kind or Path(source).exists()  # C:\images is a path
+    if colon and not known_path:
+        raise UsageError(f"unknown kind of data {kind!r} in {source!r}{nearest(kind, KINDS)}")
+    return None, source
+
+
+def sniff(path: Path) -> str:
+    """The kind of data at an existing path. Raises UsageError if it holds several kinds, or a file of none."""
+    kinds = sorted({layout.kind for layout, _ in find_cifar(path)})
+    if len(kinds) > 1:
+        raise UsageError(f"{path} holds {' and '.join(kinds)}: say which, as in {kinds[0]}:{path}")
+    if kinds:
+        return kinds[0]
+    if path.is_dir():
+        return "folder"
+    raise UsageError(
+        f"{path} is neither a folder nor an official CIFAR archive; cifar10:{path} forces the kind"
+    )
