@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +17,7 @@ from residua.train.optimizer import sgd
 from residua.train.plan import Plan
 from residua.train.task import Metric
 
-Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N,)
+Batch = Sequence[Any]  # images (N, C, H, W), labels (N,), and what else the data adds
 
 
 class Classification:
@@ -37,7 +39,7 @@ class Classification:
         with ExitStack() as stack:
             stack.enter_context(self._autocast())
             stack.enter_context(recomputing(self.model, self.recipe.recompute))
-            loss, sums = self._loss(*batch)
+            loss, sums = self._loss(*batch[:2])
             loss.backward()
         optimizer = self.optimizers["model"]
         optimizer.step()
@@ -48,7 +50,7 @@ class Classification:
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Sums over the batch, in evaluation mode, without label smoothing."""
         self.model.eval()
-        images, labels = batch
+        images, labels = batch[:2]
         with self._autocast():
             logits = self.model(images).float()
         return _sums(logits, labels, F.cross_entropy(logits, labels, reduction="sum"))

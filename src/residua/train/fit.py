@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from residua.analysis.cost import totals
@@ -89,7 +88,7 @@ def fit(
     if run_dir is not None:
         runs.refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
-    loaded = load_data(data, workers=workers) if not isinstance(data, Data) else data
+    loaded = data if isinstance(data, Data) else load_data(_source(data), workers=workers or 0)
     chosen = find_recipe(recipe or default_recipe(loaded), **(recipe_changes or {}))
     network = _network(model, model_changes or {}, loaded, seed)
     if weights is not None:
@@ -165,7 +164,7 @@ def resume(
         if not (retune or allow_inexact):
             check_here(plan)
         spec = folder.data_spec.change(source=data) if data else folder.data_spec
-        loaded = load_data(spec, workers=plan.workers)
+        loaded = load_data(spec, workers=plan.workers, storage=folder.data["storage"])
         difference = same_identity(folder.data, loaded.identity)
         if difference:
             raise ResiduaError(f"{spec.source} is not what {folder.name} was trained on: {difference}")
@@ -210,19 +209,24 @@ def _train(t: _Training, *, lock: bool = True) -> RunFolder:
     guard = runs.locked(path) if lock else nullcontext()
     with guard, applied(t.plan), tracked(path, t.progress) as progress:
         batches = TrainBatches(
-            t.data,
+            data=t.data,
             batch_size=t.recipe.batch_size,
             seed=t.seed,
             pad=t.data.pad if t.recipe.pad is None else t.recipe.pad,
             flip=t.data.flip if t.recipe.flip is None else t.recipe.flip,
             device=t.plan.device,
-            channels_last=t.plan.channels_last,
+            memory_format=t.plan.memory_format,
             limit=t.limit,
         )
 
         def measured_on(split: str) -> Any:
             return eval_batches(
-                t.data, split, _EVAL_BATCH, t.plan.device, channels_last=t.plan.channels_last, limit=t.limit
+                t.data,
+                split,
+                _EVAL_BATCH,
+                device=t.plan.device,
+                memory_format=t.plan.memory_format,
+                limit=t.limit,
             )
 
         loop = Loop(
@@ -267,6 +271,10 @@ def _result(t: _Training, state: State, test: dict[str, float]) -> dict[str, Any
     }
 
 
+def _source(data: str | Path | DataSpec) -> DataSpec:
+    return data if isinstance(data, DataSpec) else DataSpec(source=str(data))
+
+
 def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> Any:
     """The network to train, its classes and channels those of the data."""
     if isinstance(model, nn.Module):
@@ -296,8 +304,7 @@ def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> A
 
 
 def _task(network: Any, recipe: Recipe, plan: Plan) -> Classification:
-    layout = torch.channels_last if plan.channels_last else torch.contiguous_format
-    return Classification(network.to(plan.device, memory_format=layout), recipe, plan)
+    return Classification(network.to(plan.device, memory_format=plan.memory_format), recipe, plan)
 
 
 def _about(network: Any, data: Data) -> dict[str, Any]:
@@ -319,18 +326,13 @@ def _extended(folder: RunFolder, recipe: Recipe, state: State, epochs: int) -> R
     return find_recipe(recipe, epochs=epochs)
 
 
-def _leaving(progress: Progress) -> AbstractContextManager[None]:
+@contextmanager
+def _leaving(progress: Progress) -> Iterator[None]:
     """Take the bar off the screen however a training ends."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def manager() -> Any:
-        try:
-            yield
-        finally:
-            progress.stop()
-
-    return manager()
+    try:
+        yield
+    finally:
+        progress.stop()
 
 
 def _command() -> list[str]:

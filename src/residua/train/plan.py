@@ -50,6 +50,11 @@ class Plan(Spec):
     instruction_set: str
     processor: str
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Where channels stand in memory."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
 
 def make_plan(request: Request, model: nn.Module, work: float) -> Plan:
     """Resolve every automatic choice. ``work``: multiply-adds of the whole training.
