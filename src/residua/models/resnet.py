@@ -66,6 +66,12 @@ class ResNetSpec(ModelSpec):
         return tuple(width * factor for width in self.widths)
 
     @property
+    def usual_input(self) -> tuple[int, int, int]:
+        """Shape (C, H, W) of the images that the papers feed it: 224 px with the ImageNet stem, 32 on CIFAR."""
+        side = {"imagenet": 224, "cifar": 32}[self.stem]
+        return self.in_channels, side, side
+
+    @property
     def strides(self) -> tuple[int, ...]:
         """Stride of each stage: the first keeps the map (the stem has reduced it), the others halve it."""
         return (1,) + (2,) * (len(self.widths) - 1)
