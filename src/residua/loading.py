@@ -83,13 +83,20 @@ def load_weights(source: str | Path) -> Weights:
     Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known
     network.
     """
+    found = locate(source)
+    if isinstance(found, Path):
+        return _read_file(found)
+    return dataclasses.replace(read_weights(found.weights), data=found.data)
+
+
+def locate(source: str | Path) -> Path | RunFolder:
+    """The weight file or the run folder that ``source`` means. Raises UsageError if there is none."""
     path = Path(source)
-    if path.is_file() and path.name != "latest":
-        return _read_file(path)
+    if path.is_file() and path.name != "latest":  # a run's link may be a text file of this name
+        return path
     if path.suffix in _SUFFIXES and not path.is_dir():
         raise UsageError(f"there is no file {path}")
-    run = load_run(source)
-    return dataclasses.replace(read_weights(run.weights), data=run.data)
+    return load_run(source)
 
 
 def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:

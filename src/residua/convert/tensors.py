@@ -20,9 +20,18 @@ _PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put
 
 def is_safetensors(path: Path) -> bool:
     """Whether a file starts as a safetensors file does. Raises ResiduaError if it cannot be read."""
+    return _start(path)[8:] == b"{"
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file starts as a safetensors file, or as one of torch.save (a zip, formerly a pickle) does."""
+    return is_safetensors(path) or _start(path).startswith((b"PK\x03\x04", b"\x80"))
+
+
+def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(9)[8:] == b"{"
+            return file.read(9)
     except OSError as error:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
 

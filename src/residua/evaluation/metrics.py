@@ -30,7 +30,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def log_mean(log_probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Logarithm of the mean of probabilities: views of an image, or members of an ensemble. (N, K) each and out."""
+    """Logarithm of the mean of probabilities (of views, of an ensemble): (N, K) each and out."""
     if len(log_probabilities) == 1:
         return log_probabilities[0]
     stack = np.stack(log_probabilities)
@@ -39,7 +39,7 @@ def log_mean(log_probabilities: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes stand before the true one, int64 (N,). Of equal scores the first class leads, as in argmax."""
+    """Classes that stand before the true one, int64 (N,); of equal scores the first leads, as in argmax."""
     true = scores[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(scores.shape[1]) < labels[:, None]
     return ((scores > true) | ((scores == true) & earlier)).sum(1)
@@ -58,7 +58,7 @@ def reliability(log_probabilities: np.ndarray, labels: np.ndarray) -> list[Confi
     """Confidence against accuracy in ``BINS`` intervals (lo, hi] of equal width."""
     confidence = np.exp(log_probabilities.max(1))
     correct = log_probabilities.argmax(1) == labels
-    index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    index = np.searchsorted(np.arange(1, BINS) / BINS, confidence)
     bins = []
     for number in range(BINS):
         inside = index == number
@@ -86,7 +86,7 @@ def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int) ->
 
 
 def per_class(confusion: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
-    """For every class ``{"class", "n", "recall", "precision"}``; None where there is no image to take it of."""
+    """For every class ``{"class", "n", "recall", "precision"}``; None where there is no image for it."""
     true, predicted, right = confusion.sum(1), confusion.sum(0), confusion.diagonal()
     return [
         {
@@ -105,11 +105,11 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
     centre = share + Z95**2 / (2 * n)
     half = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
     scale = 1 + Z95**2 / n
-    return max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)
+    return min(max((centre - half) / scale, 0.0), share), max(min((centre + half) / scale, 1.0), share)
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval (Student's t) of the mean of at least two values, such as the accuracy of several seeds."""
+    """95 % interval (Student's t) of the mean of two or more values, such as the accuracies of seeds."""
     n = len(values)
     half = t_quantile(n - 1) * float(np.std(values, ddof=1)) / math.sqrt(n)
     mean = float(np.mean(values))

@@ -1,4 +1,4 @@
-"""Test-time views as data: what the network is shown of an image. Its answer is the mean probability over views.
+"""Test-time views as data: what the network is shown of an image. Its answer is the mean over views.
 
 - Several scales are fully-convolutional: the network sees the whole image at another size, and its global
 pooling
@@ -30,7 +30,7 @@ CORNERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One way to show an image: a crop (of ``CORNERS``, or the whole), mirrored or not, at a scale of its size."""
+    """One way to show an image: a crop of ``CORNERS`` or the whole, mirrored or not, at a scale."""
 
     crop: str | None = None
     flip: bool = False
@@ -70,7 +70,7 @@ PLAIN = (View(),)
 def make_views(
     *, flip: bool = False, ten_crop: bool = False, scales: Sequence[float] = (1.0,)
 ) -> tuple[View, ...]:
-    """Every crop, mirror and scale combined: ``ten_crop`` implies ``flip``. Raises UsageError for a wrong scale."""
+    """Every crop, mirror and scale combined. Raises UsageError for a wrong scale."""
     if not scales:
         raise UsageError("scales must name at least one scale, such as 1")
     if len(set(scales)) != len(scales):

@@ -1,0 +1,207 @@
+"""``evaluate``: runs, weight files, foreign checkpoints and ensembles of them on images."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from residua.data import Data, load_data, same_identity
+from residua.errors import UsageError
+from residua.evaluation import metrics
+from residua.evaluation.outputs import Outputs, Progress, read_outputs
+from residua.evaluation.source import Source, Trained, data_spec, fitted, open_source
+from residua.evaluation.views import PLAIN, View
+from residua.spec import DataSpec
+from residua.train.plan import _device as pick_device
+from residua.train.run import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What one network, or one ensemble, is worth on one split. Shares are in [0, 1]."""
+
+    schema: int = 1
+    source: str
+    data: str
+    split: str
+    views: tuple[str, ...]
+    precision: str
+    n: int  # images
+    left_out: int  # images that could not be read
+    top1: float
+    interval: tuple[float, float]  # 95 %, of top1 (Wilson)
+    top5: float  # of fewer than five classes: 1
+    nll: float  # mean negative log-likelihood, in nats
+    ece: float  # expected calibration error, 15 bins
+    classes: tuple[str, ...]
+    per_class: tuple[dict[str, Any], ...]  # {"class", "n", "recall", "precision"}
+    confusion: tuple[tuple[int, ...], ...]  # rows: true; columns: given
+    notes: tuple[str, ...] = ()
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+def evaluate(
+    sources: Source | Sequence[Source],
+    data: str | Path | DataSpec | Data | None = None,
+    *,
+    split: str = "test",
+    views: Sequence[View] = PLAIN,
+    ensemble: bool = False,
+    batch_size: int = 256,
+    device: str = "auto",
+    strict: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluation | list[Evaluation]:
+    """Measure trained networks on images.
+
+    Args:
+        sources: run folders (paths, names under ``runs/``, ``"latest"``, or ``RunFolder``), weight files,
+        foreign
+            checkpoints, or modules made by ``create_model``; one or several.
+        data: the images; by default those that a run was trained with. Images are normalised with the
+        network's own
+            mean and std where its file has them, else with those of the data.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        views: how each image is shown, see ``make_views``; probabilities are averaged.
+        ensemble: average the probabilities of all sources and measure the result.
+        batch_size: images at a time; no figure depends on it beyond rounding.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        strict: refuse the first unreadable image instead of leaving it out.
+        limit: at most this many batches.
+        progress: called with the images done and the images in all.
+
+    Returns an ``Evaluation`` for a single source or an ensemble, a list of them for a sequence of sources.
+
+    Raises:
+        UsageError: for a source, split or device that there is not, and for data whose classes, channels or
+        size are
+            not those of the network.
+        ResiduaError: for files that cannot be read and logits that are not finite.
+
+    """
+    single = isinstance(sources, str | Path | RunFolder | nn.Module)
+    wanted: list[Source] = [sources] if single else list(sources)  # type: ignore[list-item,arg-type]
+    if not wanted:
+        raise UsageError("there is nothing to evaluate: name a run or a checkpoint")
+    for name, value in (("batch_size", batch_size), ("limit", limit)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} must be at least 1, not {value}")
+    if not views:
+        raise UsageError("views must hold at least one view")
+    session = _Session(
+        data=data,
+        split=split,
+        views=tuple(views),
+        strict=strict,
+        reading={
+            "batch_size": batch_size,
+            "device": pick_device(device),
+            "limit": limit,
+            "progress": progress,
+        },
+    )
+    if ensemble:
+        return session.ensemble([open_source(source) for source in wanted])
+    evaluations = [session.ensemble([open_source(source)]) for source in wanted]
+    return evaluations[0] if single else evaluations
+
+
+def over_runs(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Mean top-1 over several evaluations, with the 95 % interval (Student's t) that two or more of them give."""
+    values = [evaluation.top1 for evaluation in evaluations]
+    interval = list(metrics.t_interval(values)) if len(values) > 1 else None
+    return {"runs": len(values), "top1": float(np.mean(values)), "interval": interval}
+
+
+@dataclass(kw_only=True)
+class _Session:
+    """One call of ``evaluate``; data that several sources share is loaded once."""
+
+    data: str | Path | DataSpec | Data | None
+    split: str
+    views: tuple[View, ...]
+    strict: bool
+    reading: dict[str, Any]
+    loaded: dict[DataSpec, Data] = field(default_factory=dict)
+
+    def ensemble(self, members: Sequence[Trained]) -> Evaluation:
+        """Measure the mean probabilities of some networks; of one, it is the network itself."""
+        began = time.perf_counter()
+        notes, read = [], []
+        for member in members:
+            data = self._load(member)
+            notes += [f"{member.name}: {note}" for note in self._notes(member, data)]
+            shown = fitted(member, data)
+            outputs = read_outputs(
+                member.model, shown, self.split, views=self.views, precision=member.precision, **self.reading
+            )
+            read.append((member, data, outputs))
+        first, data, outputs = read[0]
+        for member, others, answers in read[1:]:
+            _check_alike(first, data, outputs, member, others, answers)
+        together = metrics.log_mean([answers.log_probabilities for _, _, answers in read])
+        confusion = metrics.confusion_matrix(together.argmax(1), outputs.labels, len(data.classes))
+        ranks = metrics.ranks(together, outputs.labels)
+        n = len(ranks)
+        return Evaluation(
+            source=" + ".join(member.name for member in members),
+            data=data.spec.source,
+            split=self.split,
+            views=tuple(map(str, self.views)),
+            precision=" + ".join(dict.fromkeys(member.precision for member in members)),
+            n=n,
+            left_out=len(data.split(self.split).left_out),
+            top1=float((ranks < 1).mean()),
+            interval=metrics.wilson(int((ranks < 1).sum()), n),
+            top5=float((ranks < 5).mean()),
+            nll=float(-together[np.arange(n), outputs.labels].mean()),
+            ece=metrics.expected_calibration_error(metrics.reliability(together, outputs.labels)),
+            classes=data.classes,
+            per_class=tuple(metrics.per_class(confusion, data.classes)),
+            confusion=tuple(map(tuple, confusion.tolist())),
+            notes=tuple(notes),
+            seconds=round(time.perf_counter() - began, 3),
+        )
+
+    def _load(self, member: Trained) -> Data:
+        if isinstance(self.data, Data):
+            return self.data
+        spec = data_spec(member, self.data, strict=self.strict)
+        if spec not in self.loaded:
+            self.loaded[spec] = load_data(spec)
+        return self.loaded[spec]
+
+    def _notes(self, member: Trained, data: Data) -> list[str]:
+        notes = list(member.notes)
+        if self.data is None and member.run is not None:
+            changed = same_identity(member.run.data, data.identity)
+            notes += [f"the images are no longer those of the run: {changed}"] if changed else []
+        return notes
+
+
+def _check_alike(
+    first: Trained, data: Data, outputs: Outputs, member: Trained, others: Data, answers: Outputs
+) -> None:
+    """An ensemble votes on the same images, with the same classes."""
+    same = (
+        data.classes == others.classes
+        and data.identity.get("fingerprint") == others.identity.get("fingerprint")
+        and np.array_equal(outputs.positions, answers.positions)
+        and np.array_equal(outputs.labels, answers.labels)
+    )
+    if not same:
+        raise UsageError(
+            f"{first.name} and {member.name} saw different images: name the data for the ensemble"
+        )

@@ -1,0 +1,120 @@
+"""Look at a finished run from inside, for its report: ``inspection.json``."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from residua.analysis.cost import cost
+from residua.analysis.gradient import gradient_norms
+from residua.analysis.response import response
+from residua.data import Data, load_data, normalize
+from residua.errors import UsageError
+from residua.evaluation import metrics
+from residua.evaluation.outputs import Outputs, Progress, read_outputs
+from residua.evaluation.source import data_spec, fitted, open_source
+from residua.files import write_json
+from residua.train.run import RunFolder
+
+MISTAKES = 24  # the most confident ones
+PROBES = 128  # training images that gradients and responses are taken of
+
+
+def inspect_run(
+    run: str | Path | RunFolder, *, limit: int | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Measure a run's network on its test images and write ``inspection.json`` into its folder.
+
+    Figures of the test images are those of ``evaluate``. Gradient norms are those of a training step on
+    ``PROBES`` training images (batch statistics, unaugmented), responses those of the network as it
+    predicts, on the same. ``limit`` ends the test images after so many batches. Returns what was written.
+
+    Raises UsageError if there is no such run, ResiduaError if its files or images cannot be read.
+    """
+    trained = open_source(run)
+    if trained.run is None:
+        raise UsageError(f"{run} is a weight file: only a run can be inspected")
+    data = fitted(trained, load_data(data_spec(trained, None)))
+    outputs = read_outputs(
+        trained.model, data, "test", precision=trained.precision, limit=limit, progress=progress
+    )
+    log_p, labels = outputs.log_probabilities, outputs.labels
+    confusion = metrics.confusion_matrix(log_p.argmax(1), labels, len(data.classes))
+    ranks, bins = metrics.ranks(log_p, labels), metrics.reliability(log_p, labels)
+    found = {
+        "schema": 1,
+        "classes": list(data.classes),
+        "confusion": confusion.tolist(),
+        "per_class": metrics.per_class(confusion, data.classes),
+        "top1": float((ranks < 1).mean()),
+        "top5": float((ranks < 5).mean()),
+        "nll": float(-log_p[np.arange(len(labels)), labels].mean()),
+        "ece": metrics.expected_calibration_error(bins),
+        "reliability": [{"confidence": b.confidence, "accuracy": b.accuracy, "n": b.n} for b in bins],
+        "mistakes": _mistakes(data, outputs),
+        **_depth(trained.model, data),
+        "cost": [
+            {"part": part.part, "parameters": part.parameters, "multiply_adds": part.multiply_adds}
+            for part in cost(trained.model, data.shape).parts
+        ],
+    }
+    write_json(trained.run.path / "inspection.json", found)
+    return found
+
+
+def _mistakes(data: Data, outputs: Outputs) -> list[dict[str, Any]]:
+    """The wrong answers that the network was most certain of, with their pictures."""
+    predicted = outputs.log_probabilities.argmax(1)
+    confidence = np.exp(outputs.log_probabilities.max(1))
+    wrong = np.flatnonzero(predicted != outputs.labels)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    paths, found = data.test.paths(), []
+    for index in worst:
+        position = int(outputs.positions[index])
+        pixels, _ = data.test.read(np.array([position]))
+        found.append(
+            {
+                "true": data.classes[outputs.labels[index]],
+                "predicted": data.classes[predicted[index]],
+                "confidence": min(float(confidence[index]), 1.0),
+                "path": None if paths is None else paths[position],
+                "png": _png(pixels[0].permute(1, 2, 0).numpy()),
+            }
+        )
+    return found
+
+
+def _png(pixels: np.ndarray) -> str:
+    """Pixels uint8 (H, W, 1 or 3) as the base64 text of a PNG file."""
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)).save(
+        out, "png"
+    )
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def _depth(model: nn.Module, data: Data) -> dict[str, Any]:
+    """How gradients and responses change with depth."""
+    positions = np.unique(np.linspace(0, len(data.train) - 1, PROBES).astype(np.int64))
+    pixels, labels = data.train.read(positions)
+    images = normalize(pixels, data.mean, data.std)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # drop path draws
+        gradient = gradient_norms(model.train(), images, labels)
+    responses = response(model.eval(), images)
+    return {
+        "gradient": [{"unit": g.unit, "kind": g.kind, "norm": _number(g.norm)} for g in gradient],
+        "response": [{"unit": r.unit, "layer": r.layer, "std": _number(r.std)} for r in responses],
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,62 @@
+"""What a network says about the images of a split: the one pass that every figure is taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from residua.data import Data, eval_batches
+from residua.errors import ResiduaError
+from residua.evaluation.metrics import log_mean, log_softmax
+from residua.evaluation.views import PLAIN, View
+
+SPLITS = ("train", "val", "test")
+Progress = Callable[[int, int], None]  # images done, images in all
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outputs:
+    """Log-probabilities of the readable images of a split, in order."""
+
+    log_probabilities: np.ndarray  # float64 (N, K)
+    labels: np.ndarray  # int64 (N,)
+    positions: np.ndarray  # int64 (N,), in the split
+
+
+@torch.inference_mode()
+def read_outputs(
+    model: nn.Module,
+    data: Data,
+    split: str,
+    *,
+    views: Sequence[View] = PLAIN,
+    batch_size: int = 256,
+    device: str = "cpu",
+    precision: str = "float32",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Outputs:
+    """Show every image of a split to ``model``, in evaluation mode, in every view; probabilities are averaged.
+
+    The model moves to ``device`` and to channels_last memory. ``limit`` ends after so many batches. Raises
+    UsageError for an unknown split and for images that the model refuses, ResiduaError if no image can be
+    read and for logits that are not finite.
+    """
+    model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    total = min(len(data.split(split)), batch_size * limit if limit else len(data.split(split)))
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for images, labels, positions in eval_batches(data, split, batch_size, device=device, limit=limit):
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+            logits: list[Tensor] = [model(view(images)) for view in views]
+        log_probabilities = log_mean([log_softmax(one.float().cpu().numpy()) for one in logits])
+        parts.append((log_probabilities, labels.cpu().numpy(), positions))
+        if progress is not None:
+            progress(int(positions[-1]) + 1, total)
+    if not parts:
+        raise ResiduaError(f"the {split} part of {data.spec.source} has no readable image")
+    together = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Outputs(log_probabilities=together[0], labels=together[1], positions=together[2])

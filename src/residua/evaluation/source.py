@@ -1,0 +1,146 @@
+"""What is evaluated: a network with its images' description, and the data that it is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from residua.data import Data
+from residua.data.load import sniff, split_source
+from residua.errors import ResiduaError, UsageError
+from residua.loading import load_weights, locate
+from residua.models.weights import build_model
+from residua.spec import DataSpec, ModelSpec, Spec
+from residua.train.run import RunFolder
+
+Source = str | Path | RunFolder | nn.Module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images(Spec):
+    """What a weight file tells of the images of its network; None where it does not."""
+
+    shape: tuple[int, ...] | None = None  # (C, H, W)
+    mean: tuple[float, ...] | None = None  # per channel, of images scaled to [0, 1]
+    std: tuple[float, ...] | None = None
+    classes: tuple[str, ...] | None = None
+
+    def validate(self) -> None:  # noqa: D102
+        if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
+            raise UsageError(f"shape must be (channels, height, width), not {self.shape}")
+        if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
+            raise UsageError("mean and std belong together, a number a channel")
+        if self.std is not None and min(self.std, default=0) <= 0:
+            raise UsageError(f"std must be above 0, not {self.std}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """A network in evaluation mode on the CPU, with all that is known of it."""
+
+    name: str
+    model: nn.Module
+    spec: ModelSpec
+    images: Images
+    precision: str = "float32"  # a run is measured in the precision that it was trained in
+    run: RunFolder | None = None
+    notes: tuple[str, ...] = ()  # what was assumed of a foreign checkpoint
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs; their numbers if nobody has named them."""
+        return self.images.classes or tuple(str(number) for number in range(self.spec.num_classes))
+
+
+def open_source(source: Source) -> Trained:
+    """A run, a weight file, a foreign checkpoint or a module, ready to be used.
+
+    Raises UsageError if there is no such run or file, ResiduaError if it cannot be read or contradicts
+    itself.
+    """
+    if isinstance(source, nn.Module):
+        spec = getattr(source, "spec", None)
+        if not isinstance(spec, ModelSpec):
+            raise UsageError(
+                "modules made by create_model or of a registered family can be evaluated, no others"
+            )
+        return Trained(name=spec.name, model=source.eval(), spec=spec, images=Images())
+    found = source if isinstance(source, RunFolder) else locate(source)
+    run = found if isinstance(found, RunFolder) else None
+    weights = load_weights(found.path if isinstance(found, RunFolder) else found)
+    name = str(source) if run is None else run.name
+    images = _images(weights.data, name)
+    if images.classes is not None and len(images.classes) != weights.spec.num_classes:
+        raise ResiduaError(
+            f"{name} names {len(images.classes)} classes but has {weights.spec.num_classes} outputs"
+        )
+    return Trained(
+        name=name,
+        model=build_model(weights),
+        spec=weights.spec,
+        images=images,
+        precision="float32" if run is None else run.plan.precision,
+        run=run,
+        notes=tuple(map(str, weights.data.get("notes", ()))),
+    )
+
+
+def _images(data: Mapping[str, Any], name: str) -> Images:
+    keys = [field.name for field in dataclasses.fields(Images) if field.name in data]
+    try:
+        return Images.from_dict({key: data[key] for key in keys})
+    except UsageError as error:  # the file is wrong, not the caller
+        raise ResiduaError(f"{name} describes its images wrongly: {error}") from error
+
+
+def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: bool = False) -> DataSpec:
+    """Where to find the images: those of the run itself, or others, in the size that the network was trained on."""
+    spec = None
+    if trained.run is not None:
+        spec, identity = trained.run.data_spec, trained.run.data
+        if identity.get("path"):  # the source may be relative to another folder
+            spec = spec.change(source=f"{identity['kind']}:{identity['path']}")
+    if isinstance(data, DataSpec):
+        spec = data
+    elif data is not None:
+        spec = (spec or DataSpec()).change(source=str(data))
+    if spec is None:
+        raise UsageError(
+            f"{trained.name} does not say where its images are: name the data, a path or 'digits'"
+        )
+    if trained.images.shape is not None and spec.image_size is None and _is_folder(spec.source):
+        spec = spec.change(image_size=trained.images.shape[1])
+    return spec.change(strict=True) if strict else spec
+
+
+def fitted(trained: Trained, data: Data) -> Data:
+    """The data, normalised as the network is used to. Raises UsageError if its images or classes do not suit it."""
+    name, images, source = trained.name, trained.images, data.spec.source
+    if data.shape[0] != trained.spec.in_channels:
+        raise UsageError(
+            f"{name} takes {trained.spec.in_channels} channels, the images of {source} have {data.shape[0]}"
+        )
+    if images.shape not in (None, data.shape):
+        ours, theirs = (f"{height}x{width}" for _, height, width in (images.shape, data.shape))
+        raise UsageError(f"{name} was trained on images of {ours} pixels, those of {source} have {theirs}")
+    if len(data.classes) != len(trained.classes):
+        raise UsageError(f"{name} knows {len(trained.classes)} classes, {source} has {len(data.classes)}")
+    for ours, theirs in zip(images.classes or data.classes, data.classes, strict=True):
+        if ours != theirs:
+            raise UsageError(
+                f"the classes of {source} are not those of {name}: {theirs!r} where it has {ours!r}"
+            )
+    return (
+        data if images.mean is None or images.std is None else data.normalized_with(images.mean, images.std)
+    )
+
+
+def _is_folder(source: str) -> bool:
+    kind, rest = split_source(source)
+    path = Path(rest).expanduser()
+    return (kind or (sniff(path) if path.exists() else None)) == "folder"
