@@ -30,7 +30,9 @@ class Duel:
         }
         self.optimizers = {
             "generator": torch.optim.Adam(self.networks["generator"].parameters(), lr=1e-2),
-            "critic": torch.optim.SGD(self.networks["critic"].parameters(), lr=1e-2, momentum=0.9, fused=True),
+            "critic": torch.optim.SGD(
+                self.networks["critic"].parameters(), lr=1e-2, momentum=0.9, fused=True
+            ),
         }
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
@@ -110,14 +112,19 @@ def test_a_run_stopped_at_any_step_resumes_bit_for_bit(tmp_path, stop_at):
     with pytest.raises(Interrupted) as stopped:
         make_loop(folder, Duel(), on_step=stop).run()
     assert stopped.value.exit_code == 128 + signal.SIGTERM
-    (folder / "metrics.jsonl").open("ab").write(b'{"event": "step", "half a li')  # what a kill can leave behind
+    (folder / "metrics.jsonl").open("ab").write(
+        b'{"event": "step", "half a li'
+    )  # what a kill can leave behind
 
     task = Duel()
     state = load_checkpoint(folder / "checkpoints" / "last.safetensors", task)
     assert 0 < state.step <= stop_at + 1
     make_loop(folder, task, state=state).run()
 
-    (tensors, state, metrics), (tensors2, state2, metrics2) = everything(tmp_path / "whole"), everything(folder)
+    (tensors, state, metrics), (tensors2, state2, metrics2) = (
+        everything(tmp_path / "whole"),
+        everything(folder),
+    )
     assert metrics == metrics2
     assert state == state2
     assert tensors.keys() == tensors2.keys()

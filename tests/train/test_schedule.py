@@ -12,7 +12,9 @@ from residua.train.schedule import lr_factor
 
 def test_paper_drops_at_32k_and_48k_of_64k():
     he = recipe("he2015-cifar")
-    rates = [he.lr * lr_factor(he, step / he.iterations) for step in (0, 31_999, 32_000, 47_999, 48_000, 63_999)]
+    rates = [
+        he.lr * lr_factor(he, step / he.iterations) for step in (0, 31_999, 32_000, 47_999, 48_000, 63_999)
+    ]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
 
 

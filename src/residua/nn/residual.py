@@ -99,12 +99,14 @@ def recomputing(model: nn.Module, enabled: bool = True) -> Iterator[None]:
 
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+    # momentum 0 leaves running statistics as they are; taking the buffers away instead would change what is saved
+    # for the backward pass, and torch requires the second pass to save the same
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
-    tracked = [norm.track_running_stats for norm in norms]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False  # in training mode: use the batch's statistics, update none
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, value in zip(norms, tracked, strict=True):
-            norm.track_running_stats = value
+        for norm, (momentum, tracked) in zip(norms, kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, tracked
