@@ -62,8 +62,8 @@ FAILURES = {
     r"No space left|Errno 28": "the disk is full (.venv or temporary files): make room and run again",
     r"(?i)connection broken|connection error|timed out": "cannot reach the package index: check the network",
     r"requires a different Python": "residua does not run on Python {python}",
-    r"No matching distribution found for (?P<what>\S+)": "no {what} for Python {python} on this system; "
-    "try another Python >= 3.11: make PYTHON=python3.11, or python3.11 bootstrap.py",
+    r"(No matching distribution found for|user requested \(constraint\)) (?P<what>\S+)": "found no {what} "
+    "for Python {python}: check the network, or try another Python >= 3.11 (such as make PYTHON=python3.11)",
 }
 
 
@@ -171,7 +171,7 @@ def _makers() -> Iterator[list[str]]:
 
 def _install(extra: str) -> None:
     target = f".[{extra}]" if extra else "."
-    _say(f"installing residua{target[1:]} (the first time takes minutes: torch is large)")
+    _say(f"installing residua{target[1:]} (the first time takes a while: torch is large)")
     verbosity = [] if sys.stderr.isatty() else ["--quiet"]
     pip = subprocess.run(
         [str(PYTHON), "-m", "pip", "install", *verbosity, "--editable", target, "-c", "constraints.txt"],

@@ -183,7 +183,12 @@ def test_any_stamp_can_be_read(bootstrap, content):
             "WARNING: Retrying after connection broken by 'NewConnectionError(...)'",
             "cannot reach the package index",
         ),
-        ("ERROR: No matching distribution found for torch==2.13.0", "no torch==2.13.0 for Python 3"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "found no torch==2.13.0 for Python 3"),
+        (
+            "ERROR: Cannot install hatchling>=1.25 because these package versions have conflicting dependencies.\n"
+            "    The user requested (constraint) hatchling==1.33.0\n",
+            "found no hatchling==1.33.0",
+        ),
         ("ERROR: something {new}", "pip failed:\nERROR: something {new}"),
     ],
 )
@@ -200,13 +205,16 @@ def test_a_failing_pip_is_explained_and_costs_nothing(bootstrap, folder, capfd, 
     assert len(pip_calls(folder)) == 3
 
 
-def test_an_interrupted_installation_is_begun_anew(bootstrap, folder, monkeypatch, capfd):
+@pytest.mark.parametrize("earlier", [False, True], ids=["the first", "a later one"])
+def test_an_interrupted_installation_is_begun_anew(bootstrap, monkeypatch, earlier):
     def interrupt(extra):
         raise KeyboardInterrupt
 
+    if earlier:
+        bootstrap.set_up("")
     with monkeypatch.context() as patch:
         patch.setattr(bootstrap, "_install", interrupt)
-        assert bootstrap.main(["demo"]) == 130
+        assert bootstrap.main(["test"]) == 130
     mark = bootstrap.VENV / "of the old one"
     mark.touch()
     bootstrap.set_up("")
