@@ -18,14 +18,14 @@ class ContextModule(nn.Module):
     """A module whose ``forward`` takes keyword context (a mask, a time, a class) beside its input."""
 
 
-class Chain(nn.Sequential, ContextModule):
+class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A Sequential that passes context on to those of its children that take it."""
 
-    def forward(self, x: Tensor, **context: Any) -> Tensor:
+    def forward(self, input: Tensor, **context: Any) -> Tensor:
         """Apply the children in order."""
         for module in self:
-            x = module(x, **context) if isinstance(module, ContextModule) else module(x)
-        return x
+            input = module(input, **context) if isinstance(module, ContextModule) else module(input)
+        return input
 
 
 class Residual(ContextModule):

@@ -60,7 +60,7 @@ class Classification:
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         return loss, _sums(logits.detach(), labels, loss.detach() * labels.shape[0])
 
-    def _autocast(self) -> AbstractContextManager[None]:
+    def _autocast(self) -> AbstractContextManager[Any]:
         enabled = self.plan.precision == "bfloat16"
         return torch.autocast(torch.device(self.plan.device).type, torch.bfloat16, enabled=enabled)
 

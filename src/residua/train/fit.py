@@ -290,14 +290,15 @@ def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> A
         wanted = {"num_classes": len(data.classes), "in_channels": data.shape[0], **changes}
         seed_torch(seed, "init")
         network = build(model_spec(model or default_model(data), **wanted))
-    if network.spec.num_classes != len(data.classes):
+    spec: ModelSpec = network.spec
+    if spec.num_classes != len(data.classes):
         raise UsageError(
-            f"the model has {network.spec.num_classes} classes, the data {len(data.classes)}: "
+            f"the model has {spec.num_classes} classes, the data {len(data.classes)}: "
             f"num_classes={len(data.classes)} fits"
         )
-    if network.spec.in_channels != data.shape[0]:
+    if spec.in_channels != data.shape[0]:
         raise UsageError(
-            f"the model takes {network.spec.in_channels} channels, the images have {data.shape[0]}: "
+            f"the model takes {spec.in_channels} channels, the images have {data.shape[0]}: "
             f"in_channels={data.shape[0]} fits"
         )
     return network

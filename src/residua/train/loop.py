@@ -195,7 +195,8 @@ class Loop:
     def _finite(self, loss: float) -> float:
         if not math.isfinite(loss):
             raise ResiduaError(
-                f"the loss is no longer finite at step {self.state.step}: try a smaller --lr (it was {self.recipe.lr:g})"
+                f"the loss is no longer finite at step {self.state.step}: "
+                f"try a smaller --lr (it was {self.recipe.lr:g})"
             )
         return loss
 
@@ -256,7 +257,7 @@ def _signals(handle: Callable[[int], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: FrameType | None) -> None:
         signal.signal(number, before[number])

@@ -79,7 +79,7 @@ def make_plan(request: Request, model: nn.Module, work: float) -> Plan:
         channels_last=True,
         compile=_compile(request.compile, device, model, work, reasons),
         reasons=tuple(reasons),
-        **_whereabouts(device),
+        **_whereabouts(device),  # type: ignore[arg-type]
     )
 
 

@@ -31,9 +31,20 @@ class Task(Protocol):
     The loop sets every optimiser's learning rate before a step: ``initial_lr`` of each group times the schedule.
     """
 
-    networks: Mapping[str, nn.Module]
-    optimizers: Mapping[str, Optimizer]
-    primary: Metric
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Every network, by name."""
+        ...
+
+    @property
+    def optimizers(self) -> Mapping[str, Optimizer]:
+        """Every optimiser, by name."""
+        ...
+
+    @property
+    def primary(self) -> Metric:
+        """What the best weights are chosen by."""
+        ...
 
     def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
         """Train on a batch; ``progress`` is the part of the training that is done, in [0, 1)."""
@@ -47,7 +58,10 @@ class Task(Protocol):
 class Batches(Protocol):
     """Training batches; batch i of epoch e is the same whenever it is asked for, so that a run can resume inside."""
 
-    steps_per_epoch: int
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        ...
 
     def epoch(self, epoch: int, start: int = 0) -> Any:
         """Iterate over the batches of an epoch, from the one at ``start``."""
