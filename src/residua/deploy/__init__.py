@@ -1,1 +1,5 @@
+"""Trained networks at work."""
 
+from residua.deploy.predictor import Predictor
+
+__all__ = ["Predictor"]

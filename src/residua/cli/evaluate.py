@@ -1,0 +1,157 @@
+"""``residua evaluate``."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from residua.errors import UsageError
+
+if TYPE_CHECKING:
+    from residua.evaluation import Evaluation
+
+_MANY = 20  # classes from which on the table names only the worst
+_WORST = 10
+
+
+def evaluate(
+    sources: list[str],
+    /,
+    *,
+    data: str | None = None,
+    split: str = "test",
+    flip: Annotated[bool, Parameter(negative="")] = False,
+    ten_crop: Annotated[bool, Parameter(negative="")] = False,
+    scales: str = "1",
+    ensemble: Annotated[bool, Parameter(negative="")] = False,
+    batch_size: Annotated[int, Parameter(name=["--batch-size", "-b"])] = 256,
+    device: str = "auto",
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    limit_batches: int | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Measure runs, weight files or peers' checkpoints: residua evaluate RUN|CHECKPOINT... [DATA].
+
+    Examples:
+
+        residua evaluate latest
+        residua evaluate latest --flip --scales 0.9,1,1.1
+        residua evaluate runs/seed0 runs/seed1 runs/seed2 --ensemble
+        residua evaluate resnet20.th path/to/cifar-10 --json
+
+    Args:
+        sources: runs (folders, names under runs/, latest), weight files and peers' checkpoints. The last
+        may be the
+            data: digits, a folder of images, CIFAR-10 or CIFAR-100, or kind:path.
+        data: the data; by default the last of the sources if it is none, else what the run was trained on.
+        split: train, val or test.
+        flip: show each image mirrored too, and average the probabilities.
+        ten_crop: show the four corners and the centre, each also mirrored.
+        scales: show each image at these multiples of its size, such as 0.9,1,1.1.
+        ensemble: average the probabilities of all sources, and measure the result.
+        batch_size: images at a time.
+        device: auto, cpu, cuda or cuda:N.
+        strict: stop at the first bad file instead of leaving it out.
+        limit_batches: at most so many batches, for a quick look.
+        json: print one JSON object.
+
+    """
+    from residua.evaluation import evaluate as measure
+    from residua.evaluation import make_views, over_runs
+
+    if data is None and len(sources) > 1 and not _is_source(sources[-1]):
+        *sources, data = sources
+    views = make_views(flip=flip, ten_crop=ten_crop, scales=_numbers(scales))
+    with _progress() as progress:
+        found = measure(
+            sources,
+            data,
+            split=split,
+            views=views,
+            ensemble=ensemble,
+            batch_size=batch_size,
+            device=device,
+            strict=strict,
+            limit=limit_batches,
+            progress=progress,
+        )
+    evaluations = found if isinstance(found, list) else [found]
+    mean = over_runs(evaluations)
+    for note in dict.fromkeys(note for one in evaluations for note in one.notes):
+        print(f"note: {note}", file=sys.stderr)
+    if json:
+        tables = [one.to_dict() for one in evaluations]
+        report = tables[0] if len(tables) == 1 else {"schema": 1, "evaluations": tables, "mean": mean}
+        print(json_module.dumps(report, ensure_ascii=False))
+        return
+    print("\n\n".join(map(_text, evaluations)))
+    if len(evaluations) > 1:
+        low, high = mean["interval"]
+        print(
+            f"\nmean of {mean['runs']}: top-1 {mean['top1']:.2%} (95 % interval of the mean: {low:.2%} to {high:.2%})"
+        )
+
+
+def _is_source(text: str) -> bool:
+    """Whether a word is a run or a checkpoint; if not, it is data."""
+    from residua.convert.tensors import is_checkpoint
+    from residua.loading import locate
+
+    try:
+        found = locate(text)
+    except UsageError:
+        return Path(text).suffix in (".safetensors", ".pth", ".th", ".pt")  # a missing checkpoint is no data
+    return not isinstance(found, Path) or is_checkpoint(found)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--scales must be numbers with commas, such as 0.9,1,1.1, not {text!r}") from error
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar on stderr while images are shown to the network; nothing where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("evaluating", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _text(one: Evaluation) -> str:
+    low, high = one.interval
+    views = "" if one.views == ("whole",) else f", {len(one.views)} views"
+    left_out = f", {one.left_out} unreadable files left out" if one.left_out else ""
+    lines = [
+        f"{one.source} on {one.data}: {one.n} {one.split} images{views}{left_out}",
+        f"top-1 {one.top1:.2%} (95 % interval {low:.2%} to {high:.2%})  top-5 {one.top5:.2%}  "
+        f"NLL {one.nll:.4f}  ECE {one.ece:.4f}",
+    ]
+    rows = list(one.per_class)
+    if len(rows) > _MANY:
+        rows = sorted((row for row in rows if row["n"]), key=lambda row: row["recall"])[:_WORST]
+        lines.append(f"the {len(rows)} classes with the lowest recall (--json has all {len(one.per_class)}):")
+    width = max(len(str(row["class"])) for row in rows)
+    lines += [
+        f"  {row['class']:<{width}}  {row['n']:>6} images  recall {_share(row['recall'])}  "
+        f"precision {_share(row['precision'])}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "     -" if value is None else f"{value:6.1%}"

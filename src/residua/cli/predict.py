@@ -1,0 +1,77 @@
+"""``residua predict``."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from residua.errors import UsageError
+
+
+def predict(
+    source: str,
+    images: list[Path],
+    /,
+    *,
+    top_k: Annotated[int, Parameter(name=["--top-k", "-k"])] = 5,
+    device: str = "auto",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Say what is on images. A bad image among good ones gets one line on stderr, and the exit code is 1.
+
+    Examples:
+
+        residua predict latest photo.jpg
+        residua predict runs/flowers photos/ --top-k 3 --json
+
+    Args:
+        source: a run folder, its name under runs/, latest, a weight file or a peer's checkpoint.
+        images: image files, or folders of them, searched to any depth.
+        top_k: how many classes to name.
+        device: auto, cpu, cuda or cuda:N.
+        json: print one JSON object.
+
+    """
+    from residua.data.image import BadImage, image_name
+    from residua.deploy import Predictor
+
+    if top_k < 1:
+        raise UsageError(f"--top-k must be at least 1, not {top_k}")
+    predictor = Predictor(source, device=device)
+    predictions, errors = [], []
+    for path in _files(images):
+        try:
+            found = predictor(path, top_k)
+        except BadImage as error:
+            errors.append({"image": image_name(path), "error": error.reason})
+            print(f"residua: {error}", file=sys.stderr)
+            continue
+        top = [{"label": label, "probability": probability} for label, probability in found]
+        predictions.append({"image": image_name(path), "top": top})
+        if not json:
+            shown = ", ".join(f"{label} {probability:.1%}" for label, probability in found)
+            print(f"{image_name(path)}: {shown}", flush=True)
+    if json:
+        report = {"schema": 1, "predictions": predictions, "errors": errors}
+        print(json_module.dumps(report, ensure_ascii=False))
+    return 1 if errors else 0
+
+
+def _files(images: list[Path]) -> Iterator[Path]:
+    from residua.data.image import SUFFIXES
+
+    if not images:
+        raise UsageError("name at least one image, or a folder of images")
+    for path in images:
+        if not path.is_dir():
+            yield path  # whatever is wrong with it is said when it is read
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not inside:
+            raise UsageError(f"{path} holds no image")
+        yield from inside
