@@ -58,8 +58,9 @@ JOBS = {
 }
 
 # What pip says when it fails, and the line that the user gets instead.
+FULL = "the disk is full (.venv or temporary files): make room and run again"
 FAILURES = {
-    r"No space left|Errno 28": "the disk is full (.venv or temporary files): make room and run again",
+    r"No space left|Errno 28": FULL,
     r"(?i)connection broken|connection error|timed out": "cannot reach the package index: check the network",
     r"requires a different Python": "residua does not run on Python {python}",
     r"(No matching distribution found for|user requested \(constraint\)) (?P<what>\S+)": "found no {what} "
@@ -67,7 +68,7 @@ FAILURES = {
 }
 
 
-class Stop(Exception):  # noqa: N818 - it ends the work; it is no mistake of the program
+class Stop(Exception):
     """One line for the user; the exit code is 1."""
 
 
@@ -190,7 +191,7 @@ def _reason(output: str) -> str | None:
     for pattern, line in FAILURES.items():
         if match := re.search(pattern, output):
             return line.format(python=_version(), **match.groupdict())
-    return None
+    return FULL if shutil.disk_usage(ROOT).free < 2**24 else None  # ensurepip keeps its reason to itself
 
 
 def _works() -> bool:

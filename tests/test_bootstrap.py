@@ -270,6 +270,17 @@ def test_a_full_disk_gets_one_line(bootstrap, monkeypatch, capfd):
     assert capfd.readouterr().err.splitlines()[-1] == "bootstrap: No space left on device: /x"
 
 
+def test_a_full_disk_that_nobody_names_is_seen(bootstrap, monkeypatch, capfd):
+    monkeypatch.setattr(
+        bootstrap, "_makers", lambda: iter([[sys.executable, "-c", "raise SystemExit('failed')"]])
+    )
+    assert bootstrap.main(["demo"]) == 1
+    assert "cannot make .venv:\nfailed" in capfd.readouterr().err
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 4096))
+    assert bootstrap.main(["demo"]) == 1
+    assert capfd.readouterr().err.splitlines()[-1].startswith("bootstrap: the disk is full")
+
+
 @pytest.mark.parametrize("arguments", [[], ["dmo"], ["check", "-k", "x"]])
 def test_wrong_words_get_exit_code_2(bootstrap, capfd, arguments):
     assert bootstrap.main(arguments) == 2

@@ -80,7 +80,10 @@ def test_description_is_json_and_tells_nothing_personal():
             CORES,
         ),
         ({**V2, "proc/self/cgroup": "0::/../..\n", "sys/fs/cgroup/cpu.max": "100000 100000"}, 1),
-        ({**V2, "proc/self/cgroup": "0::/../..\n", "sys/cpu.max": "100000 100000"}, CORES),
+        (
+            {**V2, "proc/self/cgroup": "0::/../..\n", "sys/fs/cgroup/cpu.max": "max 1", "sys/cpu.max": "1 1"},
+            CORES,
+        ),
     ],
 )
 def test_usable_cores_obey_the_quota(lay, files, cores):
