@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "create_model": "residua.loading",
     "list_models": "residua.registry",
-    "describe": "residua.describe",
+    "describe": "residua.description",
     "fit": "residua.train",
     "load_model": "residua.loading",
     "load_run": "residua.loading",
@@ -23,7 +23,7 @@ _PUBLIC = {
 
 if TYPE_CHECKING:
     from residua.deploy import Predictor
-    from residua.describe import describe
+    from residua.description import describe
     from residua.errors import ResiduaError, UsageError
     from residua.evaluation import evaluate
     from residua.loading import create_model, load_model, load_run
