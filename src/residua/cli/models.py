@@ -1,0 +1,71 @@
+"""``residua models``."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+_COLUMNS = ("name", "depth", "parameters", "multiply_adds", "input")
+
+
+def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """List the networks that can be built, with their exact costs at their usual input.
+
+    Examples:
+
+        residua models
+        residua models "cifar*"
+        residua models cifar_resnet26
+
+    Args:
+        pattern: a shell pattern, or a name.
+        json: print one JSON object.
+
+    """
+    from residua.registry import list_models
+
+    rows = [_row(name) for name in list_models(pattern) or [pattern]]
+    if json:
+        print(json_module.dumps({"schema": 1, "models": rows}, ensure_ascii=False))
+        return
+    from residua.description.page import columns
+
+    header = tuple(column.replace("_", "-") for column in _COLUMNS)
+    cells = [tuple(_cell(row[column]) for column in _COLUMNS) for row in rows]
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None)
+        for number, name in enumerate(header):
+            table.add_column(name, justify="right" if number else "left", no_wrap=True)
+        for line in cells:
+            table.add_row(*line)
+        Console().print(table)
+    else:
+        print("\n".join(columns([header, *cells], right=(1, 2, 3, 4), flexible=0)))
+
+
+def _row(name: str) -> dict[str, Any]:
+    from residua.analysis.cost import totals
+    from residua.registry import model_spec
+
+    spec: Any = model_spec(name)  # every family's spec says its depth and its usual input
+    parameters, multiply_adds = totals(spec, spec.usual_input)
+    return {
+        "name": name,
+        "family": spec.family,
+        "depth": spec.depth,
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "input": list(spec.usual_input),
+    }
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else value
