@@ -1,0 +1,93 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from residua.data.listing import list_folder
+from residua.errors import ResiduaError
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    return root
+
+
+def test_classes_are_folders_and_images_lie_at_any_depth(tmp_path: Path) -> None:
+    root = touch(tmp_path, "dog/b.JPG", "dog/deep/er/a.png", "cat/1.jpeg", "cat/0.webp", "loose.png")
+    listing = list_folder(root)
+    assert listing.classes == ("cat", "dog")
+    files = listing.parts["train"]
+    assert files.paths == ("cat/0.webp", "cat/1.jpeg", "dog/b.JPG", "dog/deep/er/a.png")
+    assert files.classes == ("cat", "cat", "dog", "dog")
+
+
+def test_what_is_no_image_is_ignored(tmp_path: Path) -> None:
+    root = touch(
+        tmp_path, "a/1.png", "a/notes.txt", "a/.DS_Store", "a/._1.png", "a/.cache/2.png", "a/noend", "b/1.png",
+        ".git/x.png", "__MACOSX/a/1.png", "README.md",
+    )  # fmt: skip
+    assert list_folder(root).parts["train"].paths == ("a/1.png", "b/1.png")
+
+
+@pytest.mark.parametrize(
+    ("folders", "parts"),
+    [
+        (("train", "test"), {"train", "test"}),
+        (("Training", "Validation", "testing"), {"train", "val", "test"}),
+        (("train",), {"train"}),
+    ],
+)
+def test_parts_are_found_by_their_usual_names(
+    folders: tuple[str, ...], parts: set[str], tmp_path: Path
+) -> None:
+    listing = list_folder(touch(tmp_path, *(f"{folder}/{c}/1.png" for folder in folders for c in "ab")))
+    assert set(listing.parts) == parts and listing.classes == ("a", "b")
+    assert listing.parts["train"].folder == folders[0]
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    listing = list_folder(touch(tmp_path, "train/1.png", "car/1.png"))
+    assert listing.classes == ("car", "train") and set(listing.parts) == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "0 class folders"),
+        (("1.png", "2.png"), "0 class folders"),
+        (("a/1.png",), "1 class folders"),
+        (("a/1.png", "b/1.txt"), "b holds no image"),
+        (("train/a/1.png", "train/b/1.png", "test/c/1.png"), "class 'c', which the training part lacks"),
+        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "both val/ and valid/"),
+        (("val/a/1.png", "test/a/1.png"), "no train/"),
+    ],
+)
+def test_a_folder_that_is_no_set_is_one_line(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ResiduaError, match=message) as refused:
+        list_folder(touch(tmp_path, *names))
+    assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
+
+
+def test_links_to_class_folders_count_and_loops_are_harmless(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/1.png", "set/a/1.png", "set/a/deep/2.png")
+    root = tmp_path / "set"
+    (root / "b").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (root / "loop").symlink_to(root, target_is_directory=True)
+    (root / "above").symlink_to(tmp_path, target_is_directory=True)
+    (root / "a/deep/back").symlink_to(root, target_is_directory=True)
+    (root / "a/self").symlink_to(root / "a/self")
+    (root / "nowhere").symlink_to(tmp_path / "nowhere")
+    assert list_folder(root).parts["train"].paths == ("a/1.png", "a/deep/2.png", "b/1.png")
+
+
+def test_names_may_be_of_any_script_or_of_none(tmp_path: Path) -> None:
+    root = touch(tmp_path, "猫/图 1.png", "śmieć/🐈.jpg", "a:b/c=d.png")
+    assert list_folder(root).classes == ("a:b", "śmieć", "猫")
+    name = os.fsencode(tmp_path / "śmieć") + b"/\xff\xfe.png"
+    try:
+        Path(os.fsdecode(name)).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes no names that are not Unicode")
+    assert len(list_folder(root).parts["train"].paths) == 4
