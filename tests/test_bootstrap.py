@@ -316,13 +316,13 @@ def test_every_check_runs_even_after_one_failed(bootstrap, folder, monkeypatch):
 def test_a_signal_lets_the_job_save_its_work(folder, sent, tmp_path):
     """Ctrl-C reaches the whole group, SIGTERM only bootstrap, which hands it on; both wait for the job's own exit."""
     work = """
-import signal, sys, time
+import os, signal, time
 def save(*_):
     time.sleep(0.6)
-    print("saved", flush=True)
-    sys.exit(5)
+    os.write(1, b"saved\\n")
+    os._exit(5)
 signal.signal(signal.SIGINT, save); signal.signal(signal.SIGTERM, save)
-print("running", flush=True)
+os.write(1, b"running\\n")
 time.sleep(30)
 """
     start = f"""
