@@ -13,6 +13,7 @@ from residua.data import normalize, preprocess, read_image
 from residua.data.image import BadImage, decoded_size
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import log_softmax
+from residua.evaluation.outputs import logits
 from residua.evaluation.source import Source, open_source
 from residua.train.plan import _device as pick_device
 
@@ -49,7 +50,7 @@ class Predictor:
         self.device = pick_device(device)
         self._precision = trained.precision
         self._shape, self._mean, self._std = images.shape, images.mean, images.std
-        self._model = trained.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model = trained.model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, image: Picture, k: int = 5) -> Prediction:
         """The ``k`` likeliest classes of one image. Raises BadImage, a ResiduaError, if it cannot be read."""
@@ -66,7 +67,9 @@ class Predictor:
         found: list[Prediction] = []
         for start in range(0, len(images), _BATCH):
             pixels = np.stack([self.prepare(image) for image in images[start : start + _BATCH]])
-            found += [self._named(row, k) for row in self._probabilities(pixels)]
+            shown = normalize(torch.from_numpy(pixels).to(self.device), self._mean, self._std)
+            log_probabilities = log_softmax(logits(self._model, shown, self._precision))
+            found += [self._named(row, k) for row in np.exp(log_probabilities)]
         return found
 
     def prepare(self, image: Picture) -> np.ndarray:
@@ -74,14 +77,6 @@ class Predictor:
         channels, size, _ = self._shape
         source = _from_array(image) if isinstance(image, np.ndarray) else image
         return preprocess(read_image(source, at_least=decoded_size(size)), size, channels)
-
-    @torch.inference_mode()
-    def _probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        images = normalize(torch.from_numpy(pixels).to(self.device), self._mean, self._std)
-        kind = torch.device(self.device).type
-        with torch.autocast(kind, torch.bfloat16, enabled=self._precision == "bfloat16"):
-            logits = self._model(images)
-        return np.exp(log_softmax(logits.float().cpu().numpy()))
 
     def _named(self, probabilities: np.ndarray, k: int) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")[:k]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from residua.data import Data, load_data, same_identity
 from residua.errors import UsageError
@@ -20,7 +19,6 @@ from residua.evaluation.source import Source, Trained, data_spec, fitted, open_s
 from residua.evaluation.views import PLAIN, View
 from residua.spec import DataSpec
 from residua.train.plan import _device as pick_device
-from residua.train.run import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +80,17 @@ def evaluate(
         limit: at most this many batches.
         progress: called with the images done and the images in all.
 
-    Returns an ``Evaluation`` for a single source or an ensemble, a list of them for a sequence of sources.
+    Returns an ``Evaluation`` for a single source or an ensemble, a list of them for a list or tuple of
+    sources.
 
     Raises:
         UsageError: for a source, split or device that there is not, and for data whose classes, channels or
-        size are
-            not those of the network.
+            size are not those of the network.
         ResiduaError: for files that cannot be read and logits that are not finite.
 
     """
-    single = isinstance(sources, str | Path | RunFolder | nn.Module)
-    wanted: list[Source] = [sources] if single else list(sources)  # type: ignore[list-item,arg-type]
+    single = not isinstance(sources, list | tuple)
+    wanted: list[Source] = [sources] if single else list(sources)  # type: ignore[list-item]
     if not wanted:
         raise UsageError("there is nothing to evaluate: name a run or a checkpoint")
     for name, value in (("batch_size", batch_size), ("limit", limit)):

@@ -27,7 +27,6 @@ class Outputs:
     positions: np.ndarray  # int64 (N,), in the split
 
 
-@torch.inference_mode()
 def read_outputs(
     model: nn.Module,
     data: Data,
@@ -42,21 +41,33 @@ def read_outputs(
 ) -> Outputs:
     """Show every image of a split to ``model``, in evaluation mode, in every view; probabilities are averaged.
 
-    The model moves to ``device`` and to channels_last memory. ``limit`` ends after so many batches. Raises
-    UsageError for an unknown split and for images that the model refuses, ResiduaError if no image can be
-    read and for logits that are not finite.
+    The model moves to ``device`` and to channels_last memory, and is afterwards in the mode that it was in.
+    ``limit`` ends after so many batches. Raises UsageError for an unknown split and for images that the
+    model refuses, ResiduaError if no image can be read and for logits that are not finite.
     """
-    model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # not in inference mode: moved parameters would never train again
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = model.training
     total = min(len(data.split(split)), batch_size * limit if limit else len(data.split(split)))
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for images, labels, positions in eval_batches(data, split, batch_size, device=device, limit=limit):
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits: list[Tensor] = [model(view(images)) for view in views]
-        log_probabilities = log_mean([log_softmax(one.float().cpu().numpy()) for one in logits])
-        parts.append((log_probabilities, labels.cpu().numpy(), positions))
-        if progress is not None:
-            progress(int(positions[-1]) + 1, total)
+    try:
+        model.eval()
+        for images, labels, positions in eval_batches(data, split, batch_size, device=device, limit=limit):
+            answers = [log_softmax(logits(model, view(images), precision)) for view in views]
+            parts.append((log_mean(answers), labels.cpu().numpy(), positions))
+            if progress is not None:
+                progress(int(positions[-1]) + 1, total)
+    finally:
+        model.train(training)
     if not parts:
         raise ResiduaError(f"the {split} part of {data.spec.source} has no readable image")
     together = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Outputs(log_probabilities=together[0], labels=together[1], positions=together[2])
+
+
+@torch.inference_mode()
+def logits(model: nn.Module, images: Tensor, precision: str) -> np.ndarray:
+    """Logits float32 (N, K) of normalised images (N, C, H, W), computed in ``"float32"`` or ``"bfloat16"``."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        answers: Tensor = model(images)
+    return answers.float().cpu().numpy()

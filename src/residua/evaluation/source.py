@@ -41,7 +41,7 @@ class Images(Spec):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """A network in evaluation mode on the CPU, with all that is known of it."""
+    """A network with all that is known of it."""
 
     name: str
     model: nn.Module
@@ -69,7 +69,9 @@ def open_source(source: Source) -> Trained:
             raise UsageError(
                 "modules made by create_model or of a registered family can be evaluated, no others"
             )
-        return Trained(name=spec.name, model=source.eval(), spec=spec, images=Images())
+        return Trained(name=spec.name, model=source, spec=spec, images=Images())
+    if not isinstance(source, Source):
+        raise UsageError(f"a run, a weight file or a module was expected, not {type(source).__name__}")
     found = source if isinstance(source, RunFolder) else locate(source)
     run = found if isinstance(found, RunFolder) else None
     weights = load_weights(found.path if isinstance(found, RunFolder) else found)
