@@ -1,42 +1,47 @@
-"""``residua report RUN...``: one offline page about a run, or about several beside each other."""
+"""``residua report``."""
 
 from __future__ import annotations
 
-import dataclasses
-import json as json_format
+import json as json_module
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from residua.report import diagnose_runs, read_run, render_report
+from cyclopts import Parameter
 
 
 def report(
     runs: list[Path],
+    /,
     *,
     lang: Literal["en", "zh"] = "en",
     out: Path | None = None,
-    overwrite: bool = False,
-    json: bool = False,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Write one HTML page about a run, or about several beside each other with a diagnosis of the worst.
+    """Render one offline HTML page about a run, or about several beside each other with a diagnosis of the worst.
 
-    Parameters
-    ----------
-    runs
-        Run folders.
-    lang
-        Language of the page.
-    out
-        The page; by default report.html in the folder of a single run, compare-A-B.html beside several.
-    overwrite
-        Replace a page that exists (the report.html of a single run always is).
-    json
-        Print one JSON object, with the diagnosis, instead of the page's path.
+    Examples:
+
+        residua report latest
+        residua report runs/plain56 runs/resnet56 --lang zh --out why.html
+
+    Args:
+        runs: run folders, names under runs/, or latest.
+        lang: language of the page.
+        out: the page; by default report.html in a single run's folder, compare-A-B.html beside the first of several.
+        overwrite: replace a page that exists; a single run's report.html is always replaced.
+        json: print one JSON object, with the diagnosis.
+
     """
-    page = render_report(runs, lang=lang, out=out, overwrite=overwrite)
+    from residua.report import diagnose_runs, read_run, render_report
+    from residua.train import resolve_run
+
+    folders = [resolve_run(run) for run in runs]
+    page = render_report(folders, lang=lang, out=out, overwrite=overwrite)
     if not json:
         print(page)
         return
-    found = diagnose_runs([read_run(run) for run in runs], lang=lang)
-    diagnosis = dataclasses.asdict(found) if found else None
-    print(json_format.dumps({"schema": 1, "report": str(page), "diagnosis": diagnosis}, ensure_ascii=False))
+    found = diagnose_runs([read_run(folder) for folder in folders], lang=lang)
+    answer = {"schema": 1, "report": str(page), "diagnosis": asdict(found) if found else None}
+    print(json_module.dumps(answer, ensure_ascii=False))

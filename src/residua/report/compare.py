@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from residua.report.curves import Named
@@ -26,28 +26,26 @@ def names(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+# What the runs are compared by: the key of its name, and how a run says it.
+ROWS: dict[str, Callable[[Run, Translate], Any]] = {
+    "status": lambda run, t: t("complete" if run.result else "unfinished"),
+    "model": lambda run, t: run.model,
+    "data": lambda run, t: run.dataset,
+    "test_accuracy": lambda run, t: _tested(run),
+    "val_accuracy": lambda run, t: percent(run.last("val_accuracy")),
+    "train_accuracy": lambda run, t: percent(run.last("train_accuracy")),
+    "seconds": lambda run, t: duration(run.get("seconds")),
+    "parameters": lambda run, t: count(run.get("parameters")),
+    "multiply_adds": lambda run, t: short(run.get("multiply_adds")),
+    "epochs": lambda run, t: count(len(run.epochs["epoch"])),
+    "seed": lambda run, t: UNSAID if run.get("seed") is None else str(run.get("seed")),
+}
+
+
 def side_by_side(runs: Named, t: Translate) -> Html:
-    """A row for each run."""
-    columns = ("run", "status", "model", "dataset", "test_accuracy", "val_accuracy", "train_accuracy")
-    columns += ("seconds", "parameters", "multiply_adds", "epochs", "seed")
-    rows = [
-        (
-            name,
-            t("complete" if run.result else "unfinished"),
-            run.model,
-            run.dataset,
-            _tested(run),
-            percent(run.last("val_accuracy")),
-            percent(run.last("train_accuracy")),
-            duration(run.get("seconds")),
-            count(run.get("parameters")),
-            short(run.get("multiply_adds")),
-            count(len(run.epochs["epoch"])),
-            say(run.get("seed"), t) if run.result else UNSAID,
-        )
-        for name, run in runs
-    ]
-    return table((t(key) for key in columns), rows, kind="runs")
+    """A column for each run."""
+    rows = ((t(key), *(shown(run, t) for _, run in runs)) for key, shown in ROWS.items())
+    return table(("", *(name for name, _ in runs)), rows, kind="runs")
 
 
 def _tested(run: Run) -> Html | str:

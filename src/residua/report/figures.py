@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COLOURS = 6  # --s0 ... --s5 of style.css: Okabe and Ito's, told apart by colour-blind readers
 INK, GRID = "#fe00f0", "#fe00f1"
 MOST_POINTS = 1500  # of a curve: more than the pixels of any figure
+SMALLEST, LARGEST = 1e-60, 1e60  # what a diverged or a dead network leaves beyond these is not drawn
 MARKERS = {"star": "*", "dot": "o"}
 SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -98,10 +99,7 @@ def line_chart(
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         if axes.get_xlim()[1] >= 10_000:
             axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
-        if log:
-            axes.set_yscale("log")
-        else:
-            axes.set_ylim(0, _top(drawn))
+        _scale(axes, [y for item in drawn for y in item.y if math.isfinite(y)], log=log)
         svg = _svg(figure, title)
     note = element("p", gap_note.format(n=dropped), class_="note") if dropped and gap_note else ""
     return _chart(title, svg, _legend(series), note)
@@ -144,17 +142,21 @@ def _style(salt: str, *, height: float = 2.9) -> Iterator[Figure]:
 def _drawable(series: Series, *, log: bool) -> Series:
     """The points that a figure can show: thinned, and NaN where the axis has no place for them."""
     stride = max(1, math.ceil(len(series.x) / MOST_POINTS))
-    y = [v if math.isfinite(v) and (v > 0 or not log) else math.nan for v in series.y]
-    keep = sorted({*range(0, len(y), stride), *range(len(y) - 1, len(y))})  # the last point always
+    keep = sorted({*range(0, len(series.x), stride), *range(len(series.x))[-1:]})  # the last point always
+    y = [series.y[i] if _shown(series.y[i], log=log) else math.nan for i in keep]
     return Series(
         label=series.label,
         x=[series.x[i] for i in keep],
-        y=[y[i] for i in keep],
+        y=y,
         colour=series.colour % COLOURS,
         line=series.line,
         # A line of one point would not be seen.
         marker=series.marker or ("dot" if sum(map(math.isfinite, y)) == 1 else ""),
     )
+
+
+def _shown(y: float, *, log: bool) -> bool:
+    return SMALLEST < y < LARGEST or (y == 0 and not log)
 
 
 def _plot(axes: Axes, series: Series) -> None:
@@ -171,9 +173,12 @@ def _plot(axes: Axes, series: Series) -> None:
     )
 
 
-def _top(series: Sequence[Series]) -> float:
-    highest = max((y for item in series for y in item.y if math.isfinite(y)), default=0)
-    return 1.05 * highest or 1.0
+def _scale(axes: Axes, values: Sequence[float], *, log: bool) -> None:
+    if not log:
+        axes.set_ylim(0, 1.05 * max(values, default=0) or 1)
+    elif values:
+        axes.set_yscale("log")
+        axes.set_ylim(min(values) / 1.3, max(values) * 1.3)
 
 
 def _svg(figure: Figure, title: str) -> Html:

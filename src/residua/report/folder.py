@@ -65,8 +65,14 @@ class Run:
 
     @property
     def dataset(self) -> str:
-        """Where the images came from."""
-        return str(self.get("data") or self.data.get("source") or self.data.get("kind") or "?")
+        """What the images are: a known set, or the name of a folder."""
+        kind = str(self.data.get("kind") or self.get("data") or "?")
+        return Path(str(self.data.get("path") or kind)).name if kind == "folder" else kind
+
+    @property
+    def limited(self) -> bool:
+        """Whether only the first batches of every part were used (``--limit-batches``)."""
+        return bool(self.env.get("limit_batches"))
 
     @property
     def classes(self) -> list[str]:
@@ -79,12 +85,10 @@ class Run:
         return (self.result or {}).get(key)
 
     def images(self, split: str) -> int | None:
-        """How many images the ``train``, ``val`` or ``test`` part has, None if the folder does not say."""
+        """How many images of the ``train``, ``val`` or ``test`` part were used, None if the folder does not say."""
         counts = self.data.get("counts")
         n = counts.get(split) if isinstance(counts, dict) else None
-        if split == "test" and not isinstance(n, int):
-            n = sum(map(sum, self.inspection.get("confusion", [])))
-        return n if isinstance(n, int) and n > 0 else None
+        return n if type(n) is int and n > 0 and not self.limited else None
 
     def last(self, key: str) -> float | None:
         """The value of a column of ``epochs`` at the last epoch, None where there is none."""

@@ -115,7 +115,8 @@ def _many(runs: Sequence[Run], lang: str) -> str:
 
 def _states(run: Run) -> list[str]:
     """Keys of what a reader must know about the state of the folder."""
-    return ["unfinished_note"] * (run.result is None) + ["cut_note"] * run.cut
+    states = {"unfinished_note": run.result is None, "cut_note": run.cut, "limited_note": run.limited}
+    return [key for key, holds in states.items() if holds]
 
 
 def _noted(content: Html | None, note: str) -> Html | None:

@@ -30,7 +30,7 @@ def confusion(run: Run, t: Translate) -> Html | None:
     right = sum(row[i] for i, row in enumerate(matrix))
     note = element("p", t("confusion_note", right=count(right), n=count(sum(totals))), class_="note")
     if len(matrix) <= READABLE:
-        return join([_matrix_table(matrix, shares, names, t), note])
+        return join([_matrix_table(matrix, shares, names), note])
     tints = [[_tint(share, right=i == j) for j, share in enumerate(row)] for i, row in enumerate(shares)]
     title = t("confusion_map")
     chart = matrix_chart(tints, title=title, x_label=t("predicted_axis"), y_label=t("true_axis"))
@@ -44,13 +44,14 @@ def confusion(run: Run, t: Translate) -> Html | None:
     return join([element("div", chart, top, class_="charts"), note, order])
 
 
-def _matrix_table(matrix: list[list[int]], shares: list[list[float]], names: list[str], t: Translate) -> Html:
+def _matrix_table(matrix: list[list[int]], shares: list[list[float]], names: list[str]) -> Html:
     def cell(i: int, j: int) -> Html:
         style = f"--share:{DARKEST * _tint(shares[i][j], right=i == j):.3f}"
         return element("td", matrix[i][j] or "", class_="right" if i == j else None, style=style)
 
-    corner = element("th", t("true_axis"), " ↓ ", t("predicted_axis"), " →")
-    head = element("tr", corner, *(element("th", element("span", name), scope="col") for name in names))
+    head = element(
+        "tr", element("td"), *(element("th", element("span", name), scope="col") for name in names)
+    )
     body = [
         element("tr", element("th", name, scope="row"), *(cell(i, j) for j in range(len(names))))
         for i, name in enumerate(names)

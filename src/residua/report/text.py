@@ -32,6 +32,10 @@ TEXT: dict[str, tuple[str, str]] = {
         "The last line of metrics.jsonl is cut off (the run was stopped while writing it) and is left out.",
         "metrics.jsonl 的最后一行不完整（写入时训练被中止），已忽略。",
     ),
+    "limited_note": (
+        "The run used only the first batches of its images (--limit-batches): a quick look, not a measurement.",
+        "该训练只使用了前几批图像（--limit-batches）：仅供快速查看，不能作为测量结果。",
+    ),
     "left_out": (
         "Left out, because the run folder does not hold what they need: {parts}.",
         "以下部分因训练目录中没有所需内容而省略：{parts}。",
@@ -42,7 +46,6 @@ TEXT: dict[str, tuple[str, str]] = {
     "yes": ("yes", "是"),
     "no": ("no", "否"),
     # sections
-    "headline": ("Result", "结果"),
     "curves": ("Curves", "训练曲线"),
     "schedule": ("Learning rate", "学习率"),
     "confusion": ("Confusion matrix", "混淆矩阵"),
@@ -61,7 +64,6 @@ TEXT: dict[str, tuple[str, str]] = {
     "differences": ("What differs", "差异"),
     # figures of the headline
     "model": ("Model", "模型"),
-    "dataset": ("Data", "数据"),
     "status": ("Status", "状态"),
     "seed": ("Seed", "随机种子"),
     "test_accuracy": ("Test accuracy", "测试准确率"),
@@ -97,7 +99,6 @@ TEXT: dict[str, tuple[str, str]] = {
         "augmented, so they can lie above the validation figures.",
         "训练指标是一轮之内的平均值，其间权重在变化且图像经过增强，因此可能高于验证指标。",
     ),
-    "no_epochs": ("No epoch is complete yet.", "还没有完成任何一轮。"),
     # confusion
     "true_axis": ("true class", "真实类别"),
     "predicted_axis": ("predicted class", "预测类别"),
@@ -198,10 +199,6 @@ TEXT: dict[str, tuple[str, str]] = {
     "no_diagnosis": (
         "No diagnosis: it needs a completed epoch of both runs, and test or validation accuracy of both.",
         "无法诊断：需要两次训练都至少完成一轮，并且都有测试或验证准确率。",
-    ),
-    "compared": (
-        "Worst run against the best: {worse} against {better}.",
-        "最差与最好的训练相比：{worse} 对 {better}。",
     ),
     "overlay_note": (
         "Dashed: training. Solid: validation. Star: test.",
