@@ -278,8 +278,7 @@ def _source(data: str | Path | DataSpec) -> DataSpec:
 def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> Any:
     """The network to train, its classes and channels those of the data."""
     if isinstance(model, nn.Module):
-        spec = getattr(model, "spec", None)
-        if not isinstance(spec, ModelSpec):
+        if not isinstance(getattr(model, "spec", None), ModelSpec):
             raise UsageError(
                 "fit trains modules made by create_model; register a family for a network of your own"
             )
@@ -290,7 +289,7 @@ def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> A
         wanted = {"num_classes": len(data.classes), "in_channels": data.shape[0], **changes}
         seed_torch(seed, "init")
         network = build(model_spec(model or default_model(data), **wanted))
-    spec: ModelSpec = network.spec
+    spec: Any = network.spec
     if spec.num_classes != len(data.classes):
         raise UsageError(
             f"the model has {spec.num_classes} classes, the data {len(data.classes)}: "

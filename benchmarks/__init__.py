@@ -1,0 +1,1 @@
+"""residua beside its peers, in one run; tables with the evidence."""
