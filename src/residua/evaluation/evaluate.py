@@ -17,6 +17,7 @@ from residua.evaluation import metrics
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
 from residua.evaluation.source import Source, Trained, data_spec, fitted, open_source
 from residua.evaluation.views import PLAIN, View
+from residua.loading import locate
 from residua.spec import DataSpec
 from residua.train.plan import _device as pick_device
 
@@ -98,6 +99,9 @@ def evaluate(
             raise UsageError(f"{name} must be at least 1, not {value}")
     if not views:
         raise UsageError("views must hold at least one view")
+    for source in wanted:
+        if isinstance(source, str | Path):
+            locate(source)  # what is missing is said before any image is read
     session = _Session(
         data=data,
         split=split,

@@ -1,0 +1,122 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from residua.data import read_image
+from residua.data.image import preprocess
+from residua.deploy import Predictor
+from residua.errors import ResiduaError, UsageError
+from residua.loading import create_model
+from residua.models.weights import save_model
+
+MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
+CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Makes a weight file that says what its images are."""
+
+    def make(**about):
+        torch.manual_seed(0)
+        about = {"shape": [3, 16, 16], "mean": MEAN, "std": STD, "classes": CLASSES, **about}
+        channels = about["shape"][0] if about["shape"] else 3
+        model = create_model("cifar_resnet8", num_classes=7, in_channels=channels)
+        path = tmp_path / "w.safetensors"
+        save_model(path, model, {key: value for key, value in about.items() if value is not None})
+        return path, model.eval()
+
+    return make
+
+
+@pytest.fixture
+def photo():
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def reference(model, image, size=16):
+    """Prepared by hand."""
+    pixels = torch.from_numpy(preprocess(read_image(image), size, 3).copy())[None] / 255
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    with torch.no_grad():
+        return model((pixels - mean) / std)[0].softmax(0)
+
+
+def test_probabilities_are_those_of_the_prepared_image(weights, photo):
+    path, model = weights()
+    found = Predictor(path)(photo, k=7)
+    expected = reference(model, photo)
+    assert [label for label, _ in found] == [CLASSES[i] for i in expected.argsort(descending=True)]
+    assert [p for _, p in found] == pytest.approx(sorted(expected.tolist(), reverse=True), abs=1e-5)
+    assert sum(p for _, p in found) == pytest.approx(1)
+
+
+def test_every_form_of_an_image_gives_the_same(weights, photo, tmp_path):
+    predictor = Predictor(weights()[0])
+    path, memory = tmp_path / "photo.png", io.BytesIO()
+    photo.save(path)
+    photo.save(memory, "png")
+    forms = [photo, path, str(path), memory.getvalue(), np.asarray(photo)]
+    expected = predictor(photo)
+    assert len(expected) == 5
+    for form in forms:
+        assert predictor(form) == expected
+    assert [p[0][0] for p in predictor.predict(forms, k=1)] == [expected[0][0]] * 5
+
+
+def test_an_image_of_the_networks_size_is_taken_as_it_is(weights):
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
+    assert np.array_equal(Predictor(weights()[0]).prepare(pixels), pixels.transpose(2, 0, 1))
+
+
+def test_more_images_than_a_batch(weights, photo):
+    found = Predictor(weights()[0]).predict([photo] * 70, k=1)
+    assert len(found) == 70
+    assert {prediction[0][0] for prediction in found} == {found[0][0][0]}
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (5, 9, 1), (5, 9, 3)])
+def test_grey_networks_see_grey(weights, shape):
+    path, _ = weights(shape=[1, 8, 8], mean=[0.5], std=[0.5])
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert Predictor(path).prepare(image).shape == (1, 8, 8)
+    assert len(Predictor(path)(image, k=3)) == 3
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.float32),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        b"",
+        b"no image",
+    ],
+)
+def test_bad_images_are_one_line(weights, image):
+    with pytest.raises(ResiduaError) as caught:
+        Predictor(weights()[0])(image)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_names_classes_are_numbers(weights, photo):
+    assert {label for label, _ in Predictor(weights(classes=None)[0])(photo, k=9)} == set("0123456")
+
+
+@pytest.mark.parametrize("missing", [{"shape": None}, {"mean": None, "std": None}])
+def test_a_file_that_does_not_tell_its_images_is_refused(weights, missing):
+    with pytest.raises(ResiduaError, match="does not tell the size, mean and std"):
+        Predictor(weights(**missing)[0])
+
+
+def test_wrong_uses_are_one_line(weights, photo):
+    with pytest.raises(UsageError, match="at least 1"):
+        Predictor(weights()[0])(photo, k=0)
+    with pytest.raises(ResiduaError, match="neither grey nor colour squares"):
+        Predictor(weights(shape=[3, 16, 20])[0])
+    with pytest.raises(UsageError, match="device"):
+        Predictor(weights()[0], device="abacus")
