@@ -67,6 +67,11 @@ def test_a_large_picture_becomes_a_thumbnail(make_png):
     assert url.startswith("data:image/jpeg;base64,") and len(url) < 30_000
 
 
+def test_base64_with_anything_between_is_refused(make_png):
+    with pytest.raises(ResiduaError, match="not base64"):
+        picture(make_png()[:40] + "<" + make_png()[40:], "here")
+
+
 def jpeg():
     out = io.BytesIO()
     Image.new("L", (4, 4)).save(out, "jpeg")

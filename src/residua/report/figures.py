@@ -183,9 +183,11 @@ def _scale(axes: Axes, values: Sequence[float], *, log: bool) -> None:
 
 def _svg(figure: Figure, title: str) -> Html:
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    figure.savefig(out, format="svg")
     box, drawing = re.findall(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>(.*)</svg>', out.getvalue(), re.DOTALL)[0]
-    drawing = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", drawing, flags=re.DOTALL)
+    drawing = re.sub(
+        r"<metadata>.*?</metadata>|<!--.*?-->", "", drawing, flags=re.DOTALL
+    )  # the date is in there
     drawing = re.sub(
         r'<g id="[^"]*">', "<g>", drawing
     )  # names that nothing refers to, the same in every figure

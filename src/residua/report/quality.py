@@ -15,8 +15,7 @@ READABLE = 25  # classes up to which the confusion matrix is a table with number
 PALEST = 0.2  # opacity of the rarest mistake: it must be seen
 DARKEST = 0.6  # of a full cell with a number: the number stays readable on a light and on a dark page
 TOP_CONFUSIONS = 15
-PICTURES = 24
-PICTURE_BYTES = 600_000  # of all pictures together: the page stays small enough to mail
+PICTURES = 24  # each is at most a thumbnail, so that the page stays small enough to mail
 
 
 def confusion(run: Run, t: Translate) -> Html | None:
@@ -116,18 +115,15 @@ def _share(value: float | None) -> Html | str:
 
 
 def mistakes(run: Run, t: Translate) -> Html | None:
-    """The mistakes as pictures, as many as the page has room for; None if nobody looked for them."""
+    """The first mistakes as pictures; None if nobody looked for them."""
     listed = run.inspection.get("mistakes")
     if listed is None:
         return None
     if not listed:
         return element("p", t("no_mistakes"))
-    shown, room = [], PICTURE_BYTES
+    shown = []
     for number, mistake in enumerate(listed[:PICTURES]):
         url, size = picture(mistake["png"], f"{run.path / 'inspection.json'}: mistakes[{number}]")
-        room -= len(url)
-        if room < 0:
-            break
         shown.append(_picture(mistake, url, small=max(size) <= SMALL, t=t))
     more = element("p", t("more_mistakes", n=len(listed) - len(shown))) if len(shown) < len(listed) else ""
     note = element("p", t("mistakes_note"), class_="note")

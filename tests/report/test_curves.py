@@ -1,0 +1,59 @@
+import math
+
+import pytest
+
+from residua.report import curves as room
+from residua.report import read_run
+from residua.report.text import translator
+
+T = translator("en")
+
+
+@pytest.fixture
+def charts(monkeypatch):
+    """What was drawn: title -> (series, options)."""
+    drawn = {}
+
+    def draw(series, *, title, **options):
+        drawn[title] = ({item.label: item for item in series}, options)
+        return ""
+
+    monkeypatch.setattr(room, "line_chart", draw)
+    return drawn
+
+
+def test_the_first_epoch_is_the_first_and_the_test_stands_at_the_last(make_run, charts):
+    run = read_run(make_run("a", epochs=3, train_accuracy=0.9, test_accuracy=0.8))
+    assert room.curves([("a", run)], T)
+    series, _ = charts["Error by epoch"]
+    training, validation, test = series.values()
+    assert training.x == validation.x == [1, 2, 3]
+    assert training.y[-1] == pytest.approx(10) and (training.line, validation.line) == ("dashed", "solid")
+    assert (test.x, test.marker) == ([3], "star") and test.y == pytest.approx([20])
+
+
+def test_over_each_other_a_run_has_one_colour_and_one_name(make_run, charts):
+    runs = [(name, read_run(make_run(name, epochs=2))) for name in ("a", "b")]
+    assert room.curves(runs, T)
+    series, _ = charts["Loss by epoch"]
+    assert {label: item.colour for label, item in series.items() if label} == {"a": 0, "b": 1}
+
+
+def test_without_validation_the_training_curve_carries_the_name(make_run, charts):
+    runs = [(name, read_run(make_run(name, epochs=2, val_accuracy=None))) for name in ("a", "b")]
+    assert room.curves(runs, T)
+    assert {"a", "b"} <= set(charts["Error by epoch"][0])
+
+
+def test_a_wide_range_of_losses_has_a_logarithmic_axis(make_run, charts):
+    for accuracy, log in ((0.999, True), (0.5, False)):
+        room.schedule([("a", read_run(make_run(f"a{log}", train_accuracy=accuracy)))], T)
+        assert charts["Training loss by step"][1]["log"] is log
+
+
+def test_the_rate_is_drawn_by_step(make_run, charts):
+    run = read_run(make_run(epochs=2))
+    room.schedule([("a", run)], T)
+    rate = charts["Learning rate by step"][0]["a"]
+    assert rate.x[0] == 1 and rate.x[-1] == 22 and rate.y[0] == pytest.approx(0.1)
+    assert not any(map(math.isnan, rate.y))

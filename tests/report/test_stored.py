@@ -1,0 +1,83 @@
+import json
+import re
+
+import pytest
+
+from residua.report import read_run, stored
+from residua.report.text import translator
+
+T = translator("en")
+
+
+def stating(make_run, name, values):
+    path = make_run(epochs=0)
+    (path / f"{name}.json").write_text(json.dumps(values))
+    return read_run(path)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["residua", "train", "a b", "--set", "x=$HOME"], "residua train 'a b' --set 'x=$HOME'"),
+        ("residua train", "residua train"),
+        ([], None),
+        (None, None),
+        (3, None),
+    ],
+)
+def test_the_command_can_be_pasted_into_a_shell(make_run, command, said):
+    run = stating(make_run, "env", {"command": command})
+    assert stored.command(run) == said
+    assert (stored.repeat(run, T) is None) is (said is None)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "none"),
+        (True, "yes"),
+        (False, "no"),
+        (0.1, "0.1"),
+        ([1, [2, 3]], "1, 2, 3"),
+        ([], "none"),
+        ([{"a": 1, "b": None}], "a=1, b=none"),
+        (list(range(100)), ", ".join(map(str, range(stored.SHOWN))) + ", and 60 more"),
+    ],
+)
+def test_values_as_a_person_reads_them(value, said):
+    assert stored.say(value, T) == said
+
+
+def test_nesting_ends_somewhere():
+    deep = value = {}
+    for _ in range(900):
+        value["x"] = {}
+        value = value["x"]
+    (name, rest), *none = stored.flatten(deep)
+    assert name == ".".join("x" * (stored.DEEPEST + 1)) and not none
+    assert "…" in stored.say(rest, T)
+
+
+def test_skipped_files_are_counted_and_listed_with_their_reasons(make_run):
+    skipped = [{"path": f"{i}.png", "reason": "truncated"} for i in range(1500)]
+    markup = stored.data(stating(make_run, "data", {"kind": "folder", "skipped": skipped}), T)
+    assert "Skipped files: 1,500" in markup and "and 1,300 more" in markup
+    assert markup.count("truncated") == stored.LISTED
+    assert "No file was skipped" in stored.data(stating_again(make_run), T)
+
+
+def stating_again(make_run):
+    path = make_run("other", epochs=0)
+    (path / "data.json").write_text('{"kind": "digits"}')
+    return read_run(path)
+
+
+def test_costs_add_up(make_run):
+    parts = [{"part": p, "parameters": n, "multiply_adds": 10 * n} for p, n in (("stem", 100), ("head", 300))]
+    markup = stored.cost(read_run(make_run(inspected={"schema": 1, "cost": parts})), T)
+    assert "<b>400</b>" in markup and "<b>4,000</b>" in markup
+    assert re.findall(r"--share:([\d.]+)", markup) == ["0.2500", "0.2500", "0.7500", "0.7500"]
+
+
+def test_the_environment_leaves_the_command_to_its_own_section(make_run):
+    assert "--model" not in stored.environment(read_run(make_run(epochs=0)), T)
