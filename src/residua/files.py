@@ -57,5 +57,5 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # syntax, encoding, a number with thousands of digits
         raise ResiduaError(f"{path} is not valid JSON: {error}") from error

@@ -92,7 +92,7 @@ def model_spec(model: str | ModelSpec | Mapping[str, Any], **changes: Any) -> Mo
 
 def spec_from_dict(values: Mapping[str, Any]) -> ModelSpec:
     """Read a model spec of any family, as ``spec.json`` holds it."""
-    if not isinstance(values.get("family"), str):
+    if not isinstance(values, Mapping) or not isinstance(values.get("family"), str):
         raise UsageError("a model spec must name its 'family'")
     return family(values["family"]).spec_class.from_dict(values)
 

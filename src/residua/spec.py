@@ -7,6 +7,7 @@ with the nearest known one, and a wrong type with the place where it stands.
 from __future__ import annotations
 
 import dataclasses
+import sys
 import tomllib
 import types
 import typing
@@ -151,7 +152,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # syntax, encoding, a number with thousands of digits
         raise UsageError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -159,7 +160,7 @@ def parse_value(text: str) -> Any:
     """The value of ``--set key=value``: a TOML value if it reads as one, the bare text otherwise."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -198,7 +199,12 @@ def _check(value: Any, hint: Any, where: str) -> Any:
         raise UsageError(f"{where} must be a list, not {value!r}")
     if isinstance(hint, type) and issubclass(hint, Spec):
         return value if isinstance(value, hint) else hint.from_dict(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if (
+        hint is float
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    ):
         value = float(value)
     if (hint is not bool and isinstance(value, bool)) or not isinstance(value, hint):
         raise UsageError(f"{where} must be {_NAMES.get(hint, hint.__name__)}, not {value!r}")

@@ -53,6 +53,10 @@ class ResNetSpec(ModelSpec):
             raise UsageError(f"drop_path must be in [0, 1), not {self.drop_path}")
         if self.drop_path and self.merge == "branch_only":
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")
+        if self.zero_init and self.merge == "branch_only":
+            raise UsageError(
+                "a plain network whose branches start at zero cannot learn: zero_init needs merge='add'"
+            )
 
     @property
     def depth(self) -> int:
@@ -223,7 +227,7 @@ register(
         spec_class=ResNetSpec,
         build=build,
         named=_imagenet_specs() | _cifar_specs(),
-        patterns={r"cifar_(?P<preact>preact_)?(?P<kind>resnet|plain)(?P<depth>\d{1,5})": _cifar_from_name},
+        patterns={r"cifar_(?P<preact>preact_)?(?P<kind>resnet|plain)(?P<depth>[0-9]{1,5})": _cifar_from_name},
         tiny="cifar_resnet8",
     )
 )

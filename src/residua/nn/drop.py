@@ -65,5 +65,5 @@ def drop_path_rates(rule: Literal["linear", "uniform"], rate: float, units: int)
     if rule == "uniform":
         return [rate] * units
     if rule == "linear":
-        return [rate * (index + 1) / units for index in range(units)]
+        return [rate * ((index + 1) / units) for index in range(units)]  # the last exactly ``rate``
     raise UsageError(f"drop path rule must be 'linear' or 'uniform', not {rule!r}")
