@@ -36,7 +36,7 @@ def test_a_table_on_a_terminal_keeps_brackets(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr(room, "extras", lambda: {"track": {"tensorboard": None}})
     room.doctor()
-    assert "pip install 'residua[track]'" in capsys.readouterr().out
+    assert "-e '.[track]'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def _extras() -> Iterator[Finding]:
                 subject=f"extra {name}",
                 status="missing",
                 found=f"without {', '.join(lacking)}",
-                meaning=f"for {EXTRA_USES[name]}: pip install 'residua[{name}]'",
+                meaning=f"for {EXTRA_USES[name]}; in the checkout: pip install -c constraints.txt -e '.[{name}]'",
             )
         else:
             shown = ", ".join(f"{part} {version}" for part, version in table[name].items())
@@ -164,7 +164,7 @@ def _gib(size: int | None) -> str:
 def _print_table(findings: list[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text  # plain text: residua[track] is no markup
+    from rich.text import Text  # plain text: .[track] is no markup
 
     colours = {"ok": "green", "note": "yellow", "missing": "red"}
     table = Table("", "found", "what it means", box=None)
