@@ -96,7 +96,7 @@ def case(name: str, spec: Any, peers: dict[str, nn.Module], *, batch: int, side:
         candidates[f"{peer} channels_last bf16"] = peer_step(copy.deepcopy(model), images, labels, tuned=True)
     for label, compile in (("eager", "off"), ("compiled", "on")):
         model = create_model(spec)
-        plan = make_plan(Request(compile=compile), model, 0.0)
+        plan = make_plan(Request(compile=compile, threads=usable_cores()), model, 0.0, 0)
         short = "bf16" if plan.precision == "bfloat16" else "fp32"
         candidates[f"residua {label} {short}"] = residua_step(model, plan, images, labels)
     multiply_adds = cost(create_model(spec), (3, side, side)).multiply_adds

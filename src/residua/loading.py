@@ -19,7 +19,6 @@ from residua.spec import ModelSpec
 from residua.train.run import RunFolder, resolve_run
 
 # Fields in which a network may differ from the weights that it starts from: they change no tensor's meaning.
-_FREE = {"name", "num_classes", "in_channels", "zero_init", "drop_path", "drop_path_rule", "drop_path_mode"}
 _SUFFIXES = {".safetensors", ".pth", ".pt", ".th"}
 
 _log = logging.getLogger("residua")
@@ -107,14 +106,6 @@ def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:
     for a file that cannot be read.
     """
     weights = source if isinstance(source, Weights) else load_weights(source)
-    spec: ModelSpec = model.spec  # type: ignore[assignment]
-    own, theirs = spec.to_dict(), weights.spec.to_dict()
-    for key in own:
-        if own["family"] == theirs["family"] and key not in _FREE and own[key] != theirs[key]:
-            raise UsageError(
-                f"the weights are of {weights.spec.name} with {key}={theirs[key]!r}, this {spec.name} has "
-                f"{own[key]!r}: create it with {key}={theirs[key]!r}"
-            )
     return adapt(model, weights)
 
 

@@ -1,1 +1,1 @@
-
+"""Verbs of the ``residua`` command; thin, and imported by nothing."""

@@ -15,7 +15,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import log_softmax
 from residua.evaluation.outputs import logits
 from residua.evaluation.source import Source, open_source
-from residua.train.plan import _device as pick_device
+from residua.train.plan import choose_device
 
 Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 Prediction = list[tuple[str, float]]  # label and probability, the likeliest first
@@ -47,7 +47,7 @@ class Predictor:
             raise ResiduaError(f"{trained.name} takes {images.shape}, neither grey nor colour squares")
         self.name = trained.name
         self.classes = trained.classes
-        self.device = pick_device(device)
+        self.device = choose_device(device)
         self._precision = trained.precision
         self._shape, self._mean, self._std = images.shape, images.mean, images.std
         self._model = trained.model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

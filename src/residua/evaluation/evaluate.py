@@ -19,7 +19,7 @@ from residua.evaluation.source import Source, Trained, data_spec, fitted, open_s
 from residua.evaluation.views import PLAIN, View
 from residua.loading import locate
 from residua.spec import DataSpec
-from residua.train.plan import _device as pick_device
+from residua.train.plan import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def evaluate(
         strict=strict,
         reading={
             "batch_size": batch_size,
-            "device": pick_device(device),
+            "device": choose_device(device),
             "limit": limit,
             "progress": progress,
         },

@@ -25,6 +25,8 @@ from residua.spec import ModelSpec
 
 _HEADER_KEY = "residua"
 _HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
+# What may differ between a network and the weights that it starts from
+_FREE = {"name", "num_classes", "in_channels", "zero_init", "drop_path", "drop_path_rule", "drop_path_mode"}
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,16 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     """Load what fits into ``model``, for fine-tuning: another number of classes or of input channels is adapted.
 
     A first convolution for other channels is made from the mean of the old ones, scaled so that its response keeps
-    its size; a classifier for other classes starts fresh. Raises UsageError if the networks differ otherwise.
+    its size; a classifier for other classes starts fresh. Raises UsageError if the networks differ otherwise, also
+    where their tensors would fit (option A with the zeros on both sides has the tensors of option A without).
     """
+    own, theirs = model.spec.to_dict(), weights.spec.to_dict()  # type: ignore[operator]
+    for key in own:
+        if own["family"] == theirs["family"] and key not in _FREE and own[key] != theirs[key]:
+            raise UsageError(
+                f"the weights are of {theirs['name']} with {key}={theirs[key]!r}, this {own['name']} has "
+                f"{own[key]!r}: create it with {key}={theirs[key]!r}"
+            )
     target = model.state_dict()
     changed, fresh, taken = [], [], {}
     for name, tensor in weights.tensors.items():

@@ -97,11 +97,11 @@ def fit(
         request = Request(
             device=device, precision=precision, threads=threads, workers=workers, compile=compile
         )
-        images = (
-            chosen.iterations or chosen.epochs * (len(loaded.train) // chosen.batch_size + 1)
-        ) * chosen.batch_size
-        work = 3 * totals(network.spec, loaded.shape)[1] * images
-        plan = make_plan(request, network, work)
+        steps = chosen.iterations or chosen.epochs * max(len(loaded.train) // chosen.batch_size, 1)
+        step_work = (
+            3 * chosen.batch_size * totals(network.spec, loaded.shape)[1]
+        )  # backward costs two forwards
+        plan = make_plan(request, network, step_work, steps)
         task = _task(network, chosen, plan)
         about = _about(network, loaded)
         path = Path(run_dir) if run_dir is not None else runs.new_path(loaded.kind, network.spec.name, seed)
@@ -170,7 +170,7 @@ def resume(
             raise ResiduaError(f"{spec.source} is not what {folder.name} was trained on: {difference}")
         network = build(folder.spec)
         if retune:
-            plan = make_plan(Request(device=plan.device), network, float("inf"))
+            plan = _plan(Request(device=plan.device), network, recipe, loaded)
         limit = folder.env["limit_batches"]
         task = _task(network, recipe, plan)
         state = load_checkpoint(folder.last, task)
@@ -301,6 +301,12 @@ def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> A
             f"in_channels={data.shape[0]} fits"
         )
     return network
+
+
+def _plan(request: Request, network: Any, recipe: Recipe, data: Data) -> Plan:
+    steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
+    step_work = 3 * recipe.batch_size * totals(network.spec, data.shape)[1]  # backward costs two forwards
+    return make_plan(request, network, step_work, steps)
 
 
 def _task(network: Any, recipe: Recipe, plan: Plan) -> Classification:

@@ -22,6 +22,10 @@ from residua.train.compile import compile_scope
 # Multiply-adds of a whole training above which compiling (about a minute) earns its time back; measured lead: +10 %.
 _WORTH_COMPILING = 3e14
 
+# Multiply-adds of a step below which a second thread costs more than it does: it waits more than it works, and on a
+# busy machine the others wait for it.
+_ONE_THREAD_WORK = 1e9
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -56,16 +60,21 @@ class Plan(Spec):
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
 
-def make_plan(request: Request, model: nn.Module, work: float) -> Plan:
-    """Resolve every automatic choice. ``work``: multiply-adds of the whole training.
+def make_plan(request: Request, model: nn.Module, step_work: float, steps: float) -> Plan:
+    """Resolve every automatic choice, for a training of ``steps`` steps of ``step_work`` multiply-adds each.
 
     Raises UsageError for a device, precision or thread count that cannot be had here.
     """
     reasons: list[str] = []
-    device = _device(request.device)
+    device = choose_device(request.device)
     cores = usable_cores()
-    threads = request.threads if request.threads is not None else cores
     workers = request.workers if request.workers is not None else cores
+    threads = request.threads
+    if threads is None:
+        threads = cores if step_work > _ONE_THREAD_WORK or device != "cpu" else 1
+        reasons.append(
+            f"{threads} threads: " + ("every core" if threads == cores else "a step is too small for more")
+        )
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, not {threads}")
     if workers < 0:
@@ -77,7 +86,7 @@ def make_plan(request: Request, model: nn.Module, work: float) -> Plan:
         threads=threads,
         workers=workers,
         channels_last=True,
-        compile=_compile(request.compile, device, model, work, reasons),
+        compile=_compile(request.compile, device, model, step_work * steps, reasons),
         reasons=tuple(reasons),
         **_whereabouts(device),  # type: ignore[arg-type]
     )
@@ -105,7 +114,8 @@ def applied(plan: Plan) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _device(name: str) -> str:
+def choose_device(name: str) -> str:
+    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` means here. Raises UsageError if there is none."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
