@@ -14,6 +14,14 @@ def test_a_degraded_run_is_found_in_the_folders(make_run):
         assert found.kind == "degraded" and found.sentence.startswith("plain is degraded")
 
 
+def test_a_run_that_was_trained_differently_is_pointed_out(make_run):
+    good, short = read_run(make_run("res")), read_run(make_run("short", epochs=5, **PLAIN))
+    found = diagnose_runs([good, short])
+    assert found.kind == "degraded" and "not trained alike (recipe.epochs)" in found.sentence
+    alike = diagnose_runs([good, read_run(make_run("plain", recipe={"name": "other"}, **PLAIN))])
+    assert "alike" not in alike.sentence
+
+
 def test_the_worst_of_several_is_set_against_the_best(make_run):
     runs = [read_run(make_run(f"r{i}", test_accuracy=0.9 + 0.02 * i)) for i in (1, 0, 3, 2)]
     sentence = diagnose_runs(runs).sentence

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from residua.report.curves import Named
@@ -11,7 +12,7 @@ from residua.report.folder import Run
 from residua.report.html import Html, element, join, table
 from residua.report.numbers import count, duration, percent, short, wilson
 from residua.report.stored import command, command_box, flatten, say
-from residua.report.text import Translate
+from residua.report.text import Translate, translator
 
 COMPARED = ("spec", "recipe", "plan", "data")
 UNSAID = "–"
@@ -60,20 +61,23 @@ def _tested(run: Run) -> Html | str:
 
 def differences(runs: Named, t: Translate) -> Html:
     """The settings in which the runs differ, and only those."""
-    stated = [
-        {name: say(value, t) for name, value in flatten({part: getattr(run, part) for part in COMPARED})}
-        for _, run in runs
-    ]
-    keys = dict.fromkeys(key for settings in stated for key in settings)  # in the order of the files
-    rows = [
-        (key, *(settings.get(key, UNSAID) for settings in stated))
-        for key in keys
-        if len({settings.get(key) for settings in stated}) > 1
-    ]
+    rows = [(key, *values) for key, values in _differing([run for _, run in runs], COMPARED, t)]
     if not rows:
         return element("p", t("same"))
     note = element("p", t("differences_note"), class_="note")
     return join([note, table((t("setting"), *(name for name, _ in runs)), rows, kind="settings")])
+
+
+def _differing(runs: Sequence[Run], parts: Sequence[str], t: Translate) -> Iterator[tuple[str, list[str]]]:
+    """Settings that are not the same in all runs, in the order of the files, with each run's value."""
+    stated = [
+        {name: say(value, t) for name, value in flatten({part: getattr(run, part) for part in parts})}
+        for run in runs
+    ]
+    for key in dict.fromkeys(key for settings in stated for key in settings):
+        values = [settings.get(key, UNSAID) for settings in stated]
+        if len(set(values)) > 1:
+            yield key, values
 
 
 def diagnosis_box(runs: Named, t: Translate, found: Diagnosis | None) -> Html:
@@ -96,11 +100,20 @@ def diagnose_runs(runs: Sequence[Run], *, lang: str = "en") -> Diagnosis | None:
     """
     for on in ("test", "val"):
         outcomes = [_outcome(name, run, on) for name, run in zip(names(runs), runs, strict=True)]
-        known = [outcome for outcome in outcomes if outcome is not None]
+        known = [(outcome, run) for outcome, run in zip(outcomes, runs, strict=True) if outcome is not None]
         if len(known) == len(runs) > 1:
-            ranked = sorted(known, key=lambda outcome: outcome.accuracy)
-            return diagnose(ranked[0], ranked[-1], lang=lang)
+            ranked = sorted(known, key=lambda pair: pair[0].accuracy)
+            (worst, worst_run), (best, best_run) = ranked[0], ranked[-1]
+            return _cautioned(diagnose(worst, best, lang=lang), worst_run, best_run, translator(lang))
     return None
+
+
+def _cautioned(found: Diagnosis, worst: Run, best: Run, t: Translate) -> Diagnosis:
+    """Say so if the two were trained differently: a run that was merely trained for less looks degraded too."""
+    unlike = [key for key, _ in _differing((worst, best), ("recipe",), t) if not key.endswith(".name")]
+    if not unlike or found.kind == "no clear difference":
+        return found
+    return replace(found, sentence=found.sentence + t("unlike", settings=t("comma").join(unlike)))
 
 
 def commands(runs: Named, t: Translate) -> Html | None:

@@ -39,24 +39,35 @@ def curves(runs: Named, t: Translate) -> Html | None:
 
 
 def schedule(runs: Named, t: Translate) -> Html | None:
-    """Learning rate and training loss by step; None if no run has logged a step."""
-    if not any(run.steps["step"] for _, run in runs):
+    """Learning rate and training loss by step; None if no run has logged a step.
+
+    A short run logs fewer steps than epochs: the rate is then read from the lines of the epochs, and the loss is
+    left to the curves by epoch.
+    """
+    rates = [max(_points(run.steps, "lr"), _points(run.epochs, "lr"), key=len) for _, run in runs]
+    losses = [_points(run.steps, "loss") for _, run in runs]
+    if not any(rates):
         return None
-    rate, loss = (
-        [
-            Series(label=name, x=run.steps["step"], y=run.steps[key], **_look(i))
-            for i, (name, run) in enumerate(runs)
-        ]
-        for key in ("lr", "loss")
-    )
-    gap = t("gap_note", n="{n}")
-    chart = partial(line_chart, x_label=t("step_axis"), gap_note=gap)
-    return element(
-        "div",
-        chart(rate, title=t("lr_by_step"), y_label=t("lr_axis")),
-        chart(loss, title=t("loss_by_step"), y_label=t("loss_axis"), log=_spans(loss)),
-        class_="charts",
-    )
+    chart = partial(line_chart, x_label=t("step_axis"), gap_note=t("gap_note", n="{n}"))
+    charts = [chart(_by_step(runs, rates), title=t("lr_by_step"), y_label=t("lr_axis"))]
+    if any(len(points) > len(run.epochs["epoch"]) for points, (_, run) in zip(losses, runs, strict=True)):
+        loss = _by_step(runs, losses)
+        charts.append(chart(loss, title=t("loss_by_step"), y_label=t("loss_axis"), log=_spans(loss)))
+    return element("div", *charts, class_="charts")
+
+
+def _points(lines: dict[str, list[float]], key: str) -> list[tuple[float, float]]:
+    """A column by step; lines that do not name their step have no place."""
+    return [
+        (step, value) for step, value in zip(lines["step"], lines[key], strict=True) if math.isfinite(step)
+    ]
+
+
+def _by_step(runs: Named, points: Sequence[Sequence[tuple[float, float]]]) -> list[Series]:
+    return [
+        Series(label=name, x=[x for x, _ in own], y=[y for _, y in own], **_look(i))
+        for i, ((name, _), own) in enumerate(zip(runs, points, strict=True))
+    ]
 
 
 def run_label(name: str, what: str, runs: Named, t: Translate) -> str:

@@ -16,6 +16,8 @@ from residua.report.shape import COUNT, MEASURED, POSITIVE, SHARE, TEXT, Optiona
 STEP = {"step": COUNT, "lr": Optional(MEASURED), "loss": Optional(MEASURED)}
 EPOCH = {
     "epoch": COUNT,
+    "step": Optional(COUNT),
+    "lr": Optional(MEASURED),
     "train_loss": Optional(MEASURED),
     "train_accuracy": Optional(SHARE),
     "val_loss": Optional(MEASURED),

@@ -50,11 +50,8 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]], *, kind: str
         for row in rows
     ]
     header = element("tr", *(element("th", cell, scope="col") for cell in head))
-    return element(
-        "div",
-        element("table", element("thead", header), element("tbody", *body), class_=kind or None),
-        class_="scroll",
-    )
+    whole = element("table", element("thead", header), element("tbody", *body))
+    return element("div", whole, class_=f"scroll {kind}".strip())
 
 
 def bar(share: float, text: str) -> Html:

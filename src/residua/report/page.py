@@ -68,7 +68,7 @@ def render_report(
     for run in runs:
         if sum(other.path == run.path for other in runs) > 1:
             raise UsageError(f"run folder {run.path} is given twice")
-    out = Path(out) if out else _default(runs)
+    out = Path(out) if out else Path(run_dirs[0]) / "report.html" if len(runs) == 1 else _beside(runs)
     if out.is_dir():
         raise UsageError(f"{out} is a directory; name the page, such as {out / 'report.html'}")
     if not out.parent.is_dir():
@@ -80,9 +80,7 @@ def render_report(
     return out
 
 
-def _default(runs: Sequence[Run]) -> Path:
-    if len(runs) == 1:
-        return runs[0].path / "report.html"
+def _beside(runs: Sequence[Run]) -> Path:
     name = "compare-" + "-".join(run.name for run in runs)
     if len(name.encode()) > 120:  # file systems end at 255 bytes
         name = f"compare-{len(runs)}-runs-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -205,6 +205,10 @@ TEXT: dict[str, tuple[str, str]] = {
         "虚线：训练。实线：验证。星号：测试。",
     ),
     # diagnosis
+    "unlike": (
+        " They were not trained alike ({settings}), which may be the cause.",
+        "两者的训练方式不同（{settings}），这可能就是原因。",
+    ),
     "degraded": ("degraded", "退化"),
     "overfitted": ("overfitted", "过拟合"),
     "not learning": ("not learning", "没有学习"),
