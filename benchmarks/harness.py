@@ -62,11 +62,11 @@ def store(name: str, title: str, cases: list[dict[str, Any]], peaks: Mapping[str
 def table(evidence: Mapping[str, Any]) -> str:
     """The Markdown page of a stored benchmark."""
     machine = evidence["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in _versions(machine).items())
+    named = ", ".join(f"{name} {version}" for name, version in versions(machine).items())
     lines = [
         f"# {evidence['title']}",
         "",
-        f"`{evidence['command']}`, {evidence['date']}, {machine['cpu']}, {machine['usable_cores']} cores; {versions}.",
+        f"`{evidence['command']}`, {evidence['date']}, {machine['cpu']}, {machine['usable_cores']} cores; {named}.",
         "Peak of a matrix product, measured in the same run: "
         + ", ".join(f"{name} {peak / 1e9:,.0f} GFLOP/s" for name, peak in evidence["peaks"].items())
         + ".",
@@ -93,9 +93,10 @@ def table(evidence: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _versions(machine: Mapping[str, Any]) -> dict[str, str]:
-    versions = dict(machine["versions"])
-    return {name: versions[name] for name in ("torch", "residua", "torchvision", "timm") if name in versions}
+def versions(machine: Mapping[str, Any]) -> dict[str, str]:
+    """The versions that a table names."""
+    known = machine["versions"]
+    return {name: known[name] for name in ("torch", "residua", "torchvision", "timm") if name in known}
 
 
 def rerender() -> None:
