@@ -52,9 +52,10 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> list[Uni
         for name, unit in units.items():
             handles.append(unit.register_forward_pre_hook(partial(entered, name)))
             handles.append(unit.merge.register_forward_hook(partial(merged, name)))
-        images = images.detach().clone().requires_grad_()  # then frozen parameters hide no unit
+        images = images.detach().clone().requires_grad_()  # so that frozen parameters hide no unit
         loss = F.cross_entropy(model(images), labels)
-        torch.autograd.grad(loss, images, allow_unused=True)
+        sources = [images, *(p for p in model.parameters() if p.requires_grad)]  # every way back is walked
+        torch.autograd.grad(loss, sources, allow_unused=True)
     return [
         UnitGradient(unit=name, kind=kind_of(unit), norm=norms[name, "input"], merged=norms[name, "merge"])
         for name, unit in units.items()

@@ -29,10 +29,10 @@ class LayerResponse:
 def response(model: nn.Module, images: Tensor) -> list[LayerResponse]:
     """The responses of all 3x3 (3x3x3) convolutions that stand on no shortcut, in the order of computation.
 
-    A response is taken after the convolution's norm and before the activation or the addition; where no norm
-    follows (pre-activation), it is the convolution's own output. ``images`` is ``(N, C, H, W)``, normalised
-    as in training. The model is measured in the mode that it is in (``eval()`` uses the learned batch
-    statistics, as when it predicts) and is afterwards unchanged.
+    A response is taken after the norm that follows the convolution, before the activation or the addition; where
+    none follows (the last layer of a pre-activation branch), it is the convolution's own output. ``images`` is
+    ``(N, C, H, W)``, normalised as in training. The model is measured in the mode that it is in (``eval()`` uses the
+    learned batch statistics, as when it predicts) and is afterwards unchanged.
     """
     units = residual_units(model)
     shortcuts = tuple(f"{name}.shortcut." for name in units)
@@ -56,7 +56,7 @@ def response(model: nn.Module, images: Tensor) -> list[LayerResponse]:
 
     with untouched(model) as handles, torch.no_grad():
         for name, module in model.named_modules():
-            if name.startswith(shortcuts):
+            if f"{name}.".startswith(shortcuts):
                 continue
             # measured inside the hook: a later activation in place would change the value
             if isinstance(module, _CONVS) and set(module.kernel_size) == {3}:
