@@ -107,7 +107,7 @@ def train(
     else:
         folder = _fit(settings, overwrite=overwrite)
     report = _report(folder)
-    result = {**folder.result, "report": str(report)}
+    result = {**folder.result, "report": str(report) if report else None}
     print(json_module.dumps(result, ensure_ascii=False) if json else _summary(result, folder.path))
 
 
@@ -160,7 +160,7 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], *, allow_inexact: bo
     return resume(folder, epochs=epochs, allow_inexact=allow_inexact, retune=retune, data=moved)
 
 
-def _report(folder: Any) -> Path:
+def _report(folder: Any) -> Path | None:
     """Look inside the finished run and render its report; a failure there does not fail the training."""
     from residua.errors import ResiduaError
     from residua.evaluation import inspect_run
@@ -168,9 +168,12 @@ def _report(folder: Any) -> Path:
 
     try:
         inspect_run(folder)
+        return render_report([folder.path])
     except ResiduaError as error:
-        print(f"residua: the report leaves out what is inside the network: {error}", file=sys.stderr)
-    return render_report([folder.path])
+        print(
+            f"residua: there is no report: {error}; residua report {folder.path} tries again", file=sys.stderr
+        )
+        return None
 
 
 def _summary(result: dict[str, Any], path: Path) -> str:
@@ -179,7 +182,7 @@ def _summary(result: dict[str, Any], path: Path) -> str:
         f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "
         f"({result['parameters']:,} parameters)",
         f"run folder     {path}",
-        f"report         {result['report']}",
+        f"report         {result['report'] or 'none'}",
         "",
         "next:",
         f"  residua evaluate {path}",

@@ -241,13 +241,13 @@ def _train(t: _Training, *, lock: bool = True) -> RunFolder:
             progress=progress,
         )
         state = loop.run()
-        test = loop.measure(measured_on("test"))  # the one time that the test images are looked at
+        test, images = loop.measure(measured_on("test"))  # the one time that the test images are looked at
         save_model(path / "model.safetensors", t.task.model, t.about["data"])
-        write_json(path / "result.json", _result(t, state, test))
+        write_json(path / "result.json", _result(t, state, test, images))
     return RunFolder(path)
 
 
-def _result(t: _Training, state: State, test: dict[str, float]) -> dict[str, Any]:
+def _result(t: _Training, state: State, test: dict[str, float], images: int) -> dict[str, Any]:
     last = state.last_epoch
     parameters, multiply_adds = totals(t.folder.spec, t.data.shape)
     return {
@@ -267,7 +267,7 @@ def _result(t: _Training, state: State, test: dict[str, float]) -> dict[str, Any
         "best_val_accuracy": state.best,
         "best_epoch": state.best_epoch,
         **{f"test_{name}": value for name, value in test.items()},
-        "test_images": len(t.data.test),
+        "test_images": images,
     }
 
 

@@ -157,7 +157,7 @@ class Loop:
             **{f"train_{name}": self._finite(value) for name, value in train.items()},
         }
         if self.validation is not None:
-            measured = self.measure(self.validation())
+            measured, _ = self.measure(self.validation())
             line |= {f"val_{name}": value for name, value in measured.items()}
             primary = self.task.primary
             if primary.name in measured and primary.better(measured[primary.name], self.state.best):
@@ -170,14 +170,14 @@ class Loop:
         self._sums = {}
         self._save_if_due()
 
-    def measure(self, batches: Iterable[Any]) -> dict[str, float]:
-        """Mean of every metric over ``batches``. A signal ends it: what was measured so far is thrown away."""
+    def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float], int]:
+        """Mean of every metric over ``batches``, and of how many images. A signal ends it: what was measured so far is thrown away."""
         sums: dict[str, Tensor] = {}
         for batch in batches:
             for name, value in self.task.evaluate(batch).items():
                 sums[name] = sums[name] + value if name in sums else value.double()
             self._stop_if_asked()
-        return self._means(sums)
+        return self._means(sums), int(sums.get("count", 0))
 
     def _set_lr(self, progress: float) -> float:
         factor = lr_factor(self.recipe, progress)
