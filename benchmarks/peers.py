@@ -22,7 +22,7 @@ def import_torchvision() -> ModuleType:
 
     torch.library.register_fake = skip_missing
     try:
-        import torchvision
+        import torchvision  # pyright: ignore[reportMissingImports]
     finally:
         torch.library.register_fake = register_fake
     return torchvision
@@ -31,6 +31,6 @@ def import_torchvision() -> ModuleType:
 def import_timm() -> ModuleType:
     """timm, which imports torchvision."""
     import_torchvision()
-    import timm
+    import timm  # pyright: ignore[reportMissingImports]
 
     return timm

@@ -48,9 +48,7 @@ class ImageClassifier(nn.Module):
         reduction = stem_reduction
         for index, (width, stride) in enumerate(zip(widths, strides, strict=True)):
             reduction *= stride
-            self.feature_info.append(
-                {"num_chs": width, "reduction": reduction, "module": f"stages.{index}"}
-            )
+            self.feature_info.append({"num_chs": width, "reduction": reduction, "module": f"stages.{index}"})
         self.reduction = reduction
         self._pools = stem_reduction > 1
         self._warned = False

@@ -171,7 +171,10 @@ class Loop:
         self._save_if_due()
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float], int]:
-        """Mean of every metric over ``batches``, and of how many images. A signal ends it: what was measured so far is thrown away."""
+        """Mean of every metric over ``batches``, and of how many images.
+
+        A signal ends it: what was measured so far is thrown away.
+        """
         sums: dict[str, Tensor] = {}
         for batch in batches:
             for name, value in self.task.evaluate(batch).items():
