@@ -57,6 +57,7 @@ def test_of_bottlenecks_only_the_3x3_and_no_projection():
     assert [r.kind for r in found] == ["plain", "residual", "residual", "residual"]
 
 
+@torch.no_grad()
 def test_under_preactivation_it_is_the_convolutions_own_output():
     model, images = _run("cifar_resnet8", order="full_preact")
     unit = model.stages[0][0]
@@ -70,6 +71,7 @@ def test_under_preactivation_it_is_the_convolutions_own_output():
     assert measured["stages.0.0.branch.conv2"] == pytest.approx(float(second.std(correction=0)), rel=1e-5)
 
 
+@torch.no_grad()
 def test_activations_in_place_do_not_disturb():
     torch.manual_seed(0)
     conv, norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)

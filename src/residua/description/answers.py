@@ -93,11 +93,8 @@ def _bottleneck_input(structure: Structure) -> str:
         "subsample and pad": f"by {padding(shortcut)}",
         "none": "on the branch alone, for it is plain",
     }.get(shortcut.kind, "through its own shortcut")
-    after = (
-        f"; the {later} after it take {out}-d input, as in the figure"
-        if later
-        else ", and no unit follows it"
-    )
+    same = " as in the figure" if out == 256 else ""
+    after = f"; the {later} after it take {out}-d input{same}" if later else ", and no unit follows it"
     return (
         f"The figure shows a block after the first one of its stage. Here {shortcut.first} goes {width} -> {out} "
         f"{how}{after}."

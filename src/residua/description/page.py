@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ def columns(
     """Rows as aligned lines; columns in ``right`` are flush right, the ``flexible`` one is wrapped to fit ``width``."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     others = sum(widths) - widths[flexible] + 2 * (len(widths) - 1)
-    widths[flexible] = max(min(widths[flexible], width - others), 10)
+    widths[flexible] = min(max(widths[flexible], 1), max(width - others, 10))
     lines = []
     for row in rows:
         for number, piece in enumerate(textwrap.wrap(row[flexible], widths[flexible]) or [""]):
@@ -152,7 +152,7 @@ def _published(figures: Sequence[Figure]) -> list[str]:
     lines = []
     for figure in figures:
         about = ", ".join(filter(None, (figure.dataset, figure.split, figure.protocol, figure.runs)))
-        shown = figure.text or f"{figure.model}: {_values(figure.values)}"
+        shown = figure.text or f"{figure.model}: {values(figure.values)}"
         notes = [f"published with {' and '.join(figure.differs)}"] if figure.differs else []
         notes += ["unconfirmed"] if figure.status != "verified" else []
         note = f" [{'; '.join(notes)}]" if notes else ""
@@ -169,18 +169,19 @@ _METRICS = {
 }
 
 
-def _values(values: Any) -> str:
+def values(figures: Mapping[str, Any]) -> str:
+    """Published figures in words."""
     shown = []
-    for key, value in values.items():
-        if key == "err" and values.get("stat") == "best":
-            runs = f" of {values['n']} runs" if "n" in values else ""
+    for key, value in figures.items():
+        if key == "err" and figures.get("stat") == "best":
+            runs = f" of {figures['n']} runs" if "n" in figures else ""
             shown.append(f"best error{runs} {value}")
         elif key == "params_m":
             shown.append(f"{value} million parameters")
         elif key in _METRICS:
             shown.append(f"{_METRICS[key]} {value}")
         elif key == "mean":
-            shown.append(f"mean {value}" + (f" +- {values['std']}" if "std" in values else ""))
+            shown.append(f"mean {value}" + (f" +- {figures['std']}" if "std" in figures else ""))
         elif key in ("std", "n", "stat"):
             continue
         else:

@@ -13,7 +13,6 @@ from residua.published import Status, published
 from residua.registry import family, model_spec
 
 _STRUCTURE = ("unit", "depths", "widths", "stem", "merge", "expansion")
-_IMAGENET_INPUT = (3, 224, 224)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +113,13 @@ def printed_flops(
     if row is None:
         return None
     steps, at = [], paper
-    count = base = totals(paper, _IMAGENET_INPUT)[1]
+    count = base = totals(paper, paper.usual_input)[1]
     for key, reason in _STEPS:
+        if getattr(spec, key) == getattr(at, key):
+            continue
         at = at.change(**{key: getattr(spec, key)})
-        shape = (at.in_channels, *_IMAGENET_INPUT[1:])
-        after = totals(at, shape)[1]
-        if after != count:
+        after = totals(at, at.usual_input)[1]
+        if after != count:  # splitting the zeros of option A costs nothing
             steps.append(Step(reason=reason.format(paper=paper, spec=spec), multiply_adds=after - count))
         count = after
     after = totals(spec, input_shape)[1]

@@ -1,0 +1,107 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from residua.description import describe
+from residua.errors import UsageError
+from residua.models.resnet import ResNetSpec
+from residua.registry import build, list_models, model_spec
+
+# the deeper ones repeat the same units and take long to walk through
+NAMES = [name for name in list_models() if model_spec(name).depth <= 50]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_is_described_within_100_columns(name):
+    described = describe(name)
+    spec = model_spec(name)
+    assert described.depth == spec.depth
+    assert len(described.structure.stages) == len(spec.depths)
+    assert tuple(stage.units for stage in described.structure.stages) == spec.depths
+    assert tuple(stage.output[0] for stage in described.structure.stages) == spec.out_widths
+    text = str(described)
+    assert max(map(len, text.splitlines())) <= 100
+    assert name in text.splitlines()[0]
+    assert not any(line != line.rstrip() for line in text.splitlines())
+
+
+def test_the_values_of_resnet50():
+    values = json.loads(json.dumps(describe("resnet50").to_dict()))
+    assert values["schema"] == 1
+    assert values["name"] == "resnet50"
+    assert (values["parameters"], values["multiply_adds"]) == (25_557_032, 4_089_184_256)
+    assert (values["input"], values["depth"]) == ([3, 224, 224], 50)
+    assert values["depth_counts"] == {"stem": 1, "units": 48, "head": 1, "norms": 53, "projections": 4}
+    assert [stage["output"] for stage in values["stages"]] == [
+        [256, 56, 56],
+        [512, 28, 28],
+        [1024, 14, 14],
+        [2048, 7, 7],
+    ]
+    assert [stage["units"] for stage in values["stages"]] == [3, 4, 6, 3]
+    assert values["stages"][1]["layers"] == ["1x1, 128", "3x3/2, 128", "1x1, 512"]
+    kinds = [(s["kind"], s["units"], s["stride"]) for s in values["stages"][1]["shortcuts"]]
+    assert kinds == [("projection", 1, 2), ("identity", 3, 1)]
+    assert sum(p["parameters"] for p in values["stages"] + values["other_parts"]) == values["parameters"]
+    assert (
+        sum(p["multiply_adds"] for p in values["stages"] + values["other_parts"]) == values["multiply_adds"]
+    )
+
+
+def test_a_name_a_spec_a_table_and_a_network_are_described_alike():
+    spec = model_spec("cifar_resnet8")
+    expected = describe("cifar_resnet8").to_dict()
+    for model in (spec, spec.to_dict(), build(spec)):
+        assert describe(model).to_dict() == expected
+
+
+def test_a_network_changed_by_hand_is_described_as_it_is():
+    model = build(model_spec("cifar_resnet8"))
+    model.reset_classifier(3)
+    described = describe(model)
+    assert described.parameters == sum(p.numel() for p in model.parameters())
+    assert "num_classes = 3 (registered: 10)" in described.changes
+    assert model.head.fc.weight.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        ("resnet5", None, "unknown model 'resnet5'; did you mean"),
+        ("resnet18", (3, 8, 8), "needs at least 32 px"),
+        ("resnet18", (4, 224, 224), "takes 3 channels, got 4"),
+        ("resnet18", (3, 224), "must be (N, C, H, W), got 3 dimensions"),
+        ("resnet18", (), "an input shape is a list of whole numbers above 0"),
+        (
+            nn.Linear(2, 2),
+            None,
+            "describe shows image classifiers, not Linear; residua.analysis.cost counts any module",
+        ),
+        (3, None, "a model is a name, a spec or a table, not int"),
+    ],
+)
+def test_what_cannot_be_described_gets_one_line(model, shape, message):
+    with pytest.raises(UsageError) as caught:
+        describe(model, shape)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_random_is_drawn():
+    state = torch.get_rng_state()
+    describe("cifar_resnet8")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_unit_of_ones_own_and_custom_stages():
+    described = describe(ResNetSpec(depths=(1, 2), widths=(8, 8), stem="cifar", shortcut="C"))
+    assert described.flops is None
+    assert described.published == ()
+    assert described.changes == ()
+    assert [s.kind for s in described.structure.shortcuts] == ["projection"] * 3
+    assert (
+        "no network of He et al. 2015 has these stages (1-2 basic units, widths 8-8, cifar stem)"
+        in described.deviations
+    )
