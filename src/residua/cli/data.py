@@ -21,11 +21,6 @@ def fetch(
 ) -> None:
     """Download CIFAR-10 or CIFAR-100: resumed where it was cut, and verified. Training reads the archive as it is.
 
-    Examples:
-
-        residua data fetch cifar10
-        residua data fetch cifar100 --root /data --mirror https://example.org/cifar
-
     Args:
         name: cifar10 or cifar100.
         root: the folder to put the archive in.

@@ -22,12 +22,6 @@ def describe(
 ) -> None:
     """Show a network stage by stage: shapes, exact counts, shortcuts, and the published figures beside it.
 
-    Examples:
-
-        residua describe resnet50
-        residua describe cifar_resnet110 --set shortcut=B
-        residua describe resnet18 --input 3,32,32 --set stem=cifar
-
     Args:
         model: a name of `residua models`, or any cifar_resnetN.
         input: channels, height and width of an image, such as 3,224,224; by default what the papers feed it.

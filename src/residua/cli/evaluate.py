@@ -38,13 +38,6 @@ def evaluate(
 ) -> None:
     """Measure runs, weight files or peers' checkpoints: residua evaluate RUN|CHECKPOINT... [DATA].
 
-    Examples:
-
-        residua evaluate latest
-        residua evaluate latest --flip --scales 0.9,1,1.1
-        residua evaluate runs/seed0 runs/seed1 runs/seed2 --ensemble
-        residua evaluate resnet20.th path/to/cifar-10 --json
-
     Args:
         sources: runs (folders, names under runs/, latest), weight files and peers' checkpoints. The last
         may be the

@@ -14,30 +14,8 @@ from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
 from residua import __version__
+from residua.cli.verbs import FETCH, TOUR, VERBS
 from residua.errors import ResiduaError, UsageError
-
-VERBS = {
-    "train": "Train a network on images; the default trains on the bundled digits.",
-    "evaluate": "Measure runs, weights or a peer's checkpoint on images.",
-    "predict": "Say what is on images.",
-    "report": "Render an offline HTML report of one run, or of several side by side.",
-    "runs": "List the runs, or compare some of them.",
-    "models": "List the networks that can be built, with exact costs.",
-    "describe": "Show a network stage by stage, with the published figures beside it.",
-    "data": "Fetch data sets.",
-    "doctor": "Check this machine: compiler, instruction set, threads, extras, GPU.",
-}
-
-EPILOGUE = """Examples:
-
-    residua train
-    residua train path/to/images --model resnet18 --epochs 20
-    residua train --resume latest
-    residua evaluate latest --flip
-    residua describe resnet50
-
-`residua VERB --help` shows every option of a verb. Exit codes: 0 done, 1 failed, 2 wrong usage.
-"""
 
 
 def make_app() -> App:
@@ -45,17 +23,21 @@ def make_app() -> App:
     app = App(
         name="residua",
         help="The residual-learning workbench: build, train, check and look inside residual networks.",
-        help_epilogue=EPILOGUE,
+        help_epilogue=_examples(TOUR) + "\n\n`residua VERB --help` shows every option of a verb. "
+        "Exit codes: 0 done, 1 failed, 2 wrong usage.",
         help_format="markdown",
         version=__version__,
     )
-    for verb, text in VERBS.items():
-        if verb != "data":
-            app.command(f"residua.cli.{verb}:{verb}", name=verb, help=text)
-    data = App(name="data", help=VERBS["data"])
-    data.command("residua.cli.data:fetch", name="fetch", help="Download CIFAR-10 or CIFAR-100, verified.")
+    data = App(name="data", help="Fetch data sets.", help_epilogue="")
     app.command(data)
+    for parent, name, verb in [(data, "fetch", FETCH), *((app, name, verb) for name, verb in VERBS.items())]:
+        path = f"residua.cli.{verb.function}"  # imported when the verb is used
+        parent.command(path, name=name, help=verb.about, help_epilogue=_examples(verb.examples))
     return app
+
+
+def _examples(commands: Sequence[str]) -> str:
+    return "\n".join(["Examples:", "", "```sh", *commands, "```"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,12 +14,6 @@ _COLUMNS = ("name", "depth", "parameters", "multiply_adds", "input")
 def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """List the networks that can be built, with their exact costs at their usual input.
 
-    Examples:
-
-        residua models
-        residua models "cifar*"
-        residua models cifar_resnet26
-
     Args:
         pattern: a shell pattern, or a name.
         json: print one JSON object.

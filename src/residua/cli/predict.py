@@ -24,11 +24,6 @@ def predict(
 ) -> int:
     """Say what is on images. A bad image among good ones gets one line on stderr, and the exit code is 1.
 
-    Examples:
-
-        residua predict latest photo.jpg
-        residua predict runs/flowers photos/ --top-k 3 --json
-
     Args:
         source: a run folder, its name under runs/, latest, a weight file or a peer's checkpoint.
         images: image files, or folders of them, searched to any depth.

@@ -21,11 +21,6 @@ def report(
 ) -> None:
     """Render one offline HTML page about a run, or about several beside each other with a diagnosis of the worst.
 
-    Examples:
-
-        residua report latest
-        residua report runs/plain56 runs/resnet56 --lang zh --out why.html
-
     Args:
         runs: run folders, names under runs/, or latest.
         lang: language of the page.

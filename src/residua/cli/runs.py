@@ -18,12 +18,6 @@ def runs(
 ) -> None:
     """List the runs under runs/, oldest first; or compare the named ones, and show in what they differ.
 
-    Examples:
-
-        residua runs
-        residua runs latest runs/other
-        residua runs --json
-
     Args:
         names: run folders, names under runs/, or latest.
         json: print one JSON object.

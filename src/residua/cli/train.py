@@ -43,15 +43,6 @@ def train(
 ) -> None:
     """Train a network on images, and leave a run folder with the weights, every figure and a report.
 
-    Examples:
-
-        residua train
-        residua train path/to/images --model resnet18 --epochs 20
-        residua train cifar10:path --model cifar_resnet56 --recipe he2015-cifar --seed 1
-        residua train path/to/images --weights latest --lr 0.01
-        residua train --resume latest
-        residua train --set model.shortcut=C --set recipe.label_smoothing=0.1
-
     Args:
         data: digits (the default), a folder of images, CIFAR-10 or CIFAR-100 (folder or archive), or kind:path.
         model: a name of `residua models`; by default one that suits the images.

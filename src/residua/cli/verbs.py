@@ -1,0 +1,91 @@
+"""The verbs as data: what each is for and how it is used, so that help answers without importing any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command: ``function`` is ``module:function`` below ``residua.cli``."""
+
+    function: str
+    about: str
+    examples: tuple[str, ...]
+
+
+VERBS = {
+    "train": Verb(
+        "train:train",
+        "Train a network on images; leaves a run folder with the weights, every figure and a report.",
+        (
+            "residua train",
+            "residua train path/to/images --model resnet18 --epochs 20",
+            "residua train cifar10:path --model cifar_resnet56 --recipe he2015-cifar --seed 1",
+            "residua train path/to/images --weights latest --lr 0.01",
+            "residua train --resume latest",
+            "residua train --set model.shortcut=C --set recipe.label_smoothing=0.1",
+        ),
+    ),
+    "evaluate": Verb(
+        "evaluate:evaluate",
+        "Measure runs, weight files or peers' checkpoints on images.",
+        (
+            "residua evaluate latest",
+            "residua evaluate latest --flip --scales 0.9,1,1.1",
+            "residua evaluate runs/seed0 runs/seed1 runs/seed2 --ensemble",
+            "residua evaluate resnet20.th path/to/cifar-10 --json",
+        ),
+    ),
+    "predict": Verb(
+        "predict:predict",
+        "Say what is on images.",
+        ("residua predict latest photo.jpg", "residua predict runs/flowers photos/ --top-k 3 --json"),
+    ),
+    "report": Verb(
+        "report:report",
+        "Render an offline HTML report of one run, or of several side by side.",
+        ("residua report latest", "residua report runs/plain56 runs/resnet56 --lang zh --out why.html"),
+    ),
+    "runs": Verb(
+        "runs:runs",
+        "List the runs under runs/, oldest first; or compare the named ones, and show in what they differ.",
+        ("residua runs", "residua runs latest runs/other --json"),
+    ),
+    "models": Verb(
+        "models:models",
+        "List the networks that can be built, with exact costs.",
+        ("residua models", 'residua models "cifar*"', "residua models cifar_resnet26"),
+    ),
+    "describe": Verb(
+        "describe:describe",
+        "Show a network stage by stage: shapes, costs, what deviates from the paper, the published figures.",
+        (
+            "residua describe resnet50",
+            "residua describe cifar_resnet110 --set shortcut=B",
+            "residua describe resnet18 --input 3,32,32 --set stem=cifar",
+        ),
+    ),
+    "doctor": Verb(
+        "doctor:doctor",
+        "Check this machine: compiler, instruction set, threads, extras, GPU.",
+        ("residua doctor", "residua doctor --json"),
+    ),
+}
+
+FETCH = Verb(
+    "data:fetch",
+    "Download CIFAR-10 or CIFAR-100, resumed and verified; training reads the archive as it is.",
+    (
+        "residua data fetch cifar10",
+        "residua data fetch cifar100 --root path --mirror https://example.org/cifar",
+    ),
+)
+
+TOUR = (
+    "residua train",
+    "residua train path/to/images --model resnet18 --epochs 20",
+    "residua train --resume latest",
+    "residua evaluate latest --flip",
+    "residua describe resnet50",
+)
