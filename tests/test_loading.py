@@ -19,14 +19,17 @@ def weights(tmp_path):
     return path, model
 
 
+DATA = {"kind": "digits", "storage": "memory", "classes": [], "spec": {"source": "digits"}}
+
+
 @pytest.fixture
 def run(tmp_path, weights):
     """The least that makes a run folder, under runs/."""
     _, model = weights
     folder = tmp_path / "runs" / "first"
     (folder / "checkpoints").mkdir(parents=True)
-    for name in ("spec", "recipe", "plan", "data", "env"):
-        (folder / f"{name}.json").write_text(json.dumps({"kind": "digits"} if name == "data" else {}))
+    for name in ("spec", "recipe", "plan", "data", "env", "result"):
+        (folder / f"{name}.json").write_text(json.dumps(DATA if name == "data" else {}))
     save_model(folder / "model.safetensors", model)
     return folder
 
@@ -94,7 +97,7 @@ def test_runs_by_path_name_and_latest(run, weights, monkeypatch):
     for source in (run, str(run), "first", "latest", "runs/latest"):
         assert same(load_model(source), model)
         assert load_run(source).path.resolve() == run
-    assert load_weights(run).data == {"kind": "digits"}
+    assert load_weights(run).data == DATA
 
 
 def test_where_links_are_not_to_be_had_latest_is_a_text_file(run, weights, monkeypatch):
@@ -106,7 +109,8 @@ def test_where_links_are_not_to_be_had_latest_is_a_text_file(run, weights, monke
 
 def test_of_an_unfinished_run_the_last_checkpoint_counts(run, weights):
     _, model = weights
-    (run / "model.safetensors").unlink()
+    (run / "result.json").unlink()  # a run that is being extended has the old model.safetensors still
+    save_model(run / "model.safetensors", create_model("cifar_resnet8", num_classes=3))
     tensors = {f"model.{name}": tensor + 0 for name, tensor in model.state_dict().items()}
     about = {"spec": model.spec.to_dict(), "model_prefix": "model."}
     save_tensors(run / "checkpoints" / "last.safetensors", {**tensors, "momentum": torch.zeros(3)}, about)

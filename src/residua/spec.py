@@ -208,6 +208,8 @@ def _check(value: Any, hint: Any, where: str) -> Any:
         value = float(value)
     if (hint is not bool and isinstance(value, bool)) or not isinstance(value, hint):
         raise UsageError(f"{where} must be {_NAMES.get(hint, hint.__name__)}, not {value!r}")
+    if hint is int and abs(value) >= 2**63:
+        raise UsageError(f"{where} must be below 2**63")
     if hint is float and (value != value or value in (float("inf"), float("-inf"))):
         raise UsageError(f"{where} must be a finite number, not {value}")
     return value

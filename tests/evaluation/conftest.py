@@ -66,7 +66,15 @@ def make_run(tmp_path, make_model, digits):
                 "processor": "",
             },
             "data": {**data.identity, **about(data), "spec": data.spec.to_dict()},
-            "env": {"seed": seed},
+            "env": {"seed": seed, "limit_batches": None, "sessions": []},
+            "result": {
+                "model": "",
+                "test_accuracy": 0.5,
+                "test_images": 1,
+                "seconds": 1,
+                "epochs": 1,
+                "parameters": 1,
+            },
         }
         for file, content in files.items():
             write_json(folder / f"{file}.json", content)

@@ -11,8 +11,8 @@ FILES = {
     "spec.json": model_spec("cifar_resnet8", in_channels=1).to_dict(),
     "recipe.json": recipe("quick").to_dict(),
     "plan.json": {},
-    "data.json": {"spec": {"source": "digits"}, "kind": "digits"},
-    "env.json": {"seed": 4},
+    "data.json": {"spec": {"source": "digits"}, "kind": "digits", "storage": "memory", "classes": []},
+    "env.json": {"seed": 4, "limit_batches": None, "sessions": []},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,12 +11,14 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from cyclopts import App
+from cyclopts import App, Parameter, convert
 from cyclopts.exceptions import CycloptsError
 
 from residua import __version__
 from residua.cli.verbs import FETCH, TOUR, VERBS
 from residua.errors import ResiduaError, UsageError
+
+_NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")  # as torch says it
 
 
 def make_app() -> App:
@@ -27,6 +30,7 @@ def make_app() -> App:
         "Exit codes: 0 done, 1 failed, 2 wrong usage.",
         help_format="markdown",
         version=__version__,
+        default_parameter=Parameter(negative="", converter=_value),
     )
     data = App(name="data", help="Fetch data sets.", help_epilogue="")
     app.command(data)
@@ -40,9 +44,21 @@ def _examples(commands: Sequence[str]) -> str:
     return "\n".join(["Examples:", "", "```sh", *commands, "```"])
 
 
+def _value(hint: Any, tokens: Sequence[Any]) -> Any:
+    """A flag's value; cyclopts would round 1.5 where a whole number is wanted."""
+    if hint is int and "." in tokens[0].value:
+        raise ValueError(f'"{tokens[0].value}" is not a whole number')
+    return convert(hint, tokens)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    # Threads that wait by spinning for long take the cores from whatever else runs: on a busy machine a training is
+    # then several times slower (benchmarks/results/busy.md). Read by OpenMP when torch is first imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    _prepare_streams()
     try:
         result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -54,18 +70,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = _fail("interrupted", 128 + signal.SIGINT, tokens)
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         code = 0
-    except (MemoryError, RuntimeError, OSError) as error:
+    except Exception as error:  # a fault of the machine, or of residua itself: one line all the same
         code = _fail(_unexpected(error), ResiduaError.exit_code, tokens)
     sys.exit(code)
 
 
+def _prepare_streams() -> None:
+    """Standard streams that take any text: closed ones lead nowhere, and a name that cannot be encoded is escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - open as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard(stream: Any) -> None:
+    """What is still to be written to ``stream`` goes nowhere: nobody reads it, or the disk is full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _fail(message: str, code: int, tokens: Sequence[str]) -> int:
     """Say on stderr what is wrong; with --json also as an object on stdout."""
-    if "--json" in tokens:
-        print(json.dumps({"schema": 1, "error": message}, ensure_ascii=False))
-    print(f"residua: {message}", file=sys.stderr)
+    message = " ".join(message.split())
+    answer = json.dumps({"schema": 1, "error": message}, ensure_ascii=False) + "\n"
+    wanted = any(token.split("=")[0] == "--json" for token in tokens)
+    for stream, text in ((sys.stdout, answer if wanted else ""), (sys.stderr, f"residua: {message}\n")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:  # one of them is gone or full: the other one and the exit code still tell
+            _discard(stream)
     if os.environ.get("RESIDUA_TRACEBACK"):
         traceback.print_exc()
     return code
@@ -73,9 +110,13 @@ def _fail(message: str, code: int, tokens: Sequence[str]) -> int:
 
 def _unexpected(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "not enough memory" in text or "out of memory" in text:
+    if isinstance(error, MemoryError) or any(phrase in text for phrase in _NO_MEMORY):
         return "not enough memory: a smaller --batch-size or a smaller network needs less"
-    return f"{type(error).__name__}: {text[:300]} (RESIDUA_TRACEBACK=1 shows where)"
+    where = "(RESIDUA_TRACEBACK=1 shows where)"
+    if isinstance(error, OSError) and error.strerror:
+        place = "" if error.filename is None else f"{error.filename}: "
+        return f"{place}{error.strerror} {where}"
+    return f"{type(error).__name__}: {text[:300]} {where}"
 
 
 def _one_line(error: CycloptsError) -> str:

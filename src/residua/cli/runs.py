@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+
+from residua.errors import ResiduaError
 
 _COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "val", "test", "seconds")
 
@@ -26,17 +29,26 @@ def runs(
     from residua.train import RunFolder, list_runs, resolve_run
 
     folders = [RunFolder(resolve_run(name)) for name in names] if names else list_runs()
-    rows = [_row(folder) for folder in folders]
+    rows = [_row(folder) if names else _row_or_damage(folder) for folder in folders]
     differences = _differences(folders) if names and len(folders) > 1 else {}
     if json:
         print(json_module.dumps({"schema": 1, "runs": rows, "differences": differences}, ensure_ascii=False))
     elif not rows:
         print("no runs yet: residua train makes one")
     else:
-        _print(_COLUMNS, [[_cell(row[column]) for column in _COLUMNS] for row in rows])
+        _print(_COLUMNS, [[_cell(row.get(column)) for column in _COLUMNS] for row in rows])
         for key, values in differences.items():
             print(f"\n{key}")
             _print(("run", "value"), [[row["run"], _cell(v)] for row, v in zip(rows, values, strict=True)])
+
+
+def _row_or_damage(folder: Any) -> dict[str, Any]:
+    """A run's row; a damaged run does not hide the others."""
+    try:
+        return _row(folder)
+    except ResiduaError as error:
+        print(f"residua: {error}", file=sys.stderr)
+        return {"run": folder.path.name, "path": str(folder.path), "state": "damaged", "error": str(error)}
 
 
 def _row(folder: Any) -> dict[str, Any]:
@@ -61,14 +73,15 @@ def _row(folder: Any) -> dict[str, Any]:
 
 
 def _busy(folder: Any) -> bool:
-    from residua.errors import ResiduaError
-    from residua.train.run import locked
+    from residua.train.run import InUse, locked
 
     try:
         with locked(folder.path):
             return False
-    except ResiduaError:
+    except InUse:
         return True
+    except ResiduaError:  # a folder that nobody can lock is one that nobody trains in
+        return False
 
 
 def _differences(folders: list[Any]) -> dict[str, list[Any]]:

@@ -81,8 +81,8 @@ def fit(
         Interrupted: after Ctrl-C or SIGTERM; ``resume`` goes on from the checkpoint.
 
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise UsageError(f"a seed is a whole number from 0 on, not {seed!r}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise UsageError(f"a seed is a whole number from 0 to 2**63 - 1, not {seed!r}")
     if limit_batches is not None and limit_batches < 1:
         raise UsageError(f"limit_batches must be at least 1, not {limit_batches}")
     if run_dir is not None:
@@ -288,7 +288,7 @@ def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> A
     else:
         wanted = {"num_classes": len(data.classes), "in_channels": data.shape[0], **changes}
         seed_torch(seed, "init")
-        network = build(model_spec(model or default_model(data), **wanted))
+        network = build(model_spec(default_model(data) if model is None else model, **wanted))
     spec: Any = network.spec
     if spec.num_classes != len(data.classes):
         raise UsageError(

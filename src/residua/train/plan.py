@@ -27,6 +27,9 @@ _WORTH_COMPILING = 3e14
 _ONE_THREAD_WORK = 1e9
 
 
+_MOST_THREADS = 4096  # no machine has more cores for one training, and the system would refuse them
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What the user asked for; ``"auto"`` and None leave the choice to ``make_plan``."""
@@ -54,6 +57,11 @@ class Plan(Spec):
     instruction_set: str
     processor: str
 
+    def validate(self) -> None:  # noqa: D102
+        for name, value, least in (("threads", self.threads, 1), ("workers", self.workers, 0)):
+            if not least <= value <= _MOST_THREADS:
+                raise UsageError(f"--{name} must be from {least} to {_MOST_THREADS}, not {value}")
+
     @property
     def memory_format(self) -> torch.memory_format:
         """Where channels stand in memory."""
@@ -75,10 +83,6 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         reasons.append(
             f"{threads} threads: " + ("every core" if threads == cores else "a step is too small for more")
         )
-    if threads < 1:
-        raise UsageError(f"--threads must be at least 1, not {threads}")
-    if workers < 0:
-        raise UsageError(f"--workers cannot be negative, not {workers}")
     precision = _precision(request.precision, device, machine().has_fast_bf16, reasons)
     return Plan(
         device=device,
@@ -122,7 +126,7 @@ def choose_device(name: str) -> str:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"--device must be auto, cpu, cuda or cuda:N, not {name!r}") from error
-    if device.type not in ("cpu", "cuda"):
+    if device.type not in ("cpu", "cuda") or (device.type == "cpu" and device.index is not None):
         raise UsageError(f"--device must be auto, cpu, cuda or cuda:N, not {name!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")

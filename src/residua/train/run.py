@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from residua.errors import ResiduaError, UsageError
 from residua.files import read_json, write_json
@@ -20,12 +20,15 @@ from residua.train.plan import Plan
 RUNS = Path("runs")
 _LATEST = "latest"
 _MARKS = ("spec.json", "recipe.json", "plan.json", "data.json", "env.json")
+_FIGURES = ("test_accuracy", "test_images", "seconds", "epochs", "parameters")  # that every result has
+
+T = TypeVar("T")
 
 
 class RunFolder:
     """A training on disk. Every property is read from its file when it is asked for.
 
-    Raises ResiduaError if ``path`` is no run folder.
+    Raises ResiduaError if ``path`` is no run folder; so do the properties, naming the file, if it is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -42,43 +45,44 @@ class RunFolder:
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return spec_from_dict(read_json(self.path / "spec.json"))
+        return self._read("spec.json", spec_from_dict)
 
     @property
     def recipe(self) -> Recipe:
         """How it is trained."""
-        return Recipe.from_dict(read_json(self.path / "recipe.json"))
+        return self._read("recipe.json", Recipe.from_dict)
 
     @property
     def plan(self) -> Plan:
         """Every automatic choice."""
-        return Plan.from_dict(read_json(self.path / "plan.json"))
+        return self._read("plan.json", Plan.from_dict)
 
     @property
     def data(self) -> dict[str, Any]:
         """The data's identity: source, fingerprint, classes, split, mean, std, skipped files."""
-        return read_json(self.path / "data.json")
+        return self._table("data.json", kind=str, storage=str, classes=list, spec=dict)
 
     @property
     def data_spec(self) -> DataSpec:
         """Where the images came from."""
-        return DataSpec.from_dict(self.data["spec"])
+        return self._read("data.json", lambda _: DataSpec.from_dict(self.data["spec"]))
 
     @property
     def env(self) -> dict[str, Any]:
         """Versions, hardware, seed, command, sessions."""
-        return read_json(self.path / "env.json")
+        return self._table("env.json", seed=int, sessions=list, limit_batches=int | None)
 
     @property
     def seed(self) -> int:
         """The seed that everything random follows from."""
-        return int(self.env["seed"])
+        return self.env["seed"]
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The final figures, or None while the training is not complete."""
-        path = self.path / "result.json"
-        return read_json(path) if path.exists() else None
+        if not (self.path / "result.json").exists():
+            return None
+        return self._table("result.json", model=str, **dict.fromkeys(_FIGURES, int | float))
 
     @property
     def last(self) -> Path:
@@ -93,8 +97,9 @@ class RunFolder:
     @property
     def weights(self) -> Path:
         """The final weights, or those of the last checkpoint while the training is not complete."""
-        final = self.path / "model.safetensors"
-        return final if final.exists() else self.last
+        if not (self.path / "result.json").exists():
+            return self.last  # of a run that is being extended, the earlier final weights are still there
+        return self.path / "model.safetensors"
 
     def metrics(self, event: str | None = None) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, or those of one event (``"step"``, ``"epoch"``)."""
@@ -105,10 +110,31 @@ class RunFolder:
         values = []
         for number, line in enumerate(lines, 1):
             try:
-                values.append(json.loads(line))
-            except ValueError as error:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
                 raise ResiduaError(f"{path}, line {number}, is damaged: {error}") from error
+            if not isinstance(value, dict):
+                raise ResiduaError(f"{path}, line {number}, is damaged: it is no table of keys and values")
+            values.append(value)
         return [value for value in values if event is None or value.get("event") == event]
+
+    def _read(self, name: str, make: Callable[[Any], T]) -> T:
+        """What ``make`` makes of a JSON file; what it does not like is the file's fault, not the caller's."""
+        path = self.path / name
+        try:
+            return make(read_json(path))
+        except UsageError as error:
+            raise ResiduaError(f"{path} is damaged: {error}") from error
+
+    def _table(self, name: str, **keys: Any) -> dict[str, Any]:
+        """A JSON file that is a table with (at least) these keys, of these types."""
+        values = read_json(self.path / name)
+        if not isinstance(values, dict):
+            raise ResiduaError(f"{self.path / name} is damaged: it is no table of keys and values")
+        for key, kind in keys.items():
+            if not isinstance(values.get(key), kind) or isinstance(values[key], bool):
+                raise ResiduaError(f"{self.path / name} is damaged: {key!r} is missing or of a wrong type")
+        return values
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
@@ -161,7 +187,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raise UsageError if a new run cannot have this path."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    if not path.is_dir() or any(not (path / name).is_file() for name in _MARKS):
+    if not _is_run(path):
         raise UsageError(f"{path} exists and is not a run folder: choose another --run-dir")
     if overwrite:
         with locked(path):
@@ -173,10 +199,14 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     )
 
 
+class InUse(ResiduaError):
+    """Another process trains in the run folder."""
+
+
 class locked:  # noqa: N801
     """Hold a run folder for one process; the system lets go of it however the process ends.
 
-    Raises ResiduaError at once if another process holds it.
+    Raises InUse at once if another process holds it, ResiduaError if it cannot be locked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -186,6 +216,9 @@ class locked:  # noqa: N801
     def __enter__(self) -> None:
         try:
             self._file = (self._path / ".lock").open("a+b")
+        except OSError as error:
+            raise ResiduaError(f"cannot lock {self._path}: {error.strerror or error}") from error
+        try:
             if os.name == "nt":
                 import msvcrt
 
@@ -195,10 +228,9 @@ class locked:  # noqa: N801
 
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if self._file is not None:
-                self._file.close()
+            self._file.close()
             if isinstance(error, BlockingIOError | PermissionError):
-                raise ResiduaError(f"{self._path} is in use by another process") from error
+                raise InUse(f"{self._path} is in use by another process") from error
             raise ResiduaError(f"cannot lock {self._path}: {error.strerror or error}") from error
 
     def __exit__(self, *exception: object) -> None:
@@ -227,7 +259,7 @@ def resolve_run(text: str | Path) -> Path:
     for candidate in (path, RUNS / path):
         if candidate.is_file() and candidate.name == _LATEST:
             candidate = candidate.parent / candidate.read_text(encoding="utf-8").strip()
-        if candidate.is_dir() and all((candidate / name).is_file() for name in _MARKS):
+        if _is_run(candidate):
             return candidate.resolve() if candidate.is_symlink() else candidate
     if path.exists():
         raise UsageError(f"{text} is not a run folder")
@@ -235,8 +267,10 @@ def resolve_run(text: str | Path) -> Path:
 
 
 def list_runs(parent: Path = RUNS) -> list[RunFolder]:
-    """The run folders under ``parent``, oldest first by name."""
-    folders = (
-        sorted(p for p in parent.iterdir() if p.is_dir() and not p.is_symlink()) if parent.is_dir() else []
-    )
-    return [RunFolder(p) for p in folders if not p.name.startswith(".") and (p / "plan.json").is_file()]
+    """The run folders under ``parent``, oldest first by name; what is no run folder is left out."""
+    folders = sorted(p for p in parent.iterdir() if not p.is_symlink()) if parent.is_dir() else []
+    return [RunFolder(p) for p in folders if not p.name.startswith(".") and _is_run(p)]
+
+
+def _is_run(path: Path) -> bool:
+    return all((path / name).is_file() for name in _MARKS)
