@@ -75,7 +75,9 @@ class ModelSpec(Spec):
     in_channels: int = 3
 
     def validate(self) -> None:  # noqa: D102
-        positive(self, "num_classes", "in_channels")
+        positive(self, "in_channels")
+        if self.num_classes < 0:  # 0: no classifier, the network gives features
+            raise UsageError(f"{type(self).__name__}.num_classes cannot be negative, not {self.num_classes}")
 
 
 @dataclass(frozen=True, kw_only=True)

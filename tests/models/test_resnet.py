@@ -229,7 +229,7 @@ def test_a_depth_that_fits_no_formula_gets_one_clear_line(depth, unit, message):
         ({"drop_path": 0.1, "merge": "branch_only"}, "drop_path needs merge='add'"),
         ({"zero_init": True, "merge": "branch_only"}, "zero_init needs merge='add'"),
         ({"expansion": 0}, "expansion must be above 0"),
-        ({"num_classes": 0}, "num_classes must be above 0"),
+        ({"num_classes": -1}, "num_classes cannot be negative"),
         ({"stem": "imgnet"}, "must be one of 'imagenet', 'cifar'"),
     ],
 )

@@ -135,3 +135,11 @@ def test_nothing_in_a_file_is_executed(tmp_path):
     with pytest.raises(TypeError):
         save_tensors(tmp_path / "x.safetensors", {}, {"spec": object()})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_without_its_classifier_can_be_saved_and_loaded(tmp_path):
+    model = build(model_spec("cifar_resnet8"))
+    model.reset_classifier(0)
+    save_model(tmp_path / "features.safetensors", model)
+    loaded = build_model(read_weights(tmp_path / "features.safetensors"))
+    assert loaded(torch.randn(2, 3, 32, 32)).shape == (2, 64)

@@ -72,8 +72,7 @@ class ImageClassifier(nn.Module):
             raise UsageError(f"num_classes cannot be negative, got {num_classes}")
         weight = next(self.parameters())
         self.head = PoolHead(self.num_features, num_classes).to(weight.device, weight.dtype)
-        if num_classes:
-            self.spec = self.spec.change(num_classes=num_classes)
+        self.spec = self.spec.change(num_classes=num_classes)
 
     def _check(self, x: Tensor) -> None:
         if x.ndim != 4:
