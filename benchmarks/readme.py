@@ -1,0 +1,125 @@
+"""Fill the table of results in the README files from the stored evidence: ``python -m benchmarks.readme``."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy import FOLDER, GRIDS
+from benchmarks.harness import RESULTS
+from residua.files import read_json, write_text
+
+ROOT = RESULTS.parent.parent
+START, END = "<!-- results: python -m benchmarks.readme -->", "<!-- end of results -->"
+LANGUAGES = {"README.md": 0, "README.zh-CN.md": 1}
+
+WORDS: dict[str, tuple[str, str]] = {
+    "header": ("| what | command | measured |", "| 内容 | 命令 | 实测 |"),
+    "digits": ("test accuracy on the digits, seeds 0-2", "手写数字测试准确率，种子 0-2"),
+    "digits_folds": ("the same, 5-fold", "同上，五折"),
+    "cifar10_head": (
+        "ResNet-20 on 4,576 CIFAR-10 images, 20 epochs, seeds 0-2",
+        "ResNet-20，4,576 张 CIFAR-10 图片，20 轮，种子 0-2",
+    ),
+    "mean": (
+        "{mean:.2f} % mean, spread {spread:.2f}, {seconds:.0f} s",
+        "平均 {mean:.2f} %，离散 {spread:.2f}，{seconds:.0f} 秒",
+    ),
+    "step": ("training step, {case}", "训练步，{case}"),
+    "ratio": (
+        "{rate:,.0f} images/s; {usual:.2f} x torchvision as usually trained, "
+        "{same:.2f} x with the same layout and precision",
+        "{rate:,.0f} 张/秒；是通常写法的 torchvision 的 {usual:.2f} 倍，同样布局与精度下的 {same:.2f} 倍",
+    ),
+    "busy": ("40 steps beside a busy process", "旁边有一个繁忙进程时的 40 步"),
+    "seconds": (
+        "{own:.1f} s; {default:.1f} s with OpenMP's default waiting",
+        "{own:.1f} 秒；OpenMP 默认等待方式下 {default:.1f} 秒",
+    ),
+    "where": (
+        "{cpu}, {cores} cores, torch {torch}. Evidence: [benchmarks/results](benchmarks/results).",
+        "{cpu}，{cores} 核，torch {torch}。证据：[benchmarks/results](benchmarks/results)。",
+    ),
+}
+
+
+def section(language: int) -> str:
+    """The table of one README."""
+
+    def say(key: str, **values: Any) -> str:
+        return WORDS[key][language].format(**values)
+
+    rows = [*_accuracies(say), *_steps(say), *_busy(say)]
+    machine = read_json(RESULTS / "train_step.json")["machine"]
+    where = say(
+        "where", cpu=machine["cpu"], cores=machine["usable_cores"], torch=machine["versions"]["torch"]
+    )
+    return "\n".join([START, say("header"), "|---|---|---|", *rows, "", where, END])
+
+
+def _accuracies(say: Callable[..., str]) -> list[str]:
+    rows = []
+    for grid in GRIDS:
+        results = [read_json(FOLDER / grid.name / str(n) / "result.json") for n in grid.numbers]
+        accuracies = [100 * result["test_accuracy"] for result in results]
+        command = " ".join(["residua train", *grid.arguments]).replace("{data}", "PATH").replace("{n}", "N")
+        measured = say(
+            "mean",
+            mean=statistics.mean(accuracies),
+            spread=statistics.stdev(accuracies),
+            seconds=statistics.median(result["seconds"] for result in results),
+        )
+        rows.append(f"| {say(grid.name)} | `{command}` | {measured} |")
+    return rows
+
+
+def _steps(say: Callable[..., str]) -> list[str]:
+    evidence = read_json(RESULTS / "train_step.json")
+    rows = []
+    for case in evidence["cases"]:
+        best = max((name for name in case["candidates"] if name.startswith("residua")), key=_speed(case))
+        same = case["candidates"]["torchvision channels_last bf16"]
+        own = case["candidates"][best]
+        pairs = zip(same["seconds"], own["seconds"], strict=True)
+        measured = say(
+            "ratio",
+            rate=own["images_per_second"],
+            usual=own["speedup"],
+            same=statistics.median(theirs / ours for theirs, ours in pairs),
+        )
+        rows.append(
+            f"| {say('step', case=case['case'])} | `python -m benchmarks.train_step` | {best}: {measured} |"
+        )
+    return rows
+
+
+def _speed(case: dict[str, Any]) -> Callable[[str], float]:
+    return lambda name: case["candidates"][name]["speedup"]
+
+
+def _busy(say: Callable[..., str]) -> list[str]:
+    evidence = read_json(RESULTS / "busy.json")
+    default, own = evidence["seconds"]["1 busy neighbours"].values()
+    measured = say("seconds", own=statistics.median(own), default=statistics.median(default))
+    return [f"| {say('busy')} | `{evidence['command']}` | {measured} |"]
+
+
+def filled(path: Path, language: int) -> str:
+    """The text of a README with its table made anew."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(
+        f"{re.escape(START)}.*?{re.escape(END)}", lambda _: section(language), text, flags=re.DOTALL
+    )
+
+
+def main() -> None:
+    """Rewrite both files."""
+    for name, language in LANGUAGES.items():
+        write_text(ROOT / name, filled(ROOT / name, language))
+
+
+if __name__ == "__main__":
+    main()
