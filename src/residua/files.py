@@ -38,8 +38,8 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically."""
-    write_atomic(path, lambda temporary: _write(temporary, text.encode()))
+    """Write ``text`` as UTF-8, atomically; an odd file name's bytes that UTF-8 lacks as JSON's ``\\udcff``."""
+    write_atomic(path, lambda temporary: _write(temporary, text.encode(errors="backslashreplace")))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,6 +5,7 @@ One file, replaced by one rename: a checkpoint is whole or it is the one before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -55,8 +56,8 @@ def load_checkpoint(path: Path, task: Task) -> State:
     """Put a training back where the checkpoint left it. Raises ResiduaError for a damaged or foreign file."""
     tensors, about = read_tensors(path)
     try:
-        state = State(**about["state"])
-    except (KeyError, TypeError) as error:
+        state = _state(about["state"])
+    except (AttributeError, KeyError, TypeError) as error:
         raise ResiduaError(f"{path} is not a training checkpoint of this version") from error
     for name, network in task.networks.items():
         try:
@@ -64,7 +65,24 @@ def load_checkpoint(path: Path, task: Task) -> State:
         except RuntimeError as error:
             raise ResiduaError(f"{path} does not fit the network of this run") from error
     for name, optimizer in task.optimizers.items():
-        load_state_tensors(optimizer, _under(tensors, f"optimizers.{name}."))
+        try:
+            load_state_tensors(optimizer, _under(tensors, f"optimizers.{name}."))
+        except (IndexError, ValueError) as error:
+            raise ResiduaError(f"{path} does not fit the optimiser of this run") from error
+    return state
+
+
+def _state(values: dict[str, Any]) -> State:
+    """The state of plain JSON values. Raises TypeError if they are not of its types."""
+    state = State(**values)
+    counts = (state.step, state.epochs_closed, *state.offsets.values())
+    numbers = (state.seconds, *state.sums.values(), *([] if state.best is None else [state.best]))
+    if (
+        any(type(count) is not int or count < 0 for count in counts)
+        or any(type(number) not in (int, float) or not math.isfinite(number) for number in numbers)
+        or not isinstance(state.last_epoch, dict)
+    ):
+        raise TypeError("a value is of a wrong type")
     return state
 
 

@@ -244,14 +244,14 @@ class Loop:
         """Cut the logs back to what the checkpoint knew: the steps after it are about to be done again."""
         for name in ("metrics.jsonl", "timings.jsonl"):
             path, offset = self.folder / name, self.state.offsets.get(name, 0)
-            if not path.exists():
-                if offset:
-                    raise ResiduaError(f"{path} is missing, but the checkpoint knows of {offset} bytes in it")
-                continue
-            if path.stat().st_size < offset:
-                size = path.stat().st_size
-                raise ResiduaError(f"{path} has {size} bytes, but the checkpoint knows of {offset} in it")
-            os.truncate(path, offset)
+            try:
+                size = path.stat().st_size if path.exists() else 0
+                if size < offset:
+                    raise ResiduaError(f"{path} has {size} bytes, but the checkpoint knows of {offset} in it")
+                if size > offset:
+                    os.truncate(path, offset)
+            except OSError as error:
+                raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 @contextmanager

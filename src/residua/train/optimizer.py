@@ -29,6 +29,11 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     )
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
+    if (
+        recipe.momentum
+    ):  # fused SGD cannot start a buffer later than the others, as a unit skipped at first would
+        for parameter in parameters:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
 
 
@@ -44,7 +49,12 @@ def state_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_state_tensors(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put state back; buffers get the memory layout of their parameters, as fused kernels expect."""
+    """Put state back; buffers get the memory layout of their parameters, as fused kernels expect.
+
+    Raises ValueError or IndexError for tensors that are not this optimiser's.
+    """
+    if optimizer.state and tensors.keys() != state_tensors(optimizer).keys():
+        raise ValueError("the tensors are not those of the optimiser")
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     optimizer.state.clear()
     for key, value in tensors.items():

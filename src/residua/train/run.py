@@ -104,9 +104,11 @@ class RunFolder:
     def metrics(self, event: str | None = None) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, or those of one event (``"step"``, ``"epoch"``)."""
         path = self.path / "metrics.jsonl"
-        lines = (
-            path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        )  # a cut last line is not yet a line
+        try:
+            content = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
+        lines = content.split(b"\n")[:-1]  # a cut last line is not yet a line
         values = []
         for number, line in enumerate(lines, 1):
             try:
