@@ -159,9 +159,9 @@ class Loop:
         if self.validation is not None:
             measured, _ = self.measure(self.validation())
             line |= {f"val_{name}": value for name, value in measured.items()}
-            primary = self.task.primary
-            if primary.name in measured and primary.better(measured[primary.name], self.state.best):
-                self.state.best, self.state.best_epoch = measured[primary.name], epoch
+            value = measured.get(self.task.primary.name)
+            if value is not None and self.task.primary.better(value, self.state.best):
+                self.state.best, self.state.best_epoch = value, epoch
                 self._save_best()
         self._log("metrics.jsonl", line)
         self.progress.epoch(line)
@@ -170,17 +170,19 @@ class Loop:
         self._sums = {}
         self._save_if_due()
 
-    def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float], int]:
+    def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
         """Mean of every metric over ``batches``, and of how many images.
 
-        A signal ends it: what was measured so far is thrown away.
+        A mean is None where it is not finite: networks recover from that. A signal ends it: what was measured so far
+        is thrown away.
         """
         sums: dict[str, Tensor] = {}
         for batch in batches:
             for name, value in self.task.evaluate(batch).items():
                 sums[name] = sums[name] + value if name in sums else value.double()
             self._stop_if_asked()
-        return self._means(sums), int(sums.get("count", 0))
+        means = {name: mean if math.isfinite(mean) else None for name, mean in self._means(sums).items()}
+        return means, int(sums.get("count", 0))
 
     def _set_lr(self, progress: float) -> float:
         factor = lr_factor(self.recipe, progress)
@@ -219,7 +221,7 @@ class Loop:
 
     def _save(self) -> None:
         began = time.monotonic()
-        self.state.sums = {name: float(value) for name, value in self._sums.items()}
+        self.state.sums = {name: self._finite(float(value)) for name, value in self._sums.items()}
         self.state.seconds = self._earlier_seconds + began - self._started
         for name in ("metrics.jsonl", "timings.jsonl"):
             path = self.folder / name

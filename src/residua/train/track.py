@@ -43,7 +43,7 @@ class _Tracker(Progress):
     def epoch(self, line: dict[str, Any]) -> None:
         assert self._writer is not None
         for name, value in line.items():
-            if name not in ("event", "epoch", "step"):
+            if name not in ("event", "epoch", "step") and value is not None:
                 part, _, metric = name.rpartition("_")
                 self._writer.add_scalar(f"{metric}/{part}" if part else name, value, line["step"])
         self._inner.epoch(line)
