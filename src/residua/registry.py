@@ -22,7 +22,8 @@ class Family:
 
     ``named`` maps a name to its spec. ``patterns`` maps a regular expression to a function that makes a spec from
     the match and from the caller's changes (``cifar_resnet(\\d+)`` with ``unit="bottleneck"``); such a function
-    takes out of ``changes`` what it has used.
+    takes out of ``changes`` what it has used. ``task`` says how it is trained (residua.train.tasks); ``source`` and
+    ``recipe`` are what ``residua train --model NAME`` takes by default.
     """
 
     name: str
@@ -30,6 +31,9 @@ class Family:
     build: Callable[[Any], Any]
     named: Mapping[str, ModelSpec]
     patterns: Mapping[str, Callable[[re.Match[str], dict[str, Any]], ModelSpec]] = field(default_factory=dict)
+    task: str = "classification"
+    source: str = "digits"
+    recipe: str = ""  # empty: one that suits the data
     tiny: str = ""  # the name of the member that heavy tests use
     capabilities: frozenset[str] = frozenset({"export", "compile", "features"})
 

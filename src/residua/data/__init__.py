@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from residua.data.augment import crop_flip, normalize
-    from residua.data.base import ArraySplit, Data, Split, StreamingSplit, stratified_split
+    from residua.data.base import ArraySplit, Data, Source, Split, StreamingSplit, stratified_split
     from residua.data.identity import same_identity
     from residua.data.image import preprocess, read_image
     from residua.data.load import load_data
@@ -20,6 +20,7 @@ __all__ = [
     "ArraySplit",
     "Data",
     "EvalBatch",
+    "Source",
     "Split",
     "StreamingSplit",
     "TrainBatches",
@@ -35,7 +36,7 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(("crop_flip", "normalize"), "augment"),
-    **dict.fromkeys(("ArraySplit", "Data", "Split", "StreamingSplit", "stratified_split"), "base"),
+    **dict.fromkeys(("ArraySplit", "Data", "Source", "Split", "StreamingSplit", "stratified_split"), "base"),
     **dict.fromkeys(("preprocess", "read_image"), "image"),
     **dict.fromkeys(("EvalBatch", "TrainBatches", "eval_batches"), "pipeline"),
     "load_data": "load",

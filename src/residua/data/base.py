@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ import torch
 
 from residua.data.keyed import generator
 from residua.errors import ResiduaError, UsageError
-from residua.spec import DataSpec
+from residua.spec import DataSpec, Recipe
 
 
 class Split(Protocol):
@@ -53,9 +53,80 @@ class StreamingSplit(Split, Protocol):
         ...
 
 
+class Source(Protocol):
+    """What a training needs of its data, whatever it is: images, volumes, text, scenes."""
+
+    @property
+    def kind(self) -> str:
+        """``digits``, ``cifar10``, ``folder`` ..."""
+        ...
+
+    @property
+    def spec(self) -> DataSpec:
+        """What it was loaded from."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample, as the network gets it, without the batch."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What ``data.json`` holds; ``same_identity`` compares two."""
+        ...
+
+    @property
+    def train(self) -> Sized:
+        """The training samples."""
+        ...
+
+    @property
+    def val(self) -> Sized | None:
+        """The validation samples, if any are held out."""
+        ...
+
+    @property
+    def test(self) -> Sized:
+        """The test samples, read once at the end."""
+        ...
+
+    def model_changes(self) -> dict[str, Any]:
+        """Fields of a model's spec that follow from the data, such as ``num_classes``."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """What the header of a weight file says of the data that the network takes."""
+        ...
+
+    def train_batches(
+        self,
+        recipe: Recipe,
+        *,
+        seed: int,
+        device: str = "cpu",
+        memory_format: torch.memory_format = torch.channels_last,
+        limit: int | None = None,
+    ) -> Any:
+        """Training batches: ``steps_per_epoch`` and ``epoch(epoch, start)``, batch i of epoch e always the same."""
+        ...
+
+    def eval_batches(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        device: str = "cpu",
+        memory_format: torch.memory_format = torch.channels_last,
+        limit: int | None = None,
+    ) -> Iterator[Any]:
+        """The samples of ``train``, ``val`` or ``test`` in order, each once."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Data:
-    """What ``load_data`` returns: the splits and all that a network, a run folder and a report need to know."""
+    """Images with classes: a Source, with the splits and all that a network, a run folder and a report need to know."""
 
     kind: str
     spec: DataSpec
@@ -80,6 +151,57 @@ class Data:
                 f"{self.spec.source} has no {name} part (val_fraction is {self.spec.val_fraction})"
             )
         return part
+
+    def model_changes(self) -> dict[str, Any]:
+        """Classes and channels."""
+        return {"num_classes": len(self.classes), "in_channels": self.shape[0]}
+
+    def about(self) -> dict[str, Any]:
+        """What a network needs to know to take the same images again."""
+        return {
+            "kind": self.kind,
+            "classes": list(self.classes),
+            "shape": list(self.shape),
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    def train_batches(
+        self,
+        recipe: Recipe,
+        *,
+        seed: int,
+        device: str = "cpu",
+        memory_format: torch.memory_format = torch.channels_last,
+        limit: int | None = None,
+    ) -> Any:
+        """Training batches (``pipeline.TrainBatches``): augmented, normalised, on the device."""
+        from residua.data.pipeline import TrainBatches
+
+        return TrainBatches(
+            data=self,
+            batch_size=recipe.batch_size,
+            seed=seed,
+            pad=self.pad if recipe.pad is None else recipe.pad,
+            flip=self.flip if recipe.flip is None else recipe.flip,
+            device=device,
+            memory_format=memory_format,
+            limit=limit,
+        )
+
+    def eval_batches(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        device: str = "cpu",
+        memory_format: torch.memory_format = torch.channels_last,
+        limit: int | None = None,
+    ) -> Iterator[Any]:
+        """Every image of a part in order (``pipeline.eval_batches``)."""
+        from residua.data.pipeline import eval_batches
+
+        return eval_batches(self, split, batch_size, device=device, memory_format=memory_format, limit=limit)
 
     def normalized_with(self, mean: Sequence[float], std: Sequence[float]) -> Data:
         """The same images with somebody else's mean and std (a peer's checkpoint was trained with its own)."""

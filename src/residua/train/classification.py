@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from residua.data import Source
 from residua.nn.residual import recomputing
 from residua.spec import Recipe
 from residua.train.compile import compiled
@@ -25,7 +26,7 @@ class Classification:
 
     primary = Metric("accuracy", "max")
 
-    def __init__(self, model: nn.Module, recipe: Recipe, plan: Plan) -> None:
+    def __init__(self, model: nn.Module, recipe: Recipe, plan: Plan, data: Source | None = None) -> None:
         self.model = model
         self.recipe = recipe
         self.plan = plan

@@ -5,39 +5,36 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from residua.analysis.cost import totals
-from residua.data import Data, TrainBatches, eval_batches, load_data, same_identity
+from residua.data import Source, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.files import write_json
 from residua.machine import describe_machine
-from residua.models.weights import Weights, adapt, save_model
+from residua.models.weights import Weights, adapt
 from residua.registry import build, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
-from residua.train.classification import Classification
 from residua.train.defaults import default_model, default_recipe
-from residua.train.loop import Loop
-from residua.train.plan import Plan, Request, applied, check_here, make_plan
+from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.run import RunFolder
 from residua.train.seeding import seed_torch
-from residua.train.track import tracked
-
-_EVAL_BATCH = 256
+from residua.train.session import Session
+from residua.train.task import Task
+from residua.train.tasks import make_task
 
 
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
-    data: str | Path | DataSpec | Data = "digits",
+    data: str | Path | DataSpec | Source = "digits",
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
@@ -88,7 +85,9 @@ def fit(
     if run_dir is not None:
         runs.refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
-    loaded = data if isinstance(data, Data) else load_data(_source(data), workers=workers or 0)
+    loaded = (
+        load_data(_data_spec(data), workers=workers or 0) if isinstance(data, str | Path | DataSpec) else data
+    )
     chosen = find_recipe(recipe or default_recipe(loaded), **(recipe_changes or {}))
     network = _network(model, model_changes or {}, loaded, seed)
     if weights is not None:
@@ -102,7 +101,7 @@ def fit(
             3 * chosen.batch_size * totals(network.spec, loaded.shape)[1]
         )  # backward costs two forwards
         plan = make_plan(request, network, step_work, steps)
-        task = _task(network, chosen, plan)
+        task = _task(network, chosen, plan, loaded)
         about = _about(network, loaded)
         path = Path(run_dir) if run_dir is not None else runs.new_path(loaded.kind, network.spec.name, seed)
         files = {
@@ -125,9 +124,19 @@ def fit(
             overwrite=overwrite,
         )
         runs.point_latest(folder.path)
-        return _train(
-            _Training(folder, task, loaded, chosen, plan, seed, limit_batches, about, State(), shown)
+        session = Session(
+            folder=folder,
+            task=task,
+            data=loaded,
+            recipe=chosen,
+            plan=plan,
+            seed=seed,
+            limit=limit_batches,
+            about=about,
+            state=State(),
+            progress=shown,
         )
+        return session.run()
 
 
 def resume(
@@ -172,11 +181,11 @@ def resume(
         if retune:
             plan = _plan(Request(device=plan.device), network, recipe, loaded)
         limit = folder.env["limit_batches"]
-        task = _task(network, recipe, plan)
+        task = _task(network, recipe, plan, loaded)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
             recipe = _extended(folder, recipe, state, epochs)
-            task = _task(network, recipe, plan)
+            task = _task(network, recipe, plan, loaded)
             state = load_checkpoint(folder.last, task)
             (folder.path / "result.json").unlink(missing_ok=True)  # the training is no longer complete
             write_json(folder.path / "recipe.json", recipe.to_dict())
@@ -185,97 +194,27 @@ def resume(
         env = folder.env
         write_json(folder.path / "env.json", {**env, "sessions": [*env["sessions"], _session()]})
         about = _about(network, loaded)
-        training = _Training(folder, task, loaded, recipe, plan, seed, limit, about, state, shown)
-        return _train(training, lock=False)
-
-
-@dataclass
-class _Training:
-    folder: RunFolder
-    task: Classification
-    data: Data
-    recipe: Recipe
-    plan: Plan
-    seed: int
-    limit: int | None
-    about: dict[str, Any]
-    state: State
-    progress: Progress
-
-
-def _train(t: _Training, *, lock: bool = True) -> RunFolder:
-    """Train to the end, measure the test images once, and write what makes the run complete."""
-    path = t.folder.path
-    guard = runs.locked(path) if lock else nullcontext()
-    with guard, applied(t.plan), tracked(path, t.progress) as progress:
-        batches = TrainBatches(
-            data=t.data,
-            batch_size=t.recipe.batch_size,
-            seed=t.seed,
-            pad=t.data.pad if t.recipe.pad is None else t.recipe.pad,
-            flip=t.data.flip if t.recipe.flip is None else t.recipe.flip,
-            device=t.plan.device,
-            memory_format=t.plan.memory_format,
-            limit=t.limit,
+        session = Session(
+            folder=folder,
+            task=task,
+            data=loaded,
+            recipe=recipe,
+            plan=plan,
+            seed=seed,
+            limit=limit,
+            about=about,
+            state=state,
+            progress=shown,
+            locked=True,
         )
-
-        def measured_on(split: str) -> Any:
-            return eval_batches(
-                t.data,
-                split,
-                _EVAL_BATCH,
-                device=t.plan.device,
-                memory_format=t.plan.memory_format,
-                limit=t.limit,
-            )
-
-        loop = Loop(
-            t.task,
-            batches,
-            (lambda: measured_on("val")) if t.data.val is not None else None,
-            recipe=t.recipe,
-            seed=t.seed,
-            folder=path,
-            about=t.about,
-            state=t.state,
-            progress=progress,
-        )
-        state = loop.run()
-        test, images = loop.measure(measured_on("test"))  # the one time that the test images are looked at
-        save_model(path / "model.safetensors", t.task.model, t.about["data"])
-        write_json(path / "result.json", _result(t, state, test, images))
-    return RunFolder(path)
+        return session.run()
 
 
-def _result(t: _Training, state: State, test: dict[str, float], images: int) -> dict[str, Any]:
-    last = state.last_epoch
-    parameters, multiply_adds = totals(t.folder.spec, t.data.shape)
-    return {
-        "schema": 1,
-        "run_dir": str(t.folder.path),
-        "model": t.folder.spec.name,
-        "recipe": t.recipe.name,
-        "data": t.data.kind,
-        "seed": t.seed,
-        "parameters": parameters,
-        "multiply_adds": multiply_adds,
-        "epochs": state.epochs_closed,
-        "steps": state.step,
-        "seconds": round(state.seconds, 3),
-        "primary": t.task.primary.name,
-        **{name: last.get(name) for name in ("train_accuracy", "train_loss", "val_accuracy", "val_loss")},
-        "best_val_accuracy": state.best,
-        "best_epoch": state.best_epoch,
-        **{f"test_{name}": value for name, value in test.items()},
-        "test_images": images,
-    }
-
-
-def _source(data: str | Path | DataSpec) -> DataSpec:
+def _data_spec(data: str | Path | DataSpec) -> DataSpec:
     return data if isinstance(data, DataSpec) else DataSpec(source=str(data))
 
 
-def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> Any:
+def _network(model: Any, changes: Mapping[str, Any], data: Source, seed: int) -> Any:
     """The network to train, its classes and channels those of the data."""
     if isinstance(model, nn.Module):
         if not isinstance(getattr(model, "spec", None), ModelSpec):
@@ -286,43 +225,31 @@ def _network(model: Any, changes: Mapping[str, Any], data: Data, seed: int) -> A
             raise UsageError("model_changes need a name or a spec, not a module that is already built")
         network = model
     else:
-        wanted = {"num_classes": len(data.classes), "in_channels": data.shape[0], **changes}
         seed_torch(seed, "init")
-        network = build(model_spec(default_model(data) if model is None else model, **wanted))
+        name = default_model(data) if model is None else model
+        network = build(model_spec(name, **{**data.model_changes(), **changes}))
     spec: Any = network.spec
-    if spec.num_classes != len(data.classes):
-        raise UsageError(
-            f"the model has {spec.num_classes} classes, the data {len(data.classes)}: "
-            f"num_classes={len(data.classes)} fits"
-        )
-    if spec.in_channels != data.shape[0]:
-        raise UsageError(
-            f"the model takes {spec.in_channels} channels, the images have {data.shape[0]}: "
-            f"in_channels={data.shape[0]} fits"
-        )
+    for key, value in data.model_changes().items():
+        if getattr(spec, key) != value:
+            raise UsageError(
+                f"the model has {key}={getattr(spec, key)}, which does not suit the data: {key}={value} fits"
+            )
     return network
 
 
-def _plan(request: Request, network: Any, recipe: Recipe, data: Data) -> Plan:
+def _plan(request: Request, network: Any, recipe: Recipe, data: Source) -> Plan:
     steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
     step_work = 3 * recipe.batch_size * totals(network.spec, data.shape)[1]  # backward costs two forwards
     return make_plan(request, network, step_work, steps)
 
 
-def _task(network: Any, recipe: Recipe, plan: Plan) -> Classification:
-    return Classification(network.to(plan.device, memory_format=plan.memory_format), recipe, plan)
+def _task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
+    return make_task(network.to(plan.device, memory_format=plan.memory_format), recipe, plan, data)
 
 
-def _about(network: Any, data: Data) -> dict[str, Any]:
+def _about(network: Any, data: Source) -> dict[str, Any]:
     """What every weight file of the run says of itself."""
-    images = {
-        "kind": data.kind,
-        "classes": list(data.classes),
-        "shape": list(data.shape),
-        "mean": list(data.mean),
-        "std": list(data.std),
-    }
-    return {"spec": network.spec.to_dict(), "data": images}
+    return {"spec": network.spec.to_dict(), "data": data.about()}
 
 
 def _extended(folder: RunFolder, recipe: Recipe, state: State, epochs: int) -> Recipe:

@@ -1,0 +1,105 @@
+"""One sitting of a training: from where it stands to its end, the test images, and the files that complete a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from residua.analysis.cost import totals
+from residua.data import Source
+from residua.files import write_json
+from residua.models.weights import save_model
+from residua.spec import Recipe
+from residua.train import run as runs
+from residua.train.checkpoint import State
+from residua.train.loop import Loop
+from residua.train.plan import Plan, applied
+from residua.train.progress import Progress
+from residua.train.run import RunFolder
+from residua.train.task import Task
+from residua.train.track import tracked
+
+EVAL_BATCH = 256
+
+
+@dataclass(kw_only=True)
+class Session:
+    """Everything that a training needs, made by ``fit`` or put together again by ``resume``."""
+
+    folder: RunFolder
+    task: Task
+    data: Source
+    recipe: Recipe
+    plan: Plan
+    seed: int
+    limit: int | None  # batches of an epoch and of an evaluation
+    about: dict[str, Any]
+    state: State
+    progress: Progress
+    locked: bool = False  # whether the caller already holds the folder
+
+    def run(self) -> RunFolder:
+        """Train to the end, measure the test part once, and write what makes the run complete."""
+        path = self.folder.path
+        guard = nullcontext() if self.locked else runs.locked(path)
+        with guard, applied(self.plan), tracked(path, self.progress) as progress:
+            loop = Loop(
+                self.task,
+                self.data.train_batches(
+                    self.recipe,
+                    seed=self.seed,
+                    device=self.plan.device,
+                    memory_format=self.plan.memory_format,
+                    limit=self.limit,
+                ),
+                (lambda: self._part("val")) if self.data.val is not None else None,
+                recipe=self.recipe,
+                seed=self.seed,
+                folder=path,
+                about=self.about,
+                state=self.state,
+                progress=progress,
+            )
+            state = loop.run()
+            test, count = loop.measure(self._part("test"))  # the one time that the test part is looked at
+            save_model(path / "model.safetensors", self.task.networks["model"], self.about["data"])
+            write_json(path / "result.json", self._result(state, test, count))
+        return RunFolder(path)
+
+    def _part(self, split: str) -> Any:
+        return self.data.eval_batches(
+            split,
+            min(EVAL_BATCH, 4 * self.recipe.batch_size),
+            device=self.plan.device,
+            memory_format=self.plan.memory_format,
+            limit=self.limit,
+        )
+
+    def _result(self, state: State, test: Mapping[str, float | None], count: int) -> dict[str, Any]:
+        primary = self.task.primary
+        parameters, multiply_adds = totals(self.folder.spec, self.data.shape)
+        figures = {k: v for k, v in state.last_epoch.items() if k.startswith(("train_", "val_"))}
+        if self.data.val is None:
+            figures |= {f"val_{name}": None for name in test}
+        return {
+            "schema": 1,
+            "run_dir": str(self.folder.path),
+            "model": self.folder.spec.name,
+            "recipe": self.recipe.name,
+            "data": self.data.kind,
+            "seed": self.seed,
+            "parameters": parameters,
+            "multiply_adds": multiply_adds,
+            "epochs": state.epochs_closed,
+            "steps": state.step,
+            "seconds": round(state.seconds, 3),
+            "primary": primary.name,
+            "direction": primary.direction,
+            **figures,
+            f"best_val_{primary.name}": state.best,
+            "best_epoch": state.best_epoch,
+            **{f"test_{name}": value for name, value in test.items()},
+            "test_images": count,
+        }

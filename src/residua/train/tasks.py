@@ -1,0 +1,21 @@
+"""Which task trains which family. Modules are imported when they are needed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from residua.data import Source
+from residua.registry import family
+from residua.spec import Recipe
+from residua.train.plan import Plan
+from residua.train.task import Task
+
+# name of ``Family.task``: a class that is made of (network, recipe, plan, data)
+TASKS = {"classification": "residua.train.classification:Classification"}
+
+
+def make_task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
+    """The task of a network's family."""
+    module, _, name = TASKS[family(network.spec.family).task].partition(":")
+    return getattr(importlib.import_module(module), name)(network, recipe, plan, data)
