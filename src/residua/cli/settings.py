@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from residua.errors import UsageError, nearest
-from residua.spec import parse_value, read_toml
+from residua.spec import Spec, parse_value, read_toml
 
 TABLES = ("model", "data", "recipe", "run")
-RUN_KEYS = (
-    "seed",
-    "weights",
-    "device",
-    "precision",
-    "threads",
-    "workers",
-    "compile",
-    "limit_batches",
-    "run_dir",
-)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Spec):
+    """The table ``run``: what belongs to no spec of the run folder. None leaves the choice to ``fit``."""
+
+    seed: int | None = None
+    weights: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+    workers: int | None = None
+    compile: str | None = None
+    limit_batches: int | None = None
+    run_dir: str | None = None
 
 
 def read_settings(
@@ -38,9 +43,8 @@ def read_settings(
     for assignment in assignments:
         table, key, value = parse_assignment(assignment)
         settings[table][key] = value
-    for key in settings["run"]:
-        _known(key, RUN_KEYS, "run setting")
-    return settings
+    run = Run.from_dict(settings["run"]).to_dict()
+    return settings | {"run": {key: value for key, value in run.items() if value is not None}}
 
 
 def parse_assignment(text: str, default_table: str | None = None) -> tuple[str, str, Any]:

@@ -104,6 +104,7 @@ def train(
 
 def _fit(settings: dict[str, dict[str, Any]], *, overwrite: bool) -> Any:
     from residua.loading import load_weights
+    from residua.registry import model_spec
     from residua.spec import DataSpec
     from residua.train import fit, recipe
 
@@ -111,8 +112,10 @@ def _fit(settings: dict[str, dict[str, Any]], *, overwrite: bool) -> Any:
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
         recipe(recipe_name, **recipe_table)  # a wrong name or value is said before any data is read
-    weights = load_weights(run.pop("weights")) if run.get("weights") else None
-    if weights is not None and name is None:
+    weights = load_weights(run.pop("weights")) if "weights" in run else None
+    if "family" in model:  # a network of one's own, described in full
+        name, model = model_spec({**model, "name": name or "custom"}), {}
+    elif weights is not None and name is None:
         name = weights.spec.change(**model) if model else weights.spec
         model = {}
     return fit(
@@ -143,7 +146,7 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], *, allow_inexact: bo
     }
     for table, values in settings.items():
         for key, value in values.items():
-            if value != stored[table].get(key):
+            if value != "auto" and value != stored[table].get(key):  # auto: as the plan has it
                 raise UsageError(
                     f"{table}.{key}={value} contradicts {folder.name}, which has {stored[table].get(key)}: "
                     "a resumed run keeps its settings; only --epochs may extend it"
