@@ -25,7 +25,7 @@ from residua.train.checkpoint import PREFIX, State, network_tensors, save_checkp
 from residua.train.progress import Progress
 from residua.train.schedule import lr_factor
 from residua.train.seeding import seed_torch
-from residua.train.task import Batches, Task
+from residua.train.task import Batches, SummingTask, Task
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
@@ -171,9 +171,9 @@ class Loop:
         self._save_if_due()
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
-        """Mean of every metric over ``batches``, and of how many images.
+        """Every metric over ``batches`` (means, unless the task says otherwise), and of how many images.
 
-        A mean is None where it is not finite: networks recover from that. A signal ends it: what was measured so far
+        A figure is None where it is not finite: networks recover from that. A signal ends it: what was measured so far
         is thrown away.
         """
         sums: dict[str, Tensor] = {}
@@ -181,8 +181,11 @@ class Loop:
             for name, value in self.task.evaluate(batch).items():
                 sums[name] = sums[name] + value if name in sums else value.double()
             self._stop_if_asked()
-        means = {name: mean if math.isfinite(mean) else None for name, mean in self._means(sums).items()}
-        return means, int(sums.get("count", 0))
+        figures = (
+            self.task.metrics(sums) if sums and isinstance(self.task, SummingTask) else self._means(sums)
+        )
+        finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        return finite, int(sums.get("count", 0))
 
     def _set_lr(self, progress: float) -> float:
         factor = lr_factor(self.recipe, progress)

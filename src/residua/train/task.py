@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -52,6 +52,18 @@ class Task(Protocol):
 
     def evaluate(self, batch: Any) -> dict[str, Tensor]:
         """Measure a batch without training."""
+        ...
+
+
+@runtime_checkable
+class SummingTask(Task, Protocol):
+    """A task whose figures are no means over the samples: a ratio of sums, a distance, an average precision.
+
+    The sums of its ``evaluate`` may be tensors of any shape (a confusion matrix, moments of features).
+    """
+
+    def metrics(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
+        """The figures of an evaluation, from what ``evaluate`` gave, summed over its batches."""
         ...
 
 
