@@ -5,21 +5,33 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
+class GlobalPool(nn.Module):
+    """The mean over all pixels: ``(N, C, H, W)`` to ``(N, C)``."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Average."""
+        return features.mean((2, 3))
+
+
 class PoolHead(nn.Module):
     """Global average pooling and one fully connected layer (He et al. 2015, Table 1).
 
-    ``num_classes=0`` leaves the layer out: the head then gives the pooled features.
+    ``pool`` is what makes a vector of ``num_features`` out of the maps: ``GlobalPool`` by default; older networks have
+    hidden layers or dropout there. ``num_classes=0`` leaves the layer out: the head then gives the pooled features.
     Shapes: ``(N, C, H, W)`` to ``(N, num_classes)``.
     """
 
-    def __init__(self, num_features: int, num_classes: int) -> None:
+    def __init__(self, num_features: int, num_classes: int, pool: nn.Module | None = None) -> None:
         super().__init__()
-        self.fc = nn.Linear(num_features, num_classes) if num_classes else nn.Identity()
-
-    def pool(self, features: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to ``(N, C)``."""
-        return features.mean((2, 3))
+        self.num_features = num_features
+        self.pool = GlobalPool() if pool is None else pool
+        self.fc = fully_connected(num_features, num_classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits of feature maps."""
         return self.fc(self.pool(features))
+
+
+def fully_connected(num_features: int, num_classes: int) -> nn.Module:
+    """The last layer, or the identity where there are no classes."""
+    return nn.Linear(num_features, num_classes) if num_classes else nn.Identity()

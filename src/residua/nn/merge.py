@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 
@@ -38,3 +39,24 @@ class BranchOnly(Merge):
     def without_branch(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """Bypass the layer (Veit et al. 2016, sec. 4.1): zeroing a plain layer would cut the network in two."""
         return shortcut
+
+
+class Concat(Merge):
+    """Shortcut and branch side by side (Huang et al. 2017, eq. 2): ``(N, C, ...)`` and ``(N, channels, ...)``.
+
+    A unit without its branch keeps its shape, for the next one counts on it: its ``channels`` new features are zero.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
+        return torch.cat((shortcut, branch), 1)
+
+    def without_branch(self, x: Tensor, shortcut: Tensor) -> Tensor:  # noqa: D102
+        zeros = shortcut.new_zeros(shortcut.shape[0], self.channels, *shortcut.shape[2:])
+        return torch.cat((shortcut, zeros), 1)
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return f"channels={self.channels}"

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from residua.errors import UsageError
-from residua.nn.head import PoolHead
+from residua.nn.head import PoolHead, fully_connected
 from residua.nn.residual import Chain
 
 
@@ -19,6 +19,7 @@ class ImageClassifier(nn.Module):
         stem: gives the first maps; ``stem_reduction`` is how much smaller than the input they are.
         stages: one Chain of units each; ``widths`` their output channels, ``strides`` their strides.
         tail: what pre-activation nets need after the last sum (norm and activation); identity by default.
+        head: makes logits of the last maps; global average pooling and one fully connected layer by default.
         spec: kept as ``model.spec``, so that a model can be saved, described and built again.
 
     Shapes: images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``. Raises UsageError (a ValueError) for a
@@ -36,14 +37,15 @@ class ImageClassifier(nn.Module):
         widths: tuple[int, ...],
         strides: tuple[int, ...],
         tail: nn.Module | None = None,
+        head: PoolHead | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.stem = stem
         self.stages = Chain(*stages)
         self.tail = nn.Identity() if tail is None else tail
-        self.num_features = widths[-1]
-        self.head = PoolHead(self.num_features, spec.num_classes)
+        self.head = PoolHead(widths[-1], spec.num_classes) if head is None else head
+        self.num_features = self.head.num_features
         self.feature_info: list[dict[str, Any]] = []
         reduction = stem_reduction
         for index, (width, stride) in enumerate(zip(widths, strides, strict=True)):
@@ -54,7 +56,7 @@ class ImageClassifier(nn.Module):
         self._warned = False
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """The last maps, ``(N, num_features, H / reduction, W / reduction)``."""
+        """The last maps, ``(N, widths[-1], H / reduction, W / reduction)``."""
         self._check(x)
         return self.tail(self.stages(self.stem(x)))
 
@@ -71,7 +73,7 @@ class ImageClassifier(nn.Module):
         if num_classes < 0:
             raise UsageError(f"num_classes cannot be negative, got {num_classes}")
         weight = next(self.parameters())
-        self.head = PoolHead(self.num_features, num_classes).to(weight.device, weight.dtype)
+        self.head.fc = fully_connected(self.num_features, num_classes).to(weight.device, weight.dtype)
         self.spec = self.spec.change(num_classes=num_classes)
 
     def _check(self, x: Tensor) -> None:

@@ -41,10 +41,19 @@ class PadShortcut(nn.Module):
 
 
 class Projection(nn.Sequential):
-    """A strided 1x1 convolution, with a norm where the unit has the original order (options B and C)."""
+    """A strided 1x1 convolution, with a norm where the unit has the original order (options B and C).
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, *, norm: bool = True) -> None:
+    A strided 1x1 ignores three of four pixels. With ``pool`` an average pooling takes the stride and all pixels count
+    (He et al. 2019, *Bag of Tricks*, Figure 2c: ResNet-D).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, *, norm: bool = True, pool: bool = False
+    ) -> None:
         parts: OrderedDict[str, nn.Module] = OrderedDict()
+        if pool and stride > 1:
+            parts["pool"] = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
+            stride = 1
         parts["conv"] = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
         if norm:
             parts["norm"] = nn.BatchNorm2d(out_channels)
