@@ -1,12 +1,18 @@
 import pytest
 import torch
 
-from residua.nn import CifarStem, ImageNetStem
+from residua.nn import CifarStem, ImageNetStem, PoolFirstStem, make_stem
 
 
-@pytest.mark.parametrize("stem", [ImageNetStem, CifarStem])
+@pytest.mark.parametrize("stem", [ImageNetStem, PoolFirstStem, CifarStem])
 @pytest.mark.parametrize("side", [32, 33, 64])
 def test_a_stem_reduces_as_it_says(stem, side):
     out = stem(3, 8)(torch.randn(1, 3, side, side))
     assert out.shape == (1, 8, -(-side // stem.reduction), -(-side // stem.reduction))
     assert bool((out >= 0).all())
+
+
+def test_a_pool_without_padding_gives_the_55_pixels_of_popular_texts():
+    images = torch.randn(1, 3, 224, 224)
+    assert make_stem("imagenet", 3, 2)(images).shape[2:] == (56, 56)
+    assert make_stem("imagenet-unpadded", 3, 2)(images).shape[2:] == (55, 55)

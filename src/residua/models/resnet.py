@@ -26,7 +26,7 @@ class ResNetSpec(ModelSpec):
     unit: str = "basic"  # a kind of residua.models.units
     depths: tuple[int, ...] = (2, 2, 2, 2)
     widths: tuple[int, ...] = (64, 128, 256, 512)
-    stem: Literal["imagenet", "cifar"] = "imagenet"
+    stem: Literal["imagenet", "imagenet-unpadded", "imagenet-pool-first", "cifar"] = "imagenet"
     shortcut: Literal["A", "A-split", "B", "C"] = "B"
     merge: Literal["add", "branch_only"] = "add"  # branch_only: a plain network
     order: Literal["original", "full_preact"] = "original"
@@ -72,7 +72,7 @@ class ResNetSpec(ModelSpec):
     @property
     def usual_input(self) -> tuple[int, int, int]:
         """Shape (C, H, W) of the images that the papers feed it: 224 px with the ImageNet stem, 32 on CIFAR."""
-        side = {"imagenet": 224, "cifar": 32}[self.stem]
+        side = 32 if self.stem == "cifar" else 224
         return self.in_channels, side, side
 
     @property
@@ -87,9 +87,7 @@ def build(spec: ResNetSpec) -> ImageClassifier:
 
     from residua import nn as bricks
 
-    stem = {"imagenet": bricks.ImageNetStem, "cifar": bricks.CifarStem}[spec.stem](
-        spec.in_channels, spec.widths[0]
-    )
+    stem = bricks.make_stem(spec.stem, spec.in_channels, spec.widths[0])
     rates = iter(bricks.drop_path_rates(spec.drop_path_rule, spec.drop_path, sum(spec.depths)))
     stages, channels, preactivated = [], spec.widths[0], True  # the stem ends with norm and activation
     for depth, width, out_channels, stride in zip(

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 from torch import nn
 
+from residua.errors import UsageError, nearest
+
 
 class ImageNetStem(nn.Sequential):
-    """7x7/2 convolution, norm, ReLU, 3x3/2 max-pool (He et al. 2015, Table 1): ``(N, C, H, W)`` to ``H/4, W/4``."""
+    """7x7/2 convolution, norm, ReLU, 3x3/2 max-pool (He et al. 2015, Table 1): ``(N, C, H, W)`` to ``H/4, W/4``.
+
+    ``pool_padding=0`` is a variant of popular write-ups: it makes 55x55 maps of 224x224 images, not 56x56.
+    """
+
+    reduction = 4
+
+    def __init__(self, in_channels: int, width: int, *, pool_padding: int = 1) -> None:
+        super().__init__(
+            OrderedDict(
+                conv=nn.Conv2d(in_channels, width, 7, 2, padding=3, bias=False),
+                norm=nn.BatchNorm2d(width),
+                act=nn.ReLU(),
+                pool=nn.MaxPool2d(3, 2, padding=pool_padding),
+            )
+        )
+
+
+class PoolFirstStem(nn.Sequential):
+    """The ImageNet stem whose pool stands before norm and ReLU, as in timm's pre-activation nets.
+
+    The first unit's shared pre-activation is then the stem's norm and ReLU.
+    """
 
     reduction = 4
 
@@ -16,9 +41,9 @@ class ImageNetStem(nn.Sequential):
         super().__init__(
             OrderedDict(
                 conv=nn.Conv2d(in_channels, width, 7, 2, padding=3, bias=False),
+                pool=nn.MaxPool2d(3, 2, padding=1),
                 norm=nn.BatchNorm2d(width),
                 act=nn.ReLU(),
-                pool=nn.MaxPool2d(3, 2, padding=1),
             )
         )
 
@@ -36,3 +61,38 @@ class CifarStem(nn.Sequential):
                 act=nn.ReLU(),
             )
         )
+
+
+_STEMS = {
+    "imagenet": ImageNetStem,
+    "imagenet-unpadded": partial(ImageNetStem, pool_padding=0),
+    "imagenet-pool-first": PoolFirstStem,
+    "cifar": CifarStem,
+}
+
+
+def make_stem(kind: str, in_channels: int, width: int) -> ImageNetStem | PoolFirstStem | CifarStem:
+    """The stem called ``kind``, from images ``(N, in_channels, H, W)`` to ``width`` channels."""
+    if kind not in _STEMS:
+        raise UsageError(f"unknown stem {kind!r}{nearest(kind, _STEMS)}")
+    return _STEMS[kind](in_channels, width)
+
+
+class DeepStem(nn.Sequential):
+    """Three 3x3 convolutions instead of one 7x7, then the max-pool (He et al. 2019, *Bag of Tricks*, Figure 2b).
+
+    The first two have ``width // 2`` channels, the last ``width``. ``(N, C, H, W)`` to ``H/4, W/4``.
+    """
+
+    reduction = 4
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        channels = in_channels
+        for index, (out_channels, stride) in enumerate(((width // 2, 2), (width // 2, 1), (width, 1)), 1):
+            parts[f"conv{index}"] = nn.Conv2d(channels, out_channels, 3, stride, padding=1, bias=False)
+            parts[f"norm{index}"] = nn.BatchNorm2d(out_channels)
+            parts[f"act{index}"] = nn.ReLU()
+            channels = out_channels
+        parts["pool"] = nn.MaxPool2d(3, 2, padding=1)
+        super().__init__(parts)
