@@ -79,7 +79,7 @@ def load_folder(spec: DataSpec, path: Path, *, threads: int = 0, storage: str | 
         measured_on = f"{seen} of {len(splits['train'])} training images, after the validation split"
     identity = {
         "source": spec.source,
-        "path": image_name(path.resolve()),
+        "path": str(path.resolve()),
         "kind": "folder",
         "storage": storage,
         "image_size": size,

@@ -102,11 +102,7 @@ def _images(data: Mapping[str, Any], name: str) -> Images:
 
 def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: bool = False) -> DataSpec:
     """Where to find the images: those of the run itself, or others, in the size that the network was trained on."""
-    spec = None
-    if trained.run is not None:
-        spec, identity = trained.run.data_spec, trained.run.data
-        if identity.get("path"):  # the source may be relative to another folder
-            spec = spec.change(source=f"{identity['kind']}:{identity['path']}")
+    spec = None if trained.run is None else trained.run.data_spec
     if isinstance(data, DataSpec):
         spec = data
     elif data is not None:
