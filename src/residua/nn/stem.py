@@ -63,6 +63,24 @@ class CifarStem(nn.Sequential):
         )
 
 
+class ClipStem(nn.Sequential):
+    """3x7x7 convolution with stride 1, 2, 2, norm, ReLU (Tran et al. 2018, Table 1): clips keep their length.
+
+    ``(N, C, D, H, W)`` to ``D, H/2, W/2``.
+    """
+
+    reduction = 2
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                conv=nn.Conv3d(in_channels, width, (3, 7, 7), (1, 2, 2), padding=(1, 3, 3), bias=False),
+                norm=nn.BatchNorm3d(width),
+                act=nn.ReLU(),
+            )
+        )
+
+
 _STEMS = {
     "imagenet": ImageNetStem,
     "imagenet-unpadded": partial(ImageNetStem, pool_padding=0),
