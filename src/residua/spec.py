@@ -109,11 +109,16 @@ class Recipe(Spec):
     epochs: int = 20
     iterations: int | None = None  # trains exactly this many steps instead of whole epochs
     batch_size: int = 128
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.1
-    momentum: float = 0.9
-    nesterov: bool = False
+    momentum: float = 0.9  # of AdamW: the decay of the first moment, beta 1
+    beta2: float = 0.999  # of AdamW: the decay of the second moment
+    nesterov: bool = False  # of SGD
     weight_decay: float = 1e-4
-    decay_norm: bool = True  # He et al. decay every parameter, norms and biases included
+    # of norms and biases (1-d parameters). None: the optimiser's habit: He et al. decay everything with SGD, AdamW
+    # decays matrices only
+    decay_norm: bool | None = None
+    clip_norm: float | None = None  # gradients longer than this (all parameters together) are shortened to it
     schedule: Literal["constant", "step", "cosine", "linear"] = "step"
     milestones: tuple[float, ...] = ()  # of "step", as progress in [0, 1]
     gamma: float = 0.1  # of "step": the factor at each milestone
@@ -135,6 +140,10 @@ class Recipe(Spec):
                 raise UsageError(f"Recipe.{name} must be in [0, 1], not {getattr(self, name)}")
         if self.weight_decay < 0 or (self.pad is not None and self.pad < 0):
             raise UsageError("Recipe.weight_decay and Recipe.pad cannot be negative")
+        if self.clip_norm is not None:
+            positive(self, "clip_norm")
+        if self.optimizer == "adamw" and (self.nesterov or self.momentum == 1 or not 0 <= self.beta2 < 1):
+            raise UsageError("Recipe.optimizer 'adamw' needs momentum and beta2 in [0, 1), and no nesterov")
         if list(self.milestones) != sorted(self.milestones) or any(not 0 <= m <= 1 for m in self.milestones):
             raise UsageError(f"Recipe.milestones must rise within [0, 1], not {list(self.milestones)}")
         if self.nesterov and not self.momentum:

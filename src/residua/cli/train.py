@@ -107,6 +107,7 @@ def _fit(settings: dict[str, dict[str, Any]], *, overwrite: bool) -> Any:
     from residua.registry import model_spec
     from residua.spec import DataSpec
     from residua.train import fit, recipe
+    from residua.train.defaults import default_source
 
     run, model, recipe_table = dict(settings["run"]), dict(settings["model"]), dict(settings["recipe"])
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
@@ -120,7 +121,7 @@ def _fit(settings: dict[str, dict[str, Any]], *, overwrite: bool) -> Any:
         model = {}
     return fit(
         name,
-        DataSpec.from_dict(settings["data"]),
+        DataSpec.from_dict({"source": default_source(name), **settings["data"]}),
         recipe_name,
         weights=weights,
         overwrite=overwrite,

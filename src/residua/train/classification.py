@@ -14,7 +14,7 @@ from residua.data import Source
 from residua.nn.residual import recomputing
 from residua.spec import Recipe
 from residua.train.compile import compiled
-from residua.train.optimizer import sgd
+from residua.train.optimizer import make_optimizer, take_step
 from residua.train.plan import Plan
 from residua.train.task import Metric
 
@@ -22,7 +22,7 @@ Batch = Sequence[Any]  # images (N, C, H, W), labels (N,), and what else the dat
 
 
 class Classification:
-    """Cross-entropy with SGD. The model itself stays eager and unwrapped: only the step is compiled."""
+    """Cross-entropy. The model itself stays eager and unwrapped: only the step is compiled."""
 
     primary = Metric("accuracy", "max")
 
@@ -31,20 +31,18 @@ class Classification:
         self.recipe = recipe
         self.plan = plan
         self.networks = {"model": model}
-        self.optimizers = {"model": sgd(model, recipe)}
+        self.optimizers = {"model": make_optimizer(model, recipe)}
         self._loss = compiled(self._eager_loss, model, plan.compile)
 
     def step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """One step of SGD on the mean cross-entropy of the batch."""
+        """One step on the mean cross-entropy of the batch."""
         self.model.train()
         with ExitStack() as stack:
             stack.enter_context(self._autocast())
             stack.enter_context(recomputing(self.model, self.recipe.recompute))
             loss, sums = self._loss(*batch[:2])
             loss.backward()
-        optimizer = self.optimizers["model"]
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        take_step(self.optimizers["model"], self.recipe)
         return sums
 
     @torch.inference_mode()

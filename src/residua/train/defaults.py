@@ -1,19 +1,28 @@
-"""What is trained when the user does not say: by the kind of data and the size of its images."""
+"""What is trained when the user does not say: by the network's family, the kind of data, the size of its images."""
 
 from __future__ import annotations
 
 from residua.data import Source
+from residua.registry import family, model_spec
+from residua.spec import ModelSpec
 
 _LARGE = 96  # pixels from which on an ImageNet stem suits
+# kinds of data whose model does not follow from the size of the images
+_MODELS = {"digits": "cifar_resnet8"}
+
+
+def default_source(model: str | ModelSpec | None) -> str:
+    """The data that a model's family is trained on; digits without a model. Raises UsageError for unknown names."""
+    return "digits" if model is None else family(model_spec(model).family).source
 
 
 def default_model(data: Source) -> str:
-    """A model name that suits the images."""
-    if data.kind == "digits":
-        return "cifar_resnet8"
+    """A model name that suits the data."""
+    if data.kind in _MODELS:
+        return _MODELS[data.kind]
     return "cifar_resnet20" if max(data.shape[1:]) < _LARGE else "resnet18"
 
 
-def default_recipe(data: Source) -> str:
-    """A recipe name that suits the data."""
-    return "digits" if data.kind == "digits" else "quick"
+def default_recipe(data: Source, model: ModelSpec) -> str:
+    """The recipe of the model's family, or else a recipe name that suits the data."""
+    return family(model.family).recipe or ("digits" if data.kind == "digits" else "quick")

@@ -21,7 +21,7 @@ from residua.registry import build, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
-from residua.train.defaults import default_model, default_recipe
+from residua.train.defaults import default_model, default_recipe, default_source
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
@@ -34,7 +34,7 @@ from residua.train.tasks import make_task
 
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
-    data: str | Path | DataSpec | Source = "digits",
+    data: str | Path | DataSpec | Source | None = None,
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
@@ -56,8 +56,9 @@ def fit(
     Args:
         model: a name, a spec, or a module made by ``create_model`` (it is trained in place); by default one that
             suits the size of the images. The number of classes and channels of a name follow the data.
-        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec`` or loaded ``Data``.
-        recipe: a name or a ``Recipe``; by default one that suits the data.
+        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec`` or loaded ``Data``; by default what the model's
+            family is trained on.
+        recipe: a name or a ``Recipe``; by default the one of the model's family, or one that suits the data.
         seed: everything random follows from it: initialisation, order, augmentation, drop path. Splits do not.
         weights: start from these (fine-tuning); a classifier for other classes starts fresh.
         run_dir: the folder to make; by default a new one under ``runs/``.
@@ -85,11 +86,13 @@ def fit(
     if run_dir is not None:
         runs.refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
+    if data is None:
+        data = default_source(getattr(model, "spec", None) if isinstance(model, nn.Module) else model)
     loaded = (
         load_data(_data_spec(data), workers=workers or 0) if isinstance(data, str | Path | DataSpec) else data
     )
-    chosen = find_recipe(recipe or default_recipe(loaded), **(recipe_changes or {}))
     network = _network(model, model_changes or {}, loaded, seed)
+    chosen = find_recipe(recipe or default_recipe(loaded, network.spec), **(recipe_changes or {}))
     if weights is not None:
         shown.note(f"weights: {adapt(network, weights)}")
     with _leaving(shown):

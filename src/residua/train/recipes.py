@@ -45,6 +45,32 @@ RECIPES: dict[str, Recipe] = {
             schedule="linear",
             warmup=0.15,
         ),
+        # AdamW, decay of matrices only and a cosine after a warm-up (Touvron et al. 2021, Table 9), at rates that suit
+        # small networks on small images
+        Recipe(
+            name="vit",
+            epochs=60,
+            batch_size=64,
+            optimizer="adamw",
+            lr=2e-3,
+            weight_decay=0.05,
+            clip_norm=1.0,
+            schedule="cosine",
+            warmup=0.1,
+        ),
+        # beta2, clipping and the cosine after a warm-up are those of Brown et al. 2020, appendix B
+        Recipe(
+            name="language",
+            epochs=4,
+            batch_size=32,
+            optimizer="adamw",
+            lr=2e-3,
+            beta2=0.95,
+            weight_decay=0.1,
+            clip_norm=1.0,
+            schedule="cosine",
+            warmup=0.05,
+        ),
         _HE2015_CIFAR,
         # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)":
         # the paper's rule looks at the error; its 400 iterations are what stands here
