@@ -13,7 +13,7 @@ from residua.errors import UsageError, nearest
 from residua.spec import ModelSpec
 
 # The rooms whose import registers the built-in families; a user's own file calls ``register`` itself.
-BUILT_IN = ("residua.models.resnet",)
+BUILT_IN = ("residua.models.resnet", "residua.models.resnet3d")
 
 
 @dataclass(frozen=True)

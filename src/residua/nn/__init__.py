@@ -1,28 +1,37 @@
 """The bricks of residual networks. A unit is ``activation(merge(shortcut(x), drop_path(branch(x))))``."""
 
 from residua.nn.block import BasicBlock, Bottleneck
-from residua.nn.branch import ConvLayer, basic_layers, bottleneck_layers, conv_branch
+from residua.nn.branch import ORDERS, ConvLayer, basic_layers, bottleneck_layers, conv_branch, norm_act
 from residua.nn.drop import DropPath, drop_path_rates
+from residua.nn.gate import ConstantScaling, ExclusiveGating, Gate, ShortcutOnlyGating
 from residua.nn.head import GlobalPool, PoolHead
+from residua.nn.inflate import inflate
 from residua.nn.init import he_init, zero_init_branches
+from residua.nn.layout import place, suited
 from residua.nn.merge import Add, BranchOnly, Concat, Merge
 from residua.nn.network import ImageClassifier
 from residua.nn.residual import Chain, ContextModule, Residual, residual_units
-from residua.nn.shortcut import PadShortcut, Projection, make_shortcut
-from residua.nn.stem import CifarStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
+from residua.nn.shortcut import DropoutShortcut, PadShortcut, Projection, make_shortcut
+from residua.nn.stem import CifarStem, ClipStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
 
 __all__ = [
+    "ORDERS",
     "Add",
     "BasicBlock",
     "Bottleneck",
     "BranchOnly",
     "Chain",
     "CifarStem",
+    "ClipStem",
     "Concat",
+    "ConstantScaling",
     "ContextModule",
     "ConvLayer",
     "DeepStem",
     "DropPath",
+    "DropoutShortcut",
+    "ExclusiveGating",
+    "Gate",
     "GlobalPool",
     "ImageClassifier",
     "ImageNetStem",
@@ -32,13 +41,18 @@ __all__ = [
     "PoolHead",
     "Projection",
     "Residual",
+    "ShortcutOnlyGating",
     "basic_layers",
     "bottleneck_layers",
     "conv_branch",
     "drop_path_rates",
     "he_init",
+    "inflate",
     "make_shortcut",
     "make_stem",
+    "norm_act",
+    "place",
     "residual_units",
+    "suited",
     "zero_init_branches",
 ]

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 class GlobalPool(nn.Module):
-    """The mean over all pixels: ``(N, C, H, W)`` to ``(N, C)``."""
+    """The mean over all pixels: ``(N, C, H, W)``, or ``(N, C, D, H, W)``, to ``(N, C)``."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Average."""
-        return features.mean((2, 3))
+        return features.mean(tuple(range(2, features.ndim)))
 
 
 class PoolHead(nn.Module):

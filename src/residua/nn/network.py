@@ -21,6 +21,7 @@ class ImageClassifier(nn.Module):
         tail: what pre-activation nets need after the last sum (norm and activation); identity by default.
         head: makes logits of the last maps; global average pooling and one fully connected layer by default.
         spec: kept as ``model.spec``, so that a model can be saved, described and built again.
+        dims: 2 for images, 3 for volumes and clips ``(N, in_channels, D, H, W)``.
 
     Shapes: images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``. Raises UsageError (a ValueError) for a
     wrong number of dimensions or channels, and for images smaller than the total reduction.
@@ -38,6 +39,7 @@ class ImageClassifier(nn.Module):
         strides: tuple[int, ...],
         tail: nn.Module | None = None,
         head: PoolHead | None = None,
+        dims: int = 2,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -52,7 +54,8 @@ class ImageClassifier(nn.Module):
             reduction *= stride
             self.feature_info.append({"num_chs": width, "reduction": reduction, "module": f"stages.{index}"})
         self.reduction = reduction
-        self._pools = stem_reduction > 1
+        self.dims = dims
+        self._pools = stem_reduction > 2  # 2 is a stride alone
         self._warned = False
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -77,24 +80,26 @@ class ImageClassifier(nn.Module):
         self.spec = self.spec.change(num_classes=num_classes)
 
     def _check(self, x: Tensor) -> None:
-        if x.ndim != 4:
-            raise UsageError(f"images must be (N, C, H, W), got {x.ndim} dimensions: {tuple(x.shape)}")
+        if x.ndim != self.dims + 2:
+            wanted = {2: "images must be (N, C, H, W)", 3: "volumes must be (N, C, D, H, W)"}[self.dims]
+            raise UsageError(f"{wanted}, got {x.ndim} dimensions: {tuple(x.shape)}")
         if x.shape[1] != self.spec.in_channels:
             raise UsageError(
                 f"{self.spec.name} takes {self.spec.in_channels} channels, got {x.shape[1]}; "
                 f"build it with in_channels={x.shape[1]} or convert the images"
             )
-        side = min(x.shape[2], x.shape[3])
+        height, width = x.shape[-2:]  # a clip may be as short as it likes: padding keeps its last frame
+        side = min(height, width)
         if side < self.reduction:
             advice = "; stem='cifar' keeps small images whole" if self._pools else ""
             raise UsageError(
                 f"{self.spec.name} reduces images {self.reduction}-fold and needs at least "
-                f"{self.reduction} px, got {x.shape[2]}x{x.shape[3]}{advice}"
+                f"{self.reduction} px, got {height}x{width}{advice}"
             )
         if self._pools and side <= self.reduction and not self._warned:
             self._warned = True
             warnings.warn(
-                f"{x.shape[2]}x{x.shape[3]} images reach the last stage of {self.spec.name} as a single pixel: "
+                f"{height}x{width} images reach the last stage of {self.spec.name} as a single pixel: "
                 "its stem (7x7/2 and pool) is made for 224 px; stem='cifar' suits small images",
                 stacklevel=4,
             )
