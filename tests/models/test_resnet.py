@@ -16,7 +16,7 @@ from residua.nn import (
     conv_branch,
     residual_units,
 )
-from residua.registry import build, family, list_models, model_spec
+from residua.registry import build, family, model_spec
 
 IMAGENET = {
     "resnet18": 11_689_512,
@@ -79,7 +79,7 @@ def test_a_plain_net_has_its_option_a_twins_parameters_by_name_and_shape(depth):
     }
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", family("resnet").named)
 def test_every_name_builds_under_its_own_name_and_says_its_depth(name):
     spec = model_spec(name)
     assert spec.name == name

@@ -16,6 +16,10 @@ def _kinds(branch: nn.Sequential) -> str:
     [
         ("original", False, "cnrcnrcn"),
         ("original", True, "cnrcnrcn"),
+        ("bn_after_addition", False, "cnrcnrc"),
+        ("relu_before_addition", False, "cnrcnrcnr"),
+        ("relu_only_preact", False, "rcnrcnrcn"),
+        ("relu_only_preact", True, "cnrcnrcn"),
         ("full_preact", False, "nrcnrcnrc"),
         ("full_preact", True, "cnrcnrc"),
     ],
@@ -49,5 +53,5 @@ def test_a_layer_keeps_the_maps_size_and_has_no_bias(kernel):
 
 
 def test_an_unknown_order_is_refused():
-    with pytest.raises(UsageError, match="'original' or 'full_preact', not 'preact'"):
+    with pytest.raises(UsageError, match="unknown order of activations 'preact'; did you mean 'full_preact'"):
         conv_branch(basic_layers(4), 4, "preact")  # type: ignore[arg-type]

@@ -61,7 +61,7 @@ def test_only_split_puts_zeros_before():
 
 
 def test_an_unknown_option_is_refused():
-    with pytest.raises(UsageError, match="'A', 'A-split', 'B' or 'C', not 'D'"):
+    with pytest.raises(UsageError, match="'A', 'A-split', 'B', 'C', 'dropout', not 'D'"):
         make_shortcut("D", 4, 4)  # type: ignore[arg-type]
 
 

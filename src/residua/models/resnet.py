@@ -1,4 +1,4 @@
-"""ResNets and their plain counterparts (He et al. 2015), for ImageNet and for CIFAR, from one spec.
+"""ResNets and their plain counterparts (He et al. 2015; 2016), for ImageNet and for CIFAR, from one spec.
 
 Importing this file imports no torch: the table can be listed at once.
 """
@@ -15,23 +15,39 @@ from residua.registry import Family, register
 from residua.spec import ModelSpec, positive
 
 if TYPE_CHECKING:
-    from residua.nn import Chain, ImageClassifier, Residual
+    from residua.nn import ImageClassifier
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetSpec(ModelSpec):
-    """A residual (or plain) network of stages. ``depths`` counts units, ``widths`` the branches' 3x3 channels."""
+    """A residual (or plain) network of stages. ``depths`` counts units, ``widths`` the branches' 3x3 channels.
+
+    ResNeXt and Wide ResNet are rows of this spec under family names of their own.
+    """
 
     family: str = "resnet"
     unit: str = "basic"  # a kind of residua.models.units
     depths: tuple[int, ...] = (2, 2, 2, 2)
     widths: tuple[int, ...] = (64, 128, 256, 512)
     stem: Literal["imagenet", "imagenet-unpadded", "imagenet-pool-first", "cifar"] = "imagenet"
-    shortcut: Literal["A", "A-split", "B", "C"] = "B"
-    merge: Literal["add", "branch_only"] = "add"  # branch_only: a plain network
-    order: Literal["original", "full_preact"] = "original"
+    stem_width: int | None = None  # None: as the first stage
+    shortcut: Literal["A", "A-split", "B", "C", "dropout"] = "B"
+    # branch_only: a plain network; the last three: He et al. 2016, sec. 3.1
+    merge: Literal["add", "branch_only", "constant_scaling", "exclusive_gating", "shortcut_only_gating"] = (
+        "add"
+    )
+    shortcut_scale: float = 0.5  # of constant_scaling
+    branch_scale: float = 0.5  # of constant_scaling
+    gate_bias: float = -6.0  # of both gatings: where b_g starts; -6 is the paper's best
+    # He et al. 2016, Figure 4
+    order: Literal[
+        "original", "bn_after_addition", "relu_before_addition", "relu_only_preact", "full_preact"
+    ] = "original"
     expansion: int = 4  # of bottlenecks
     stride_on: Literal["1x1", "3x3"] = "3x3"  # of bottlenecks: "1x1" is the paper's v1, "3x3" is v1.5
+    cardinality: int = 1  # of bottlenecks: paths of the 3x3 (Xie et al. 2016)
+    path_width: int | None = None  # of bottlenecks: channels of a path in the first stage; None: its width
+    dropout: float = 0.0  # before the last convolution of a branch (Zagoruyko & Komodakis 2016, sec. 2.4)
     zero_init: bool = False  # start every branch at zero
     drop_path: float = 0.0
     drop_path_rule: Literal["linear", "uniform"] = "linear"
@@ -39,7 +55,7 @@ class ResNetSpec(ModelSpec):
 
     def validate(self) -> None:  # noqa: D102
         super().validate()
-        positive(self, "expansion")
+        positive(self, "expansion", "cardinality")
         unit_kind(self.unit)
         if not self.depths or len(self.depths) != len(self.widths):
             raise UsageError(
@@ -49,8 +65,24 @@ class ResNetSpec(ModelSpec):
             raise UsageError(
                 f"every stage needs a unit and a channel: {list(self.depths)}, {list(self.widths)}"
             )
-        if not 0 <= self.drop_path < 1:
-            raise UsageError(f"drop_path must be in [0, 1), not {self.drop_path}")
+        for name in ("stem_width", "path_width"):
+            if getattr(self, name) is not None:
+                positive(self, name)
+        for name in ("drop_path", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+        if self.unit == "basic" and (self.cardinality, self.path_width) != (1, None):
+            raise UsageError(
+                "cardinality and path_width are of bottlenecks: unit='basic' has no 3x3 between 1x1s"
+            )
+        if self.cardinality > 1 and self.path_width is None:
+            raise UsageError(
+                f"{self.cardinality} paths need a path_width, the channels of each in the first stage"
+            )
+        if min(self.inner_width(width) for width in self.widths) < 1:
+            raise UsageError(
+                f"path_width {self.path_width} leaves a stage of widths {list(self.widths)} without channels"
+            )
         if self.drop_path and self.merge == "branch_only":
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")
         if self.zero_init and self.merge == "branch_only":
@@ -69,6 +101,12 @@ class ResNetSpec(ModelSpec):
         factor = self.expansion if unit_kind(self.unit).expands else 1
         return tuple(width * factor for width in self.widths)
 
+    def inner_width(self, width: int) -> int:
+        """Channels of the 3x3 of a bottleneck in a stage of ``width``: those of all its paths."""
+        if self.path_width is None:
+            return width
+        return self.path_width * width // self.widths[0] * self.cardinality
+
     @property
     def usual_input(self) -> tuple[int, int, int]:
         """Shape (C, H, W) of the images that the papers feed it: 224 px with the ImageNet stem, 32 on CIFAR."""
@@ -83,67 +121,9 @@ class ResNetSpec(ModelSpec):
 
 def build(spec: ResNetSpec) -> ImageClassifier:
     """The network of a spec, initialised after He et al. from torch's default generator."""
-    from torch import nn
+    from residua.models.stages import build_stages
 
-    from residua import nn as bricks
-
-    stem = bricks.make_stem(spec.stem, spec.in_channels, spec.widths[0])
-    rates = iter(bricks.drop_path_rates(spec.drop_path_rule, spec.drop_path, sum(spec.depths)))
-    stages, channels, preactivated = [], spec.widths[0], True  # the stem ends with norm and activation
-    for depth, width, out_channels, stride in zip(
-        spec.depths, spec.widths, spec.out_widths, spec.strides, strict=True
-    ):
-        units: list[Residual | Chain] = []
-        for index in range(depth):
-            step = stride if index == 0 else 1
-            drop = bricks.DropPath(next(rates), spec.drop_path_mode)
-            units.append(_unit(spec, channels, width, out_channels, step, drop, preactivated))
-            channels, preactivated = out_channels, False
-        stages.append(bricks.Chain(*units))
-    tail = None
-    if spec.order == "full_preact":  # what the next unit would have done (He et al. 2016, appendix)
-        tail = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
-    network = bricks.ImageClassifier(
-        spec=spec,
-        stem=stem,
-        stem_reduction=stem.reduction,
-        stages=stages,
-        widths=spec.out_widths,
-        strides=spec.strides,
-        tail=tail,
-    )
-    bricks.he_init(network)
-    if spec.zero_init:
-        bricks.zero_init_branches(network)
-    return network
-
-
-def _unit(
-    spec: ResNetSpec, channels: int, width: int, out_channels: int, stride: int, drop: Any, preactivated: bool
-) -> Residual | Chain:
-    from collections import OrderedDict
-
-    from torch import nn
-
-    from residua import nn as bricks
-
-    plain, original = spec.merge == "branch_only", spec.order == "original"
-    shortcut = None
-    if not plain:
-        shortcut = bricks.make_shortcut(spec.shortcut, channels, out_channels, stride, norm=original)
-    # a projection sees the pre-activated input too (He et al. 2016, appendix): the pre-activation is shared
-    shared = not original and not preactivated and isinstance(shortcut, bricks.Projection)
-    unit = bricks.Residual(
-        unit_kind(spec.unit).branch(spec, channels, width, stride, preactivated or shared),
-        shortcut,
-        merge=bricks.BranchOnly() if plain else bricks.Add(),
-        activation=nn.ReLU() if original else None,
-        drop_path=drop,
-    )
-    if not shared:
-        return unit
-    preact = nn.Sequential(OrderedDict(norm=nn.BatchNorm2d(channels), act=nn.ReLU()))
-    return bricks.Chain(OrderedDict(preact=preact, unit=unit))
+    return build_stages(spec)
 
 
 # depth: unit, units a stage (He et al. 2015, Table 1)
@@ -157,6 +137,30 @@ _IMAGENET: dict[int, tuple[str, tuple[int, ...]]] = {
 _CIFAR_RESIDUAL = (20, 32, 44, 56, 110, 164, 1001, 1202)
 _CIFAR_PLAIN = (20, 32, 44, 56, 110)
 _BOTTLENECK_BY_NAME = (164, 1001)  # 164 fits both formulas; He et al. 2016 means bottlenecks
+
+# what can be appended to the name of a CIFAR ResNet
+_VARIANTS: dict[str, dict[str, Any]] = {
+    # He et al. 2016, Table 2 and Figure 4 (e is preact)
+    "bn_after_addition": {"order": "bn_after_addition"},
+    "relu_before_addition": {"order": "relu_before_addition"},
+    "relu_only_preact": {"order": "relu_only_preact"},
+    # He et al. 2016, Table 1 and Figure 2. A projection has a norm: the caption of Figure 2 leaves norms out of the
+    # drawing and says that one stands after every weight layer.
+    "half_shortcut": {"merge": "constant_scaling", "shortcut_scale": 0.5, "branch_scale": 1.0},
+    "constant_scaling": {"merge": "constant_scaling", "shortcut_scale": 0.5, "branch_scale": 0.5},
+    "exclusive_gating": {"merge": "exclusive_gating"},
+    "shortcut_only_gating": {"merge": "shortcut_only_gating"},
+    "conv_shortcut": {"shortcut": "C"},
+    "dropout_shortcut": {"shortcut": "dropout"},
+    # Huang et al. 2016, sec. 4: p_L = 0.5
+    "stochastic_depth": {"drop_path": 0.5, "drop_path_mode": "batch"},
+}
+_CIFAR_VARIANTS = {
+    20: tuple(_VARIANTS),
+    110: tuple(_VARIANTS),
+    164: ("bn_after_addition", "relu_before_addition", "relu_only_preact"),
+    1202: ("stochastic_depth",),
+}
 
 
 def cifar_spec(depth: int, *, unit: str | None = None, plain: bool = False) -> ResNetSpec:
@@ -209,7 +213,13 @@ def _imagenet_specs() -> dict[str, ResNetSpec]:
 def _cifar_specs() -> dict[str, ResNetSpec]:
     residual = [cifar_spec(depth) for depth in _CIFAR_RESIDUAL]
     preact = [s.change(name=f"cifar_preact_resnet{s.depth}", order="full_preact") for s in residual]
-    return {s.name: s for s in [*residual, *(cifar_spec(d, plain=True) for d in _CIFAR_PLAIN), *preact]}
+    plain = [cifar_spec(depth, plain=True) for depth in _CIFAR_PLAIN]
+    variants = [_variant(cifar_spec(d), name) for d, names in _CIFAR_VARIANTS.items() for name in names]
+    return {s.name: s for s in [*residual, *plain, *preact, *variants]}
+
+
+def _variant(spec: ResNetSpec, variant: str) -> ResNetSpec:
+    return spec.change(name=f"{spec.name}_{variant}", **_VARIANTS[variant])
 
 
 def _cifar_from_name(match: re.Match[str], changes: dict[str, Any]) -> ResNetSpec:
@@ -219,13 +229,20 @@ def _cifar_from_name(match: re.Match[str], changes: dict[str, Any]) -> ResNetSpe
     return spec
 
 
+def _variant_from_name(match: re.Match[str], changes: dict[str, Any]) -> ResNetSpec:
+    return _variant(cifar_spec(int(match["depth"]), unit=changes.pop("unit", None)), match["variant"])
+
+
 register(
     Family(
         name="resnet",
         spec_class=ResNetSpec,
         build=build,
         named=_imagenet_specs() | _cifar_specs(),
-        patterns={r"cifar_(?P<preact>preact_)?(?P<kind>resnet|plain)(?P<depth>[0-9]{1,5})": _cifar_from_name},
+        patterns={
+            r"cifar_(?P<preact>preact_)?(?P<kind>resnet|plain)(?P<depth>[0-9]{1,5})": _cifar_from_name,
+            rf"cifar_resnet(?P<depth>[0-9]{{1,5}})_(?P<variant>{'|'.join(_VARIANTS)})": _variant_from_name,
+        },
         tiny="cifar_resnet8",
     )
 )

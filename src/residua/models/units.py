@@ -48,14 +48,22 @@ def unit_kind(name: str) -> UnitKind:
 def _basic(spec: Any, in_channels: int, width: int, stride: int, preactivated: bool) -> nn.Module:
     from residua.nn import basic_layers, conv_branch
 
-    return conv_branch(basic_layers(width, stride), in_channels, spec.order, preactivated=preactivated)
+    layers = basic_layers(width, stride)
+    return conv_branch(layers, in_channels, spec.order, preactivated=preactivated, dropout=spec.dropout)
 
 
 def _bottleneck(spec: Any, in_channels: int, width: int, stride: int, preactivated: bool) -> nn.Module:
     from residua.nn import bottleneck_layers, conv_branch
 
-    layers = bottleneck_layers(width, stride, expansion=spec.expansion, stride_on=spec.stride_on)
-    return conv_branch(layers, in_channels, spec.order, preactivated=preactivated)
+    layers = bottleneck_layers(
+        width,
+        stride,
+        expansion=spec.expansion,
+        stride_on=spec.stride_on,
+        inner=spec.inner_width(width),
+        cardinality=spec.cardinality,
+    )
+    return conv_branch(layers, in_channels, spec.order, preactivated=preactivated, dropout=spec.dropout)
 
 
 register_unit("basic", UnitKind(_basic, convolutions=2))

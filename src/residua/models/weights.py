@@ -26,7 +26,10 @@ from residua.spec import ModelSpec
 _HEADER_KEY = "residua"
 _HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
 # What may differ between a network and the weights that it starts from
-_FREE = {"name", "num_classes", "in_channels", "zero_init", "drop_path", "drop_path_rule", "drop_path_mode"}
+_FREE = {
+    *("name", "num_classes", "in_channels", "zero_init"),
+    *("dropout", "drop_path", "drop_path_rule", "drop_path_mode"),
+}
 
 
 @dataclass(frozen=True)

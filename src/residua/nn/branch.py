@@ -9,9 +9,42 @@ from typing import Literal
 
 from torch import nn
 
-from residua.errors import UsageError
+from residua.errors import UsageError, nearest
 
-Order = Literal["original", "full_preact"]
+Order = Literal["original", "bn_after_addition", "relu_before_addition", "relu_only_preact", "full_preact"]
+
+
+@dataclass(frozen=True)
+class UnitOrder:
+    """Where norms and activations stand in a unit, as of ``""``, ``"norm"``, ``"act"`` or ``"norm act"``."""
+
+    before: str = ""  # each convolution, and at the end of the network instead of the next unit's
+    after: str = ""  # each convolution but the last
+    last: str = ""  # after the last convolution
+    merged: str = ""  # after the merge
+
+
+# He et al. 2016, Figure 4
+ORDERS: dict[str, UnitOrder] = {
+    "original": UnitOrder(after="norm act", last="norm", merged="act"),  # a
+    "bn_after_addition": UnitOrder(after="norm act", merged="norm act"),  # b
+    "relu_before_addition": UnitOrder(after="norm act", last="norm act"),  # c
+    "relu_only_preact": UnitOrder(before="act", after="norm", last="norm"),  # d
+    "full_preact": UnitOrder(before="norm act"),  # e
+}
+
+
+def unit_order(name: str) -> UnitOrder:
+    """The order called ``name``. Raises UsageError with the known ones."""
+    if name not in ORDERS:
+        raise UsageError(f"unknown order of activations {name!r}{nearest(name, ORDERS)}")
+    return ORDERS[name]
+
+
+def norm_act(parts: str, channels: int, suffix: str = "") -> OrderedDict[str, nn.Module]:
+    """The modules of a field of ``UnitOrder``, by name: ``norm<suffix>`` and ``act<suffix>``."""
+    make = {"norm": lambda: nn.BatchNorm2d(channels), "act": nn.ReLU}
+    return OrderedDict((f"{part}{suffix}", make[part]()) for part in parts.split())
 
 
 @dataclass(frozen=True)
@@ -42,40 +75,53 @@ def basic_layers(width: int, stride: int = 1) -> tuple[ConvLayer, ...]:
 
 
 def bottleneck_layers(
-    width: int, stride: int = 1, *, expansion: int = 4, stride_on: Literal["1x1", "3x3"] = "3x3"
+    width: int,
+    stride: int = 1,
+    *,
+    expansion: int = 4,
+    stride_on: Literal["1x1", "3x3"] = "3x3",
+    inner: int | None = None,
+    cardinality: int = 1,
 ) -> tuple[ConvLayer, ...]:
     """1x1, 3x3, 1x1 to ``expansion * width`` channels (He et al. 2015, Figure 5 right).
 
-    The paper strides on the first 1x1 ("v1"); fb.resnet.torch and torchvision on the 3x3 ("v1.5").
+    The paper strides on the first 1x1 ("v1"); fb.resnet.torch and torchvision on the 3x3 ("v1.5"). ``inner`` channels
+    (``width`` by default) stand between the 1x1s, in ``cardinality`` groups: the aggregated transformations of
+    Xie et al. 2016 (Figure 3c).
     """
+    inner = width if inner is None else inner
     first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
-    return ConvLayer(1, width, first), ConvLayer(3, width, second), ConvLayer(1, expansion * width)
+    return (
+        ConvLayer(1, inner, first),
+        ConvLayer(3, inner, second, cardinality),
+        ConvLayer(1, expansion * width),
+    )
 
 
 def conv_branch(
-    layers: Sequence[ConvLayer], in_channels: int, order: Order = "original", *, preactivated: bool = False
+    layers: Sequence[ConvLayer],
+    in_channels: int,
+    order: Order = "original",
+    *,
+    preactivated: bool = False,
+    dropout: float = 0.0,
 ) -> nn.Sequential:
-    """Build a branch from its layers.
+    """Build a branch from its layers, with norms and activations as ``ORDERS`` says.
 
-    ``"original"`` (He et al. 2015): conv1-norm1-act1-conv2-norm2, the last activation stands after the merge.
-    ``"full_preact"`` (He et al. 2016, Figure 4e): norm1-act1-conv1-norm2-act2-conv2; with ``preactivated`` the first
-    norm and activation are left out, because the input already went through them.
+    With ``preactivated`` what stands before the first convolution is left out, because the input already went through
+    it. ``dropout`` is the rate of a dropout before the last convolution (Zagoruyko & Komodakis 2016, sec. 2.4).
+    Raises UsageError for an unknown order.
     """
+    where = unit_order(order)
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     channels = in_channels
     for index, layer in enumerate(layers, 1):
-        conv = layer.build(channels)
-        if order == "original":
-            parts[f"conv{index}"] = conv
-            parts[f"norm{index}"] = nn.BatchNorm2d(layer.out_channels)
-            if index < len(layers):
-                parts[f"act{index}"] = nn.ReLU()
-        elif order == "full_preact":
-            if index > 1 or not preactivated:
-                parts[f"norm{index}"] = nn.BatchNorm2d(channels)
-                parts[f"act{index}"] = nn.ReLU()
-            parts[f"conv{index}"] = conv
-        else:
-            raise UsageError(f"unit order must be 'original' or 'full_preact', not {order!r}")
+        last = index == len(layers)
+        if index > 1 or not preactivated:
+            parts |= norm_act(where.before, channels, str(index))
+        if last and dropout:
+            parts["dropout"] = nn.Dropout(dropout)
+        parts[f"conv{index}"] = layer.build(channels)
         channels = layer.out_channels
+        parts |= norm_act(where.last if last else where.after, channels, str(index))
     return nn.Sequential(parts)

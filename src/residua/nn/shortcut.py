@@ -1,23 +1,23 @@
-"""Shortcuts where a unit changes shape (He et al. 2015, sec. 3.3 and 4.1: options A, B and C)."""
+"""Shortcuts: where a unit changes shape (He et al. 2015, sec. 3.3 and 4.1: options A, B, C), and impeded by dropout."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.errors import UsageError
 
-Option = Literal["A", "A-split", "B", "C"]
+Option = Literal["A", "A-split", "B", "C", "dropout"]
 
 
 class PadShortcut(nn.Module):
     """Option A: subsample every ``stride``-th pixel, then append zero channels; no parameters.
 
     ``split`` puts the zeros on both sides (half before, half after), as one widely used peer does.
-    Shapes: ``(N, C, H, W)`` to ``(N, C', ceil(H / stride), ceil(W / stride))``.
+    Shapes: ``(N, C, H, W)`` to ``(N, C', ceil(H / stride), ceil(W / stride))``, and volumes alike.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, *, split: bool = False) -> None:
@@ -34,7 +34,8 @@ class PadShortcut(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Subsample and pad."""
         # indexing, not pooling: identity values travel, and their gradient with them
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
+        places = (slice(None), slice(None)) + (slice(None, None, self.stride),) * (x.ndim - 2)
+        return F.pad(x[places], (0, 0) * (x.ndim - 2) + (self.before, self.after))
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"stride={self.stride}, zeros={self.before}+{self.after}"
@@ -60,16 +61,31 @@ class Projection(nn.Sequential):
         super().__init__(parts)
 
 
+class DropoutShortcut(nn.Sequential):
+    """Option A, then a dropout of half of the values (He et al. 2016, sec. 3.1 and Figure 2f)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, *, rate: float = 0.5) -> None:
+        super().__init__(
+            OrderedDict(
+                identity=make_shortcut("A", in_channels, out_channels, stride), dropout=nn.Dropout(rate)
+            )
+        )
+
+
 def make_shortcut(
     option: Option, in_channels: int, out_channels: int, stride: int = 1, *, norm: bool = True
 ) -> nn.Module:
     """The shortcut of a unit.
 
     A, A-split: identity where the shape stays, padding where it changes. B: projection where it changes (a stride
-    of 2 changes it even if the channels stay). C: projection everywhere.
+    of 2 changes it even if the channels stay). C: projection everywhere, which is also the "1x1 convolutional
+    shortcut" of He et al. 2016 (Figure 2e). dropout: as A, with a dropout.
     """
-    if option not in ("A", "A-split", "B", "C"):
-        raise UsageError(f"shortcut option must be 'A', 'A-split', 'B' or 'C', not {option!r}")
+    options = get_args(Option)
+    if option not in options:
+        raise UsageError(f"shortcut option must be one of {', '.join(map(repr, options))}, not {option!r}")
+    if option == "dropout":
+        return DropoutShortcut(in_channels, out_channels, stride)
     changes = stride != 1 or in_channels != out_channels
     if option == "C" or (option == "B" and changes):
         return Projection(in_channels, out_channels, stride, norm=norm)
