@@ -13,7 +13,15 @@ from residua.errors import UsageError, nearest
 from residua.spec import ModelSpec
 
 # The rooms whose import registers the built-in families; a user's own file calls ``register`` itself.
-BUILT_IN = ("residua.models.resnet", "residua.models.resnet3d")
+BUILT_IN = (
+    "residua.models.resnet",
+    "residua.models.resnet3d",
+    "residua.models.sngan",
+    "residua.models.densenet",
+    "residua.models.resnest",
+    "residua.models.vgg",
+    "residua.models.googlenet",
+)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from residua.nn.block import BasicBlock, Bottleneck
 from residua.nn.branch import ORDERS, ConvLayer, basic_layers, bottleneck_layers, conv_branch, norm_act
+from residua.nn.dense import dense_layer, transition
 from residua.nn.drop import DropPath, drop_path_rates
 from residua.nn.gate import ConstantScaling, ExclusiveGating, Gate, ShortcutOnlyGating
-from residua.nn.head import GlobalPool, PoolHead
+from residua.nn.head import GlobalPool, PoolHead, hidden_head
+from residua.nn.inception import Inception, InceptionStem
 from residua.nn.inflate import inflate
 from residua.nn.init import he_init, zero_init_branches
 from residua.nn.layout import place, suited
@@ -12,6 +14,7 @@ from residua.nn.merge import Add, BranchOnly, Concat, Merge
 from residua.nn.network import ImageClassifier
 from residua.nn.residual import Chain, ContextModule, Residual, residual_units
 from residua.nn.shortcut import DropoutShortcut, PadShortcut, Projection, make_shortcut
+from residua.nn.split_attention import SplitAttention
 from residua.nn.stem import CifarStem, ClipStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
 
 __all__ = [
@@ -35,6 +38,8 @@ __all__ = [
     "GlobalPool",
     "ImageClassifier",
     "ImageNetStem",
+    "Inception",
+    "InceptionStem",
     "Merge",
     "PadShortcut",
     "PoolFirstStem",
@@ -42,11 +47,14 @@ __all__ = [
     "Projection",
     "Residual",
     "ShortcutOnlyGating",
+    "SplitAttention",
     "basic_layers",
     "bottleneck_layers",
     "conv_branch",
+    "dense_layer",
     "drop_path_rates",
     "he_init",
+    "hidden_head",
     "inflate",
     "make_shortcut",
     "make_stem",
@@ -54,5 +62,6 @@ __all__ = [
     "place",
     "residual_units",
     "suited",
+    "transition",
     "zero_init_branches",
 ]

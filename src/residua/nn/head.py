@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 
@@ -30,6 +33,25 @@ class PoolHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits of feature maps."""
         return self.fc(self.pool(features))
+
+
+def hidden_head(
+    channels: int, num_classes: int, size: int = 1, hidden: Sequence[int] = (), dropout: float = 0.0
+) -> PoolHead:
+    """The head of the networks before ResNets: pooling to ``size`` x ``size`` pixels and hidden layers.
+
+    Dropout follows every hidden layer; where there is none, the pooling.
+    """
+    parts: OrderedDict[str, nn.Module] = OrderedDict(pool=nn.AdaptiveAvgPool2d(size), flatten=nn.Flatten())
+    features = channels * size * size
+    for index, width in enumerate(hidden, 1):
+        parts[f"fc{index}"] = nn.Linear(features, width)
+        parts[f"act{index}"] = nn.ReLU()
+        parts[f"dropout{index}"] = nn.Dropout(dropout)
+        features = width
+    if not hidden:
+        parts["dropout"] = nn.Dropout(dropout)
+    return PoolHead(features, num_classes, nn.Sequential(parts))
 
 
 def fully_connected(num_features: int, num_classes: int) -> nn.Module:
