@@ -17,6 +17,7 @@ BUILT_IN = (
     "residua.models.resnet",
     "residua.models.resnet3d",
     "residua.models.sngan",
+    "residua.models.vit",
     "residua.models.densenet",
     "residua.models.resnest",
     "residua.models.vgg",

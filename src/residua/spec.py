@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self, Union
+from typing import Any, ClassVar, Literal, Self, Union
 
 from residua.errors import UsageError, nearest
 
@@ -67,6 +67,8 @@ class Spec:
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Spec):
     """What every model spec of every family states; a family adds its own fields."""
+
+    takes_tokens: ClassVar[bool] = False  # whether the input is whole numbers, indices into a vocabulary
 
     schema: int = SCHEMA
     family: str

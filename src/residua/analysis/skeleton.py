@@ -26,6 +26,7 @@ _FILLS = {
     "constant_",
     "kaiming_normal_",
     "kaiming_uniform_",
+    "trunc_normal_",
 }
 
 
@@ -91,6 +92,9 @@ def trace(bare: nn.Module, input_shape: Sequence[int]) -> list[Call]:
 
         handles.append(module.register_forward_hook(record))
     dtype = next((p.dtype for p in bare.parameters() if p.is_floating_point()), torch.float32)
+    spec = getattr(bare, "spec", None)
+    if isinstance(spec, ModelSpec) and spec.takes_tokens:
+        dtype = torch.int64
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a network says of small images, it says when it is used

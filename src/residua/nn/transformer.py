@@ -1,0 +1,176 @@
+"""Transformers: a stem that makes positions ``(N, L, width)``, layers of two residual units each, a norm, a head."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from residua.errors import UsageError
+from residua.nn.attention import SelfAttention
+from residua.nn.drop import DropPath, drop_path_rates
+from residua.nn.head import PoolHead
+from residua.nn.merge import Add, BranchOnly
+from residua.nn.mlp import Mlp
+from residua.nn.residual import Chain, Residual, residual_units
+
+
+class PatchStem(nn.Module):
+    """Patches of an image as vectors, a class token before them, a learned position added (Dosovitskiy et al. 2021).
+
+    Shapes: images ``(N, in_channels, size, size)`` to ``(N, 1 + (size / patch)^2, width)``. Raises UsageError for
+    other images.
+    """
+
+    def __init__(self, in_channels: int, size: int, patch: int, width: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.size = size
+        self.patch = nn.Conv2d(in_channels, width, patch, patch)
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        self.positions = nn.Parameter(torch.zeros(1, 1 + (size // patch) ** 2, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The positions of an image, the class token first."""
+        if x.ndim != 4 or x.shape[1:] != (self.patch.in_channels, self.size, self.size):
+            raise UsageError(
+                f"this network takes images of {self.patch.in_channels}x{self.size}x{self.size}, got "
+                f"{'x'.join(map(str, x.shape[1:]))}; build it with image_size and in_channels of the images"
+            )
+        patches = self.patch(x).flatten(2).transpose(1, 2)  # (N, patches, width)
+        tokens = torch.cat((self.token.expand(len(x), -1, -1), patches), dim=1)
+        return self.dropout(tokens + self.positions)
+
+
+class TokenStem(nn.Module):
+    """Symbols as vectors, a learned position added.
+
+    Shapes: integers ``(N, L)`` from 0 to ``symbols - 1``, L at most ``context``, to ``(N, L, width)``. Raises
+    UsageError for what is not of this kind, or longer.
+    """
+
+    def __init__(self, symbols: int, context: int, width: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.symbols = nn.Embedding(symbols, width)
+        self.positions = nn.Parameter(torch.zeros(context, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The positions of a text."""
+        context = len(self.positions)
+        if tokens.ndim != 2 or tokens.is_floating_point() or not 1 <= tokens.shape[1] <= context:
+            raise UsageError(
+                f"this network takes whole numbers (N, L) with L up to {context}, got "
+                f"{tokens.dtype} of {'x'.join(map(str, tokens.shape))}"
+            )
+        return self.dropout(self.symbols(tokens) + self.positions[: tokens.shape[1]])
+
+
+class FirstPosition(nn.Module):
+    """What an image classifier's head sees: the class token. ``(N, L, width)`` to ``(N, width)``."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The first position."""
+        return features[:, 0]
+
+
+class Transformer(nn.Module):
+    """``head(tail(stages(stem(x))))`` with the feature interface of ``ImageClassifier``.
+
+    Args:
+        stem: makes positions of the input and refuses what is not of its kind.
+        layers: what ``transformer_layer`` makes; they are the one stage.
+        head: makes logits of one position or of all.
+        reduction: how many pixels or symbols a position stands for, along one side.
+        tail: the norm that pre-norm layers need after the last sum; identity by default.
+        spec: kept as ``model.spec``.
+
+    Context, such as ``mask``, goes to every layer.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: Any,
+        stem: nn.Module,
+        layers: Iterable[Chain],
+        head: PoolHead,
+        reduction: int = 1,
+        tail: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.stem = stem
+        self.stages = Chain(Chain(*layers))
+        self.tail = nn.Identity() if tail is None else tail
+        self.num_features = head.num_features
+        self.head = head
+        self.feature_info = [{"num_chs": spec.width, "reduction": reduction, "module": "stages.0"}]
+
+    def forward_features(self, x: Tensor, **context: Any) -> Tensor:
+        """Every position after the last layer, ``(N, L, num_features)``."""
+        return self.tail(self.stages(self.stem(x), **context))
+
+    def forward_head(self, features: Tensor, *, pre_logits: bool = False) -> Tensor:
+        """Logits of the positions, or with ``pre_logits`` what the fully connected layer would see."""
+        return self.head.pool(features) if pre_logits else self.head(features)
+
+    def forward(self, x: Tensor, **context: Any) -> Tensor:
+        """Logits."""
+        return self.forward_head(self.forward_features(x, **context))
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Put a fresh fully connected layer in place; 0 leaves it out. Device and dtype stay."""
+        if num_classes < 0:
+            raise UsageError(f"num_classes cannot be negative, got {num_classes}")
+        weight = next(self.parameters())
+        fresh = PoolHead(self.num_features, num_classes, self.head.pool)
+        self.head = fresh.to(weight.device, weight.dtype)
+        self.spec = self.spec.change(num_classes=num_classes)
+
+
+def transformer_layers(spec: Any, *, causal: bool = False, eps: float) -> Iterable[Chain]:
+    """The layers of a ``LayersSpec``: attention and the position-wise network, a residual unit each.
+
+    ``norm="pre"``: ``x + F(norm(x))`` (Xiong et al. 2020, Figure 1b; the full pre-activation of He et al. 2016);
+    ``"post"``: ``norm(x + F(x))`` (Vaswani et al. 2017, sec. 3.1), the norm where He et al. 2015 have their ReLU.
+    """
+    rates = iter(drop_path_rates(spec.drop_path_rule, spec.drop_path, 2 * spec.layers))
+
+    def unit(**function: nn.Module) -> Residual:
+        norm = nn.LayerNorm(spec.width, eps=eps)
+        before = {"norm": norm} if spec.norm == "pre" else {}
+        return Residual(
+            Chain(OrderedDict(before | function)),
+            merge={"add": Add, "branch_only": BranchOnly}[spec.merge](),
+            activation=norm if spec.norm == "post" else None,
+            drop_path=DropPath(next(rates), spec.drop_path_mode),
+        )
+
+    for _ in range(spec.layers):
+        attention = SelfAttention(spec.width, spec.heads, causal=causal, dropout=spec.dropout)
+        mlp = Mlp(spec.width, spec.mlp_ratio * spec.width, dropout=spec.dropout)
+        yield Chain(OrderedDict(attention=unit(attention=attention), mlp=unit(mlp=mlp)))
+
+
+def transformer_init(model: Transformer) -> None:
+    """Weights and embeddings from a normal distribution cut at two deviations of 0.02, biases zero (Touvron et al.
+    2021, sec. 6), and each unit's last layer divided by the square root of the number of units, so that the sum over
+    all of them keeps its size (Radford et al. 2019, sec. 2.3); without shortcuts there is no such sum.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.Embedding):
+            nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
+            if not isinstance(module, nn.Embedding) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for parameter in model.stem.parameters(recurse=False):  # the class token and the positions
+        nn.init.trunc_normal_(parameter, std=0.02, a=-0.04, b=0.04)
+    units = [unit for unit in residual_units(model).values() if isinstance(unit.merge, Add)]
+    with torch.no_grad():
+        for unit in units:
+            last = [m for m in unit.branch.modules() if isinstance(m, nn.Linear)][-1]
+            last.weight.mul_(len(units) ** -0.5)
