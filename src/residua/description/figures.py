@@ -60,6 +60,9 @@ _ORDERS = {
         "original",
         "original Residual Unit",
     ),
+    "bn_after_addition": _Order((), "", "BN after addition"),
+    "relu_before_addition": _Order((), "", "ReLU before addition"),
+    "relu_only_preact": _Order((), "", "ReLU-only pre-activation"),
     "full_preact": _Order(("{name} pre-act", "{name} (pre-act)"), "preact", "full pre-activation"),
 }
 _STATEMENTS: dict[str, tuple[str, ...]] = {

@@ -12,7 +12,10 @@ from residua.models.resnet import ResNetSpec, cifar_spec
 from residua.published import Status, published
 from residua.registry import family, model_spec
 
-_STRUCTURE = ("unit", "depths", "widths", "stem", "merge", "expansion")
+_STRUCTURE = (
+    *("family", "unit", "depths", "widths", "stem", "stem_width", "merge", "expansion"),
+    *("cardinality", "path_width"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,8 @@ def changes(spec: ResNetSpec) -> list[str]:
 
 def deviations(spec: ResNetSpec, paper: ResNetSpec | None) -> list[str]:
     """What is not as in He et al. 2015."""
+    if paper is None and spec.merge in _MERGES:
+        return _unit_deviations(spec)
     if paper is None:
         shape = (
             f"{'-'.join(map(str, spec.depths))} {spec.unit} units, widths {'-'.join(map(str, spec.widths))}"
@@ -155,6 +160,18 @@ def _rounding(printed: float, exact: int) -> str:
     return f"{billions:.3f} cut, not rounded" if cut else f"not what {billions:.3f} rounds to"
 
 
+_ORDERS = {
+    "bn_after_addition": "norm and ReLU after the sum, no norm at the branch's end",
+    "relu_before_addition": "the last ReLU stands on the branch, before the sum",
+    "relu_only_preact": "a ReLU before each convolution and a norm after it, nothing after the sum",
+}
+_MERGES = {
+    "constant_scaling": "shortcut and branch are scaled by constants",
+    "exclusive_gating": "a gate of the input opens the branch and closes the shortcut",
+    "shortcut_only_gating": "a gate of the input closes the shortcut",
+}
+
+
 def _unit_deviations(spec: ResNetSpec) -> list[str]:
     bottleneck = spec.unit == "bottleneck"
     rules = (
@@ -163,6 +180,8 @@ def _unit_deviations(spec: ResNetSpec) -> list[str]:
             "v1.5: the stride of 2 stands on the 3x3 of a stage's first bottleneck (fb.resnet.torch, torchvision); "
             "the paper puts it on the first 1x1 (stride_on = 1x1)",
         ),
+        (spec.order in _ORDERS, f"{_ORDERS.get(spec.order)} (He et al. 2016, Figure 4)"),
+        (spec.merge in _MERGES, f"{_MERGES.get(spec.merge)} (He et al. 2016, Table 1)"),
         (
             spec.order == "full_preact",
             "full pre-activation units (He et al. 2016, Figure 4e): norm and ReLU stand before each convolution, "
@@ -174,6 +193,10 @@ def _unit_deviations(spec: ResNetSpec) -> list[str]:
         (
             spec.zero_init,
             "every branch starts at zero (Goyal et al. 2017), so every unit starts as its shortcut",
+        ),
+        (
+            spec.dropout > 0,
+            f"dropout of {spec.dropout:g} before the last convolution of a branch (Zagoruyko & Komodakis 2016)",
         ),
         (
             spec.drop_path > 0,
@@ -190,6 +213,7 @@ def _shortcut_deviation(spec: ResNetSpec) -> str:
         "increased dimensions, and most codes append them",
         "B": "option B: projections where the shape changes",
         "C": "option C: projections everywhere",
+        "dropout": "option A with a dropout of half of the values (He et al. 2016, Table 1)",
     }[spec.shortcut]
     if spec.stem == "cifar":
         return f"{has}; the paper uses option A in all CIFAR nets (sec. 4.2)"

@@ -184,7 +184,8 @@ def _grouped(shortcuts: Iterable[Shortcut]) -> tuple[Shortcut, ...]:
 
 
 def _depth(trail: Sequence[Call], units: dict[str, Residual]) -> Depth:
-    shortcuts = tuple(f"{name}.shortcut." for name in units)
+    # a gate of a merge is no more on the main path than a projection is
+    shortcuts = tuple(f"{name}.{part}." for name in units for part in ("shortcut", "merge"))
     counts: Counter[str] = Counter()
     norms = projections = 0
     for call in trail:
