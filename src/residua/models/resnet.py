@@ -49,6 +49,9 @@ class ResNetSpec(ModelSpec):
     path_width: int | None = None  # of bottlenecks: channels of a path in the first stage; None: its width
     dropout: float = 0.0  # before the last convolution of a branch (Zagoruyko & Komodakis 2016, sec. 2.4)
     zero_init: bool = False  # start every branch at zero
+    output_stride: int | None = (
+        None  # of the last maps: dilation stands in for the strides beyond it (None: all halve)
+    )
     drop_path: float = 0.0
     drop_path_rule: Literal["linear", "uniform"] = "linear"
     drop_path_mode: Literal["sample", "batch"] = "sample"
@@ -83,6 +86,9 @@ class ResNetSpec(ModelSpec):
             raise UsageError(
                 f"path_width {self.path_width} leaves a stage of widths {list(self.widths)} without channels"
             )
+        known = [self.stem_stride * 2**i for i in range(len(self.widths))]
+        if self.output_stride not in (None, *known):
+            raise UsageError(f"output_stride must be one of {known}, not {self.output_stride}")
         if self.drop_path and self.merge == "branch_only":
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")
         if self.zero_init and self.merge == "branch_only":
@@ -114,9 +120,25 @@ class ResNetSpec(ModelSpec):
         return self.in_channels, side, side
 
     @property
-    def strides(self) -> tuple[int, ...]:
+    def stem_stride(self) -> int:
+        """How much smaller than the image the first stage's maps are."""
+        return 1 if self.stem == "cifar" else 4
+
+    @property
+    def natural_strides(self) -> tuple[int, ...]:
         """Stride of each stage: the first keeps the map (the stem has reduced it), the others halve it."""
         return (1,) + (2,) * (len(self.widths) - 1)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Stride that each stage keeps under ``output_stride``."""
+        reduction, kept = self.stem_stride, []
+        for stride in self.natural_strides:
+            kept.append(
+                stride if self.output_stride is None or reduction * stride <= self.output_stride else 1
+            )
+            reduction *= kept[-1]
+        return tuple(kept)
 
 
 def build(spec: ResNetSpec) -> ImageClassifier:

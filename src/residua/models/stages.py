@@ -10,6 +10,7 @@ from torch import nn
 
 from residua import nn as bricks
 from residua.models.units import unit_kind
+from residua.nn.dilate import dilate_stages
 
 if TYPE_CHECKING:
     from residua.models.resnet import ResNetSpec
@@ -23,7 +24,7 @@ def build_stages(spec: ResNetSpec) -> bricks.ImageClassifier:
     rates = iter(bricks.drop_path_rates(spec.drop_path_rule, spec.drop_path, sum(spec.depths)))
     stages, preactivated = [], True  # the stem ends with norm and activation
     for depth, width, out_channels, stride in zip(
-        spec.depths, spec.widths, spec.out_widths, spec.strides, strict=True
+        spec.depths, spec.widths, spec.out_widths, spec.natural_strides, strict=True
     ):
         units: list[bricks.Residual | bricks.Chain] = []
         for index in range(depth):
@@ -32,6 +33,7 @@ def build_stages(spec: ResNetSpec) -> bricks.ImageClassifier:
             units.append(_unit(spec, channels, width, out_channels, step, drop, preactivated))
             channels, preactivated = out_channels, False
         stages.append(bricks.Chain(*units))
+    dilate_stages(stages, spec.natural_strides, spec.strides)
     network = bricks.ImageClassifier(
         spec=spec,
         stem=stem,
