@@ -19,7 +19,7 @@ def array_data(
     kind: str,
     path: Path | None,  # None: shipped with the package
     classes: tuple[str, ...],
-    images: torch.Tensor,  # uint8 (N, C, H, W) in channels_last memory, training and test images together
+    images: torch.Tensor,  # uint8 (N, C, H, W) or (N, C, D, H, W), channels last in memory; training and test together
     labels: np.ndarray,  # int64 (N,)
     train: np.ndarray,  # positions of the training images, before validation images are split off
     test: np.ndarray,
@@ -28,7 +28,8 @@ def array_data(
     flip: bool,
 ) -> Data:
     """``Data`` of one array. Raises UsageError if the spec wants another image size than the array's."""
-    channels, size, _ = images.shape[1:]
+    shape = tuple(images.shape[1:])
+    channels, size = shape[0], shape[-1]
     if spec.image_size not in (None, size):
         raise UsageError(
             f"{kind} images are {size} px; image_size {spec.image_size} is for folders of images"
@@ -37,7 +38,7 @@ def array_data(
     places = {"train": train[rest], "val": train[part], "test": test}
     parts = {name: ArraySplit(images, labels, place) for name, place in places.items()}
     mean, std, _ = mean_std(parts["train"], parts["val"])
-    pixels = images.permute(0, 2, 3, 1).numpy()
+    pixels = images.movedim(1, -1).numpy()
     identity = {
         "source": spec.source,
         "path": None if path is None else str(path.resolve()),
@@ -66,7 +67,7 @@ def array_data(
         kind=kind,
         spec=spec,
         classes=classes,
-        shape=(channels, size, size),
+        shape=shape,
         train=parts["train"],
         val=parts["val"] if len(part) else None,
         test=parts["test"],

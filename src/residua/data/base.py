@@ -131,7 +131,7 @@ class Data:
     kind: str
     spec: DataSpec
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]  # (C, H, W) of what the network gets
+    shape: tuple[int, ...]  # (C, H, W) of what the network gets, (C, D, H, W) of clips and volumes
     train: Split
     val: Split | None
     test: Split
@@ -221,13 +221,13 @@ class ArraySplit:
 
     def __init__(
         self,
-        images: torch.Tensor,  # uint8 (N, C, H, W) in channels_last memory
+        images: torch.Tensor,  # uint8 (N, C, H, W) in channels_last memory, or (N, C, D, H, W)
         labels: np.ndarray,  # int64 (N,)
         positions: np.ndarray,  # which of the N are in this split
         files: Sequence[str] | None = None,  # where each of the N came from
     ) -> None:
         self.labels = labels[positions].astype(np.int64)
-        self._pixels = images.permute(0, 2, 3, 1)  # (N, H, W, C): one image is one run of bytes
+        self._pixels = images.movedim(1, -1)  # (N, H, W, C): one image is one run of bytes
         self._positions = positions
         self._files = files
 
@@ -237,7 +237,7 @@ class ArraySplit:
     def read(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Copies of the images uint8 (B, C, H, W) and labels int64 (B,) at ``positions``."""
         pixels = self._pixels.index_select(0, torch.from_numpy(self._positions[positions]))
-        return pixels.permute(0, 3, 1, 2), torch.from_numpy(self.labels[positions])
+        return pixels.movedim(-1, 1), torch.from_numpy(self.labels[positions])
 
     def paths(self) -> list[str] | None:
         """The file of each image, or None if the array did not come from image files."""
@@ -274,7 +274,7 @@ def mean_std(*splits: Split, at_most: int | None = None) -> tuple[tuple[float, .
             chosen = np.sort(generator(0, "measure").choice(len(split), at_most, replace=False))
         for start in range(0, len(chosen), 1024):
             images, _ = split.read(chosen[start : start + 1024])
-            values = images.permute(0, 2, 3, 1).flatten(0, 2).numpy()  # (pixels, C)
+            values = images.movedim(1, -1).flatten(0, -2).numpy()  # (pixels, C)
             counts = counts + np.stack([np.bincount(channel, minlength=256) for channel in values.T])
             seen += len(images)
     if not seen:

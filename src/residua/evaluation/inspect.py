@@ -25,6 +25,7 @@ from residua.files import write_json
 from residua.train.run import RunFolder
 
 MISTAKES = 24  # the most confident ones
+SLICES = 8  # of a clip or volume in its picture
 PROBES = 128  # training images that gradients and responses are taken of
 
 
@@ -86,10 +87,22 @@ def _mistakes(data: Data, outputs: Outputs) -> list[dict[str, Any]]:
                 "predicted": data.classes[predicted[index]],
                 "confidence": min(float(confidence[index]), 1.0),
                 "path": None if paths is None else paths[position],
-                "png": _png(pixels[0].permute(1, 2, 0).numpy()),
+                "png": _png(_flat(pixels[0]).permute(1, 2, 0).numpy()),
             }
         )
     return found
+
+
+def _flat(pixels: torch.Tensor) -> torch.Tensor:
+    """An image (C, H, W) as it is; of a clip or volume (C, D, H, W) at most ``SLICES`` slices side by side, in grey."""
+    if pixels.ndim == 3:
+        return pixels
+    depth = pixels.shape[1]
+    chosen = np.unique(np.linspace(0, depth - 1, min(depth, SLICES)).astype(np.int64))
+    strip = torch.cat([pixels[:, int(i)] for i in chosen], dim=2).float().mean(0, keepdim=True)  # (1, H, n W)
+    if pixels.dtype != torch.uint8:  # its own range, as a radiologist's window
+        strip = (strip - strip.min()) * (255 / (strip.max() - strip.min()).clamp(min=1e-12))
+    return strip.byte()
 
 
 def _png(pixels: np.ndarray) -> str:

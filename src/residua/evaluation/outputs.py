@@ -13,6 +13,7 @@ from residua.data import Data, eval_batches
 from residua.errors import ResiduaError
 from residua.evaluation.metrics import log_mean, log_softmax
 from residua.evaluation.views import PLAIN, View
+from residua.nn import place
 
 SPLITS = ("train", "val", "test")
 Progress = Callable[[int, int], None]  # images done, images in all
@@ -46,7 +47,7 @@ def read_outputs(
     model refuses, ResiduaError if no image can be read and for logits that are not finite.
     """
     # not in inference mode: moved parameters would never train again
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = place(model, device, torch.channels_last)
     training = model.training
     total = min(len(data.split(split)), batch_size * limit if limit else len(data.split(split)))
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []

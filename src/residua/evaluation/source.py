@@ -25,14 +25,14 @@ Source = str | Path | RunFolder | nn.Module
 class Images(Spec):
     """What a weight file tells of the images of its network; None where it does not."""
 
-    shape: tuple[int, ...] | None = None  # (C, H, W)
+    shape: tuple[int, ...] | None = None  # (C, H, W), or (C, D, H, W) of clips and volumes
     mean: tuple[float, ...] | None = None  # per channel, of images scaled to [0, 1]
     std: tuple[float, ...] | None = None
     classes: tuple[str, ...] | None = None
 
     def validate(self) -> None:  # noqa: D102
-        if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
-            raise UsageError(f"shape must be (channels, height, width), not {self.shape}")
+        if self.shape is not None and (len(self.shape) not in (3, 4) or min(self.shape) < 1):
+            raise UsageError(f"shape must be (channels, [depth,] height, width), not {self.shape}")
         if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
             raise UsageError("mean and std belong together, a number a channel")
         if self.std is not None and min(self.std, default=0) <= 0:
@@ -124,7 +124,7 @@ def fitted(trained: Trained, data: Data) -> Data:
             f"{name} takes {trained.spec.in_channels} channels, the images of {source} have {data.shape[0]}"
         )
     if images.shape not in (None, data.shape):
-        ours, theirs = (f"{height}x{width}" for _, height, width in (images.shape, data.shape))
+        ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.shape, data.shape) if shape)
         raise UsageError(f"{name} was trained on images of {ours} pixels, those of {source} have {theirs}")
     if len(data.classes) != len(trained.classes):
         raise UsageError(f"{name} knows {len(trained.classes)} classes, {source} has {len(data.classes)}")

@@ -51,7 +51,13 @@ class View:
         return " ".join(filter(None, parts))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W), floating point, as the view shows them; H and W times ``scale``, rounded."""
+        """Images (N, C, H, W), floating point, as the view shows them; H and W times ``scale``, rounded.
+
+        Of clips and volumes (N, C, D, H, W) every slice is shown alike.
+        """
+        if images.ndim > 4:
+            slices = self(images.transpose(1, 2).flatten(0, 1))
+            return slices.unflatten(0, (len(images), -1)).transpose(1, 2)
         height, width = images.shape[2:]
         size = (max(round(height * self.scale), 1), max(round(width * self.scale), 1))
         if self.crop is not None:
