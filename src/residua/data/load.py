@@ -6,12 +6,15 @@ from pathlib import Path
 
 from residua.data.base import Data
 from residua.data.cifar import find_cifar, load_cifar
+from residua.data.clips import load_clips
 from residua.data.digits import load_digits
 from residua.data.folder import load_folder
 from residua.errors import UsageError, nearest
 from residua.spec import DataSpec
 
-KINDS = ("digits", "cifar10", "cifar100", "folder")
+# what is made of the shipped digits: the name alone is a source
+SHIPPED = {"digits": load_digits, "moving-digits": load_clips}
+KINDS = (*SHIPPED, "cifar10", "cifar100", "folder")
 
 
 def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str | None = None) -> Data:
@@ -30,8 +33,8 @@ def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str
             f"workers are 0 or more and storage is 'memory' or 'stream', not {workers} and {storage!r}"
         )
     kind, rest = split_source(spec.source)
-    if kind == "digits":
-        return load_digits(spec, rest)
+    if kind in SHIPPED:
+        return SHIPPED[kind](spec, rest)
     path = Path(rest).expanduser()
     if not rest or not path.exists():
         raise UsageError(
@@ -46,12 +49,12 @@ def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str
 
 
 def split_source(source: str) -> tuple[str | None, str]:
-    """``kind`` and the rest of ``kind:rest``; ``digits`` alone is a kind, anything else without a kind is a path.
+    """``kind`` and the rest of ``kind:rest``; a kind of ``SHIPPED`` may stand alone, all else without a kind is a path.
 
     Raises UsageError for an unknown kind before a colon, unless a file of that whole name exists.
     """
     kind, colon, rest = source.partition(":")
-    if kind in KINDS and (colon or kind == "digits"):
+    if kind in KINDS and (colon or kind in SHIPPED):
         return kind, rest
     known_path = len(kind) == 1 or "/" in kind or "\\" in kind or Path(source).exists()  # C:\images is a path
     if colon and not known_path:
