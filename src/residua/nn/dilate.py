@@ -1,4 +1,4 @@
-"""Dilation instead of stride, so that the last maps stay large (Yu & Koltun 2016; Chen et al. 2017, DeepLab v3, sec. 3.1)."""
+"""Dilation instead of stride, so that the last maps stay large (Yu & Koltun 2016; Chen et al. 2017, sec. 3.1)."""
 
 from __future__ import annotations
 
