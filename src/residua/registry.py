@@ -16,6 +16,7 @@ from residua.spec import ModelSpec
 BUILT_IN = (
     "residua.models.resnet",
     "residua.models.resnet3d",
+    "residua.models.sngan",
     "residua.models.densenet",
     "residua.models.resnest",
     "residua.models.vgg",

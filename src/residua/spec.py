@@ -81,6 +81,10 @@ class ModelSpec(Spec):
         if self.num_classes < 0:  # 0: no classifier, the network gives features
             raise UsageError(f"{type(self).__name__}.num_classes cannot be negative, not {self.num_classes}")
 
+    def input_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what the network takes, where the data's samples have shape ``sample``: the sample itself."""
+        return sample
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Spec):

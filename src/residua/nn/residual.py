@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from residua.nn.drop import DropPath
 from residua.nn.merge import Add, Merge
+from residua.nn.spectral import SpectralNorm
 
 
 class ContextModule(nn.Module):
@@ -85,7 +86,7 @@ def residual_units(model: nn.Module) -> dict[str, Residual]:
 def recomputing(model: nn.Module, enabled: bool = True) -> Iterator[None]:
     """While open, the units of ``model`` keep only their input and recompute the rest in the backward pass.
 
-    Batch statistics are updated once all the same: the second pass leaves them alone.
+    Batch statistics and singular vectors are updated once all the same: the second pass leaves them alone.
     """
     units = list(residual_units(model).values()) if enabled else []
     for unit in units:
@@ -103,10 +104,15 @@ def _frozen_statistics(module: nn.Module) -> Iterator[None]:
     # for the backward pass, and torch requires the second pass to save the same
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    spectral = [m for m in module.modules() if isinstance(m, SpectralNorm)]
     for norm in norms:
         norm.momentum, norm.num_batches_tracked = 0.0, None
+    for layer in spectral:
+        layer.iterates = False
     try:
         yield
     finally:
+        for layer in spectral:
+            layer.iterates = True
         for norm, (momentum, tracked) in zip(norms, kept, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, tracked

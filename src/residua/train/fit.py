@@ -17,6 +17,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.files import write_json
 from residua.machine import describe_machine
 from residua.models.weights import Weights, adapt
+from residua.nn import place
 from residua.registry import build, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
@@ -99,11 +100,7 @@ def fit(
         request = Request(
             device=device, precision=precision, threads=threads, workers=workers, compile=compile
         )
-        steps = chosen.iterations or chosen.epochs * max(len(loaded.train) // chosen.batch_size, 1)
-        step_work = (
-            3 * chosen.batch_size * totals(network.spec, loaded.shape)[1]
-        )  # backward costs two forwards
-        plan = make_plan(request, network, step_work, steps)
+        plan = _plan(request, network, chosen, loaded)
         task = _task(network, chosen, plan, loaded)
         about = _about(network, loaded)
         path = Path(run_dir) if run_dir is not None else runs.new_path(loaded.kind, network.spec.name, seed)
@@ -242,12 +239,12 @@ def _network(model: Any, changes: Mapping[str, Any], data: Source, seed: int) ->
 
 def _plan(request: Request, network: Any, recipe: Recipe, data: Source) -> Plan:
     steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
-    step_work = 3 * recipe.batch_size * totals(network.spec, data.shape)[1]  # backward costs two forwards
-    return make_plan(request, network, step_work, steps)
+    forward = totals(network.spec, network.spec.input_shape(data.shape))[1]
+    return make_plan(request, network, 3 * recipe.batch_size * forward, steps)  # backward costs two forwards
 
 
 def _task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
-    return make_task(network.to(plan.device, memory_format=plan.memory_format), recipe, plan, data)
+    return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
 
 
 def _about(network: Any, data: Source) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from residua.train.loop import Loop
 from residua.train.plan import Plan, applied
 from residua.train.progress import Progress
 from residua.train.run import RunFolder
-from residua.train.task import Task
+from residua.train.task import IllustratedTask, Task
 from residua.train.track import tracked
 
 EVAL_BATCH = 256
@@ -64,6 +64,8 @@ class Session:
             )
             state = loop.run()
             test, count = loop.measure(self._part("test"))  # the one time that the test part is looked at
+            if isinstance(self.task, IllustratedTask):
+                self.task.illustrate(path)
             save_model(path / "model.safetensors", self.task.networks["model"], self.about["data"])
             write_json(path / "result.json", self._result(state, test, count))
         return RunFolder(path)
@@ -79,7 +81,7 @@ class Session:
 
     def _result(self, state: State, test: Mapping[str, float | None], count: int) -> dict[str, Any]:
         primary = self.task.primary
-        parameters, multiply_adds = totals(self.folder.spec, self.data.shape)
+        parameters, multiply_adds = totals(self.folder.spec, self.folder.spec.input_shape(self.data.shape))
         figures = {k: v for k, v in state.last_epoch.items() if k.startswith(("train_", "val_"))}
         if self.data.val is None:
             figures |= {f"val_{name}": None for name in test}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -64,6 +65,15 @@ class SummingTask(Task, Protocol):
 
     def metrics(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         """The figures of an evaluation, from what ``evaluate`` gave, summed over its batches."""
+        ...
+
+
+@runtime_checkable
+class IllustratedTask(Task, Protocol):
+    """A task that has something to show once it is trained."""
+
+    def illustrate(self, folder: Path) -> None:
+        """Write pictures into the run folder, before the run is declared complete."""
         ...
 
 

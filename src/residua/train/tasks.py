@@ -12,7 +12,10 @@ from residua.train.plan import Plan
 from residua.train.task import Task
 
 # name of ``Family.task``: a class that is made of (network, recipe, plan, data)
-TASKS = {"classification": "residua.train.classification:Classification"}
+TASKS = {
+    "classification": "residua.train.classification:Classification",
+    "gan": "residua.train.gan:Adversarial",
+}
 
 
 def make_task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
