@@ -15,6 +15,8 @@ from residua.spec import ModelSpec
 # The rooms whose import registers the built-in families; a user's own file calls ``register`` itself.
 BUILT_IN = (
     "residua.models.resnet",
+    "residua.models.resnext",
+    "residua.models.wide_resnet",
     "residua.models.resnet3d",
     "residua.models.sngan",
     "residua.models.densenet",
