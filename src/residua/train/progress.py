@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 _LINE_SECONDS = 2.0  # at most one plain line in this time
@@ -50,7 +51,8 @@ class Lines(Progress):
         self.note(f"{summary(line)}  {clock(left)} left")
 
     def note(self, text: str) -> None:  # noqa: D102
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):  # a training does not end because nobody reads (| head), or a log's disk is full
+            print(text, file=sys.stderr, flush=True)
 
 
 class Bar(Progress):
