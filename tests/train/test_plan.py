@@ -1,0 +1,73 @@
+import dataclasses
+
+import pytest
+import torch
+
+from residua.errors import ResiduaError, UsageError
+from residua.machine import Compiler, usable_cores
+from residua.registry import build, model_spec
+from residua.train import plan as plans
+from residua.train.compile import compile_scope
+from residua.train.plan import Plan, Request, applied, check_here, make_plan
+
+
+@pytest.fixture
+def network():
+    return build(model_spec("cifar_resnet8"))
+
+
+def test_a_small_step_takes_one_thread_and_a_large_one_every_core(network):
+    assert make_plan(Request(), network, 1e6, 10).threads == 1
+    assert make_plan(Request(), network, 1e10, 10).threads == usable_cores()
+    assert make_plan(Request(threads=3), network, 1e6, 10).threads == 3
+
+
+def test_every_automatic_choice_has_its_reason(network):
+    plan = make_plan(Request(device="cpu"), network, 1e6, 10)
+    assert any("thread" in reason for reason in plan.reasons)
+    assert any(plan.precision in reason for reason in plan.reasons)
+    assert any("not compiled" in reason for reason in plan.reasons)
+
+
+@pytest.mark.parametrize(("fast", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_precision_follows_the_machine(network, monkeypatch, fast, precision):
+    here = dataclasses.replace(plans.machine(), instructions=("amx_bf16",) if fast else ())
+    monkeypatch.setattr(plans, "machine", lambda: here)
+    assert make_plan(Request(device="cpu"), network, 1, 1).precision == precision
+
+
+def test_long_trainings_are_compiled_where_a_compiler_works(network, monkeypatch):
+    monkeypatch.setattr(plans, "compiler", lambda: Compiler(name="g++", version="12"))
+    assert make_plan(Request(device="cpu"), network, 1e9, 1e9).compile == "network"
+    assert make_plan(Request(device="cpu", compile="off"), network, 1e9, 1e9).compile == "off"
+    monkeypatch.setattr(plans, "compiler", lambda: Compiler(name="g++", version=None, problem="not found"))
+    assert make_plan(Request(device="cpu"), network, 1e9, 1e9).compile == "off"
+    with pytest.raises(UsageError, match=r"needs a C\+\+ compiler"):
+        make_plan(Request(device="cpu", compile="on"), network, 1, 1)
+
+
+def test_deep_and_randomly_skipped_networks_are_compiled_by_the_unit(network):
+    assert compile_scope(network) == "network"
+    assert compile_scope(build(model_spec("cifar_resnet8", drop_path=0.5, drop_path_mode="batch"))) == "units"
+    with torch.device("meta"):
+        assert compile_scope(build(model_spec("cifar_resnet1202"))) == "units"
+
+
+def test_a_plan_is_of_one_machine_and_version(network):
+    plan = make_plan(Request(device="cpu"), network, 1, 1)
+    check_here(plan)
+    for field in ("torch", "instruction_set", "processor"):
+        with pytest.raises(ResiduaError, match="another"):
+            check_here(plan.change(**{field: "another"}))
+
+
+def test_threads_are_lent_not_taken(network):
+    before = torch.get_num_threads()
+    with applied(make_plan(Request(threads=before + 2), network, 1, 1)):
+        assert torch.get_num_threads() == before + 2
+    assert torch.get_num_threads() == before
+
+
+def test_a_plan_reads_back(network):
+    plan = make_plan(Request(device="cpu"), network, 1, 1)
+    assert Plan.from_dict(plan.to_dict()) == plan
