@@ -1,5 +1,6 @@
 """The bricks of residual networks. A unit is ``activation(merge(shortcut(x), drop_path(branch(x))))``."""
 
+from residua.nn.attention import SelfAttention
 from residua.nn.block import BasicBlock, Bottleneck
 from residua.nn.branch import ORDERS, ConvLayer, basic_layers, bottleneck_layers, conv_branch, norm_act
 from residua.nn.dense import dense_layer, transition
@@ -11,11 +12,13 @@ from residua.nn.inflate import inflate
 from residua.nn.init import he_init, zero_init_branches
 from residua.nn.layout import place, suited
 from residua.nn.merge import Add, BranchOnly, Concat, Merge
+from residua.nn.mlp import Mlp
 from residua.nn.network import ImageClassifier
 from residua.nn.residual import Chain, ContextModule, Residual, residual_units
 from residua.nn.shortcut import DropoutShortcut, PadShortcut, Projection, make_shortcut
 from residua.nn.split_attention import SplitAttention
 from residua.nn.stem import CifarStem, ClipStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
+from residua.nn.transformer import Transformer
 
 __all__ = [
     "ORDERS",
@@ -41,13 +44,16 @@ __all__ = [
     "Inception",
     "InceptionStem",
     "Merge",
+    "Mlp",
     "PadShortcut",
     "PoolFirstStem",
     "PoolHead",
     "Projection",
     "Residual",
+    "SelfAttention",
     "ShortcutOnlyGating",
     "SplitAttention",
+    "Transformer",
     "basic_layers",
     "bottleneck_layers",
     "conv_branch",
