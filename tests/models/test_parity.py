@@ -36,7 +36,9 @@ def torchvision(shared):
     sys.modules.pop("torchvision_cpu", None)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnext50_32x4d", "wide_resnet50_2"]
+)
 def test_logits_are_torchvisions(torchvision, name):
     torch.manual_seed(0)
     peer = getattr(torchvision.models, name)(num_classes=10).eval()
