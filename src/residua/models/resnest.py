@@ -95,8 +95,7 @@ def build(spec: ResNeStSpec) -> ImageClassifier:
         units = []
         for index in range(depth):
             drop = bricks.DropPath(next(rates), spec.drop_path_mode)
-            # the first unit of every stage pools, with stride 1 in the first stage (reference implementation)
-            units.append(_unit(spec, channels, width, out_channels, 0 if index else stride, drop))
+            units.append(_unit(spec, channels, width, out_channels, 1 if index else stride, drop))
             channels = out_channels
         stages.append(bricks.Chain(*units))
     network = bricks.ImageClassifier(
@@ -114,16 +113,16 @@ def build(spec: ResNeStSpec) -> ImageClassifier:
 
 
 def _unit(
-    spec: ResNeStSpec, channels: int, width: int, out_channels: int, pool_stride: int, drop: Any
+    spec: ResNeStSpec, channels: int, width: int, out_channels: int, stride: int, drop: Any
 ) -> Residual:
-    """A bottleneck around split attention; ``pool_stride`` 0 leaves the pooling out."""
+    """A bottleneck around split attention; a stride is taken by average pooling."""
     from collections import OrderedDict
 
     from torch import nn
 
     from residua import nn as bricks
 
-    pool = {"pool": nn.AvgPool2d(3, pool_stride, padding=1)} if pool_stride else {}
+    pool = {"pool": nn.AvgPool2d(3, stride, padding=1)} if stride > 1 else {}
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     parts["conv1"] = nn.Conv2d(channels, width, 1, bias=False)
     parts["norm1"] = nn.BatchNorm2d(width)
@@ -134,8 +133,8 @@ def _unit(
     parts["conv3"] = nn.Conv2d(width, out_channels, 1, bias=False)
     parts["norm3"] = nn.BatchNorm2d(out_channels)
     shortcut = None
-    if pool_stride > 1 or channels != out_channels:
-        shortcut = bricks.Projection(channels, out_channels, max(pool_stride, 1), pool=True)
+    if stride > 1 or channels != out_channels:
+        shortcut = bricks.Projection(channels, out_channels, stride, pool=True)
     return bricks.Residual(nn.Sequential(parts), shortcut, activation=nn.ReLU(), drop_path=drop)
 
 
