@@ -36,8 +36,14 @@ class SelfAttention(ContextModule):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (N, heads, L, width / heads)
         allowed = None if mask is None else self._allowed(mask)
         causal = self.causal and mask is None
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, is_causal=causal)
-        return self.dropout(self.proj(mixed.transpose(1, 2).reshape(n, length, width)))
+        if _float32_is_faster(query):
+            with torch.autocast("cpu", enabled=False):
+                query, key, value = query.float(), key.float(), value.float()
+                mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, is_causal=causal)
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, is_causal=causal)
+        mixed = mixed.to(qkv.dtype).transpose(1, 2).reshape(n, length, width)
+        return self.dropout(self.proj(mixed))
 
     def _allowed(self, mask: Tensor) -> Tensor:
         """Who may look at whom, ``(N, 1, L, L)``; each position may look at itself, for looking nowhere gives NaN."""
@@ -48,3 +54,12 @@ class SelfAttention(ContextModule):
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"heads={self.heads}, causal={self.causal}"
+
+
+def _float32_is_faster(query: Tensor) -> bool:
+    """Training in bfloat16 on a CPU: torch's kernel that keeps what the backward pass needs is slow in bfloat16.
+
+    Measured with torch 2.13, one thread, forward and backward of 64 x 4 heads x 17 positions x 16 features: 20.8 ms,
+    in float32 1.5 ms; of 32 x 4 x 128 x 32: 47.5 and 17.2 ms.
+    """
+    return query.dtype is torch.bfloat16 and query.device.type == "cpu" and query.requires_grad
