@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from residua.convert import read_foreign
+from residua.convert.hub import is_published, load_published
 from residua.convert.tensors import is_safetensors
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
@@ -34,10 +35,10 @@ def create_model(
 
     Args:
         model: a name (``"resnet50"``, ``"cifar_resnet20"``), a spec, or a spec's table.
-        pretrained: start from the weights of a run folder (``"latest"`` included), a weight file or a foreign
-            checkpoint. Another number of classes or of input channels is adapted; what was adapted is
-            logged by the logger ``residua`` and is what ``load_into`` returns. residua ships no weights, so
-            ``True`` is refused.
+        pretrained: start from the weights of a run folder (``"latest"`` included), a weight file, a foreign
+            checkpoint or published weights (``"torchvision:resnet50"``). Another number of classes or of input
+            channels is adapted; what was adapted is logged by the logger ``residua`` and is what ``load_into``
+            returns. residua ships no weights, so ``True`` is refused.
         changes: fields of the spec: ``num_classes=10``, ``in_channels=1``, ``shortcut="A"``, ...
 
     Returns a network from images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``.
@@ -72,19 +73,23 @@ def load_run(source: str | Path = "latest") -> RunFolder:
     return RunFolder(resolve_run(source))
 
 
-def load_weights(source: str | Path) -> Weights:
+def load_weights(source: str | Path, **known: Any) -> Weights:
     """The tensors, the spec and the description of the images (``data``) of a trained network.
 
-    ``source`` is a run folder, its name under ``runs/``, ``"latest"``, a residua weight file, or another
-    library's checkpoint (``.pth``, ``.th``, ``.pt``, ``.safetensors``), whose network is found out from its
-    keys and shapes. Of a run that is not complete, the last checkpoint counts. Nothing is unpickled.
+    ``source`` is a run folder, its name under ``runs/``, ``"latest"``, a residua weight file, another library's
+    checkpoint (``.pth``, ``.th``, ``.pt``, ``.safetensors``), whose network is found out from its keys and shapes, or
+    the name of published weights (``"torchvision:resnet50"``), which are downloaded once. Of a run that is not
+    complete, the last checkpoint counts. ``known`` are fields of the spec that a checkpoint cannot tell
+    (``stride_on="1x1"``). Nothing is unpickled.
 
-    Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known
-    network.
+    Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known network.
     """
+    if is_published(source):
+        return load_published(str(source), **known)
     found = locate(source)
     if isinstance(found, Path):
-        return _read_file(found)
+        return _read_file(found, known)
+    _know_nothing(source, known)
     return dataclasses.replace(read_weights(found.weights), data=found.data)
 
 
@@ -109,10 +114,16 @@ def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:
     return adapt(model, weights)
 
 
-def _read_file(path: Path) -> Weights:
+def _read_file(path: Path, known: Mapping[str, Any]) -> Weights:
     if not is_safetensors(path) or not isinstance(read_about(path).get("spec"), dict):
-        return read_foreign(path)
+        return read_foreign(path, **known)
+    _know_nothing(path, known)
     try:
         return read_weights(path)
     except UsageError as error:  # the file is wrong, not the caller
         raise ResiduaError(f"{path}: {error}") from error
+
+
+def _know_nothing(source: str | Path, known: Mapping[str, Any]) -> None:
+    if known:
+        raise UsageError(f"{source} says what network it is: {', '.join(known)} is not to be told")

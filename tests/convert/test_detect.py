@@ -79,7 +79,7 @@ def test_imagenet_networks_are_named_and_v15_is_said_to_be_assumed(tmp_path, nam
     weights = read_foreign(path)
     assert weights.spec == model_spec(name)
     assert {tensor.dtype for tensor in weights.tensors.values()} == {torch.float32, torch.int64}
-    assert any("v1.5" in note for note in weights.data["notes"])
+    assert any("v1.5" in note for note in weights.data["notes"]) == (name == "resnet50")
     assert weights.data["shape"] == [3, 224, 224]
     assert "classes" not in weights.data
 
@@ -87,10 +87,11 @@ def test_imagenet_networks_are_named_and_v15_is_said_to_be_assumed(tmp_path, nam
 def test_what_is_known_of_the_images():
     from residua.convert.akamaster import AKAMASTER
 
-    assert AKAMASTER.data(10, 3)["mean"] == [0.485, 0.456, 0.406]
-    assert AKAMASTER.data(10, 3)["classes"][3] == "cat"
-    assert "classes" not in AKAMASTER.data(100, 3)
-    assert "mean" not in AKAMASTER.data(10, 1)
+    spec = model_spec("cifar_resnet20")
+    assert AKAMASTER.data(spec, [])["mean"] == [0.485, 0.456, 0.406]
+    assert AKAMASTER.data(spec, [])["classes"][3] == "cat"
+    assert "classes" not in AKAMASTER.data(spec.change(num_classes=100), [])
+    assert "mean" not in AKAMASTER.data(spec.change(in_channels=1), [])
 
 
 FORMS = [
@@ -138,16 +139,19 @@ def changed(name, tensor):
 
 
 WRONG = [
-    (changed("linear.weight", None), "has no head.fc.weight"),
-    (changed("layer2.0.conv1.weight", None), "has no stages.1.0.branch.conv1.weight"),
-    (changed("layer1.0.bn2.bias", None), "stages.0.0.branch.norm2.bias is missing"),
+    (changed("linear.weight", None), "has no linear.weight"),
+    (changed("layer2.0.conv1.weight", None), "has no layer2.0.conv1.weight"),
+    (changed("layer1.0.bn2.bias", None), "layer1.0.bn2.bias is missing"),
     (changed("layer1.0.bn2.bias", torch.zeros(5)), r"is \[5\], should be \[16\]"),
     (changed("layer1.7.bn2.bias", torch.zeros(16)), "missing"),
     (changed("layer3.0.conv1.weight", torch.zeros(64, 1, 3, 3)), r"\[64, 1, 3, 3\], should be"),
-    (changed("conv1.weight", torch.tensor(1.0)), "is no ResNet"),
-    (changed("linear.weight", torch.tensor(1.0)), "is no ResNet"),
-    (changed("linear.weight", torch.zeros(0, 64)), "above 0"),
-    (changed("attention.weight", torch.zeros(3)), "looked for akamaster .*torchvision .*found conv1.weight"),
+    (changed("conv1.weight", torch.tensor(1.0)), "is no network of family resnet"),
+    (changed("linear.weight", torch.tensor(1.0)), "is no network of family resnet"),
+    (changed("linear.weight", torch.zeros(0, 64)), r"linear\.weight is \[0, 64\]"),
+    (
+        changed("attention.weight", torch.zeros(3)),
+        r"looked for akamaster \(resnet\); .*torchvision .*found conv1.weight",
+    ),
     (changed("linear.weight", torch.zeros(1).expand(10, 64 * 2**20)), "more tensor data than the file"),
     (changed("linear.weight", torch.zeros(10, 64).to_sparse()), "not a plain tensor"),
     (changed("linear.weight", torch.zeros(10, 64, dtype=torch.complex64)), "not a plain tensor"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,26 +29,10 @@ def fetch(
 
     """
     from residua.data.fetch import fetch as download
+    from residua.download import ProgressLine
 
-    path = download(name, root, mirror=mirror, binary=binary, progress=_Shown())
+    path = download(name, root, mirror=mirror, binary=binary, progress=ProgressLine())
     if json:
         print(json_module.dumps({"schema": 1, "path": str(path)}))
     else:
         print(f"{path}\nnext: residua train {path}")
-
-
-class _Shown:
-    """Progress on stderr: one line that is rewritten on a terminal, one line a tenth elsewhere."""
-
-    def __init__(self) -> None:
-        self._said = -1
-
-    def __call__(self, done: int, total: int | None) -> None:
-        step = int(100 * done / total) if total else done >> 20
-        terminal = sys.stderr.isatty()
-        if step == self._said or (not terminal and total and step // 10 == self._said // 10):
-            return
-        self._said = step
-        text = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB ({step} %)" if total else f"{done / 1e6:.1f} MB"
-        end = "\r" if terminal and done != total else "\n"
-        print(text, file=sys.stderr, end=end, flush=True)

@@ -66,6 +66,15 @@ VERBS = {
             "residua describe resnet18 --input 3,32,32 --set stem=cifar",
         ),
     ),
+    "convert": Verb(
+        "convert:convert",
+        "Bring a network's weights to another library, or another library's here; the outputs stay the same.",
+        (
+            "residua convert resnet20.th resnet20.safetensors --to residua",
+            "residua convert latest resnet.pth --to torchvision",
+            "residua convert torchvision:resnet50 resnet50.safetensors --to timm",
+        ),
+    ),
     "doctor": Verb(
         "doctor:doctor",
         "Check this machine: compiler, instruction set, threads, extras, GPU.",

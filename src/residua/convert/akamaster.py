@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from residua.convert.library import IMAGENET_MEAN, IMAGENET_STD, Library
+from residua.convert import resnets
+from residua.convert.layout import (
+    CIFAR10_CLASSES,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Assumption,
+    Images,
+    Layout,
+)
 
-AKAMASTER = Library(
-    name="akamaster",
-    looks="conv1, bn1, layer1..3, shortcut.0, linear",
+AKAMASTER = Layout(
+    library="akamaster",
+    family="resnet",
     keys={
-        r"conv1\.weight": r"stem.conv.weight",
-        r"bn1\.(\w+)": r"stem.norm.\1",
-        r"linear\.(weight|bias)": r"head.fc.\1",
+        **resnets.STEM,
+        **resnets.UNIT,
+        "stages.{s}.{u}.shortcut.conv.{p}": "layer{s+1}.{u}.shortcut.0.{p}",
+        "stages.{s}.{u}.shortcut.norm.{p}": "layer{s+1}.{u}.shortcut.1.{p}",
+        "head.fc.{p}": "linear.{p}",
     },
-    unit_keys={
-        r"conv([12])\.weight": r"branch.conv\1.weight",
-        r"bn([12])\.(\w+)": r"branch.norm\1.\2",
-        r"shortcut\.0\.weight": r"shortcut.conv.weight",
-        r"shortcut\.1\.(\w+)": r"shortcut.norm.\1",
+    infer=resnets.infer_resnet,
+    assumed={
+        "shortcut": Assumption(  # its resnet.py pads planes // 4 on each side
+            value="A-split",
+            note="without shortcut tensors taken as option A with zeros on both sides",
+            open=lambda tensors: not resnets.is_projected(tensors),
+        )
     },
-    stem="cifar",
-    assumed={"shortcut": "A-split"},  # without shortcut tensors; its resnet.py pads planes // 4 on each side
-    notes=(
-        "without shortcut tensors taken as option A with zeros on both sides",
-        "images normalised with the ImageNet mean and std, as its trainer does",
-    ),
-    shape=(3, 32, 32),
-    mean=IMAGENET_MEAN,
-    std=IMAGENET_STD,
-    classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    fixed={"stem": "cifar", "unit": "basic", "widths": (16, 32, 64)},
+    idle=resnets.idle_fields,
+    names=resnets.pattern_names,
+    images={None: Images(shape=(3, 32, 32), mean=IMAGENET_MEAN, std=IMAGENET_STD, classes=CIFAR10_CLASSES)},
+    notes=("images normalised with the ImageNet mean and std, as its trainer does",),
 )

@@ -3,104 +3,142 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from residua.convert.akamaster import AKAMASTER
-from residua.convert.library import Library
-from residua.convert.tensors import read_any
-from residua.convert.torchvision import TORCHVISION
+from residua.analysis.skeleton import skeleton
+from residua.convert.layout import Assumption, Layout, Tensors
+from residua.convert.layouts import LAYOUTS, libraries
+from residua.convert.naming import named
+from residua.convert.tensors import read_any, stated_data
 from residua.errors import ResiduaError, UsageError
-from residua.models.resnet import ResNetSpec
 from residua.models.weights import Weights
-from residua.registry import build, model_spec
+from residua.registry import spec_from_dict
+from residua.spec import ModelSpec
 
-LIBRARIES = (AKAMASTER, TORCHVISION)
+COUNTER = ".num_batches_tracked"  # of batch norms; old torch did not store it, and it changes no output
 
 
-def read_foreign(path: Path) -> Weights:
+def read_foreign(path: Path, **known: Any) -> Weights:
     """Read another library's checkpoint: residua's tensor names, the spec found, what is known of its images.
 
-    ``Weights.data`` gets ``"library"`` and ``"notes"`` (lines that say what was assumed, where tensors cannot
-    tell), and if they are known ``"shape"`` (C, H, W), ``"mean"``, ``"std"`` and ``"classes"``.
+    ``known`` are fields of the spec that the tensors cannot tell (``stride_on="1x1"``), instead of the library's own
+    habit. ``Weights.data`` gets ``"library"`` and ``"notes"`` (lines that say what was assumed), and if they are
+    known ``"shape"`` (C, H, W), ``"mean"``, ``"std"`` and ``"classes"``.
 
-    Raises ResiduaError, one line, for a file that cannot be read or whose network is not known.
+    Raises ResiduaError, one line, for a file that cannot be read or whose network is not known, UsageError for a
+    known field that these tensors tell by themselves.
     """
     tensors = read_any(path)
-    for library in LIBRARIES:
-        names = library.rename(tensors)
-        if names is not None:
-            return _convert(path, library, {new: tensors[old] for old, new in names.items()})
-    looked_for = "; ".join(f"{library.name} ({library.looks})" for library in LIBRARIES)
-    raise ResiduaError(f"{path} is of no network known here: looked for {looked_for}; found {_few(tensors)}")
-
-
-def _convert(path: Path, library: Library, tensors: dict[str, Tensor]) -> Weights:
     try:
-        spec = _infer(tensors, library)
-        with torch.device("meta"):
-            wanted = build(spec).state_dict()
-    except KeyError as error:
-        raise ResiduaError(f"{path} looks like {library.name}'s, but has no {error.args[0]}") from error
-    except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise ResiduaError(f"{path} looks like {library.name}'s, but is no ResNet: {error}") from error
-    for name in wanted:
-        if name.endswith("num_batches_tracked"):  # older torch did not store it; its value changes no output
-            tensors.setdefault(name, torch.zeros((), dtype=torch.int64))
-    wrong = [
-        f"{name} is {_shape(tensors.get(name))}, should be {_shape(wanted.get(name))}"
-        for name in [*wanted, *(name for name in tensors if name not in wanted)]
-        if _shape(tensors.get(name)) != _shape(wanted.get(name))
+        weights = recognise(tensors, **known)
+    except UsageError:
+        raise
+    except ResiduaError as error:
+        raise ResiduaError(f"{path} {error}") from error
+    return Weights(weights.tensors, weights.spec, weights.data | stated_data(path))
+
+
+def recognise(tensors: Tensors, **known: Any) -> Weights:
+    """Residua's network out of another library's tensors, as ``read_foreign`` reads it out of a file."""
+    for layout in LAYOUTS:
+        weights = read_as(layout, tensors, known)
+        if weights is not None:
+            return weights
+    looked_for = "; ".join(f"{library} ({', '.join(names)})" for library, names in libraries().items())
+    raise ResiduaError(f"is of no network known here: looked for {looked_for}; found {_few(tensors)}")
+
+
+def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = None) -> Weights | None:
+    """The network that tensors are in ``layout``, or None if they are not in it.
+
+    Raises ResiduaError for tensors that have the names of ``layout`` and do not fit together.
+    """
+    known, tensors = known or {}, _today(layout, tensors)
+    names = layout.provisional(tensors)
+    if names is None:
+        return None
+    ours = {own: tensors[theirs] for theirs, own in names.items()}
+    with _explained(layout):
+        if not layout.mine(ours):
+            return None
+        fields = layout.infer(ours)
+        left_open = {name: one for name, one in layout.assumed.items() if one.open(ours)}
+        assumed = {name: one.value for name, one in left_open.items()}
+        spec = spec_from_dict({"family": layout.family, **fields, **assumed})
+    _check_known(layout, known, left_open)
+    spec = named(spec.change(**known) if known else spec, layout)
+    own = _fit(layout, spec, tensors)
+    data = layout.data(spec, [one.note for name, one in left_open.items() if name not in known])
+    if not any(name.endswith(COUNTER) for name in tensors):
+        data["counters"] = False  # so that what is converted back has none either
+    return Weights(own, spec, data)
+
+
+def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]:
+    """Every tensor of the network of ``spec``, out of the library's. Raises ResiduaError if one does not fit."""
+    with _explained(layout):
+        wanted = skeleton(spec).state_dict()
+        names = layout.foreign(wanted)
+    own, wrong = {}, []
+    for name, want in wanted.items():
+        tensor = tensors.get(names[name])
+        if tensor is None and name.endswith(COUNTER):
+            tensor = torch.zeros((), dtype=want.dtype)
+        if tensor is not None and name in layout.pointwise and tensor.shape[2:] == (1, 1):
+            tensor = tensor[:, :, 0, 0]
+        if tensor is not None and tensor.shape == want.shape:
+            own[name] = tensor.to(want.dtype)
+        else:
+            wrong.append(f"{names[name]} is {_shape(tensor)}, should be {_shape(want)}")
+    theirs = set(names.values())
+    wrong += [
+        f"{name} is {_shape(tensors[name])}, should be missing" for name in tensors if name not in theirs
     ]
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise ResiduaError(
-            f"{path} looks like {library.name}'s, but its tensors do not fit: {wrong[0]}{more}"
-        )
-    own = {name: tensors[name].to(wanted[name].dtype) for name in wanted}
-    return Weights(own, spec, library.data(spec.num_classes, spec.in_channels))
+        raise ResiduaError(f"looks like {layout.library}'s, but its tensors do not fit: {wrong[0]}{more}")
+    return own
 
 
-def _infer(tensors: Mapping[str, Tensor], library: Library) -> ResNetSpec:
-    """The spec out of residua's tensor names; a KeyError names the tensor that it needs and misses."""
-    found = [re.match(r"stages\.(\d+)\.(\d+)\.", name) for name in tensors]
-    units = sorted({(int(match[1]), int(match[2])) for match in found if match})
-    stages = sorted({stage for stage, _ in units})
-    first = [tensors[f"stages.{stage}.0.branch.conv1.weight"] for stage in range(len(stages))]
-    widths = tuple(len(weight) for weight in first)
-    bottleneck = "stages.0.0.branch.conv3.weight" in tensors
-    projected = [f"stages.{stage}.{unit}.shortcut.conv.weight" in tensors for stage, unit in units]
-    fields = {
-        "unit": "bottleneck" if bottleneck else "basic",
-        "depths": tuple(sum(stage == one for one, _ in units) for stage in stages),
-        "widths": widths,
-        "stem": library.stem,
-        "num_classes": len(tensors["head.fc.weight"]),
-        "in_channels": tensors["stem.conv.weight"].shape[1],
+def _today(layout: Layout, tensors: Tensors) -> Tensors:
+    """Tensors under the names that the library uses today, without what is no part of the network."""
+    for older, today in layout.older.items():
+        tensors = {re.sub(older, today, name): tensor for name, tensor in tensors.items()}
+    left_out = [re.compile(pattern) for pattern in layout.left_out]
+    return {
+        name: one for name, one in tensors.items() if not any(pattern.match(name) for pattern in left_out)
     }
-    if bottleneck:
-        fields["expansion"] = len(tensors["stages.0.0.branch.conv3.weight"]) // widths[0]
-    fields |= library.assumed
-    if any(projected):
-        fields["shortcut"] = "C" if all(projected) else "B"
-    return _named(ResNetSpec(**fields))
 
 
-def _named(spec: ResNetSpec) -> ResNetSpec:
-    """The spec under the name of the network that it is, whatever its classes, channels and shortcut."""
-    for prefix in ("resnet", "cifar_resnet"):
+def _check_known(layout: Layout, known: Mapping[str, Any], left_open: Mapping[str, Assumption]) -> None:
+    for name in known:
+        if name not in left_open:
+            raise UsageError(
+                f"{name} cannot be told: the tensors of this {layout.library} {layout.family} leave open "
+                f"{', '.join(left_open) or 'nothing'}"
+            )
+
+
+@contextmanager
+def _explained(layout: Layout) -> Iterator[None]:
+    """What goes wrong with tensors that have the names of ``layout`` is one line, in the library's names."""
+    looks = f"looks like {layout.library}'s, but"
+    try:
+        yield
+    except KeyError as error:
         try:
-            known = model_spec(f"{prefix}{spec.depth}")
-        except UsageError:
-            continue
-        same = {key: getattr(spec, key) for key in ("num_classes", "in_channels", "shortcut")}
-        if known.change(**same, name=spec.name) == spec:
-            return spec.change(name=known.name)
-    return spec
+            missing = layout.foreign([error.args[0]])[error.args[0]]
+        except KeyError:
+            missing = error.args[0]
+        raise ResiduaError(f"{looks} has no {missing}") from error
+    except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise ResiduaError(f"{looks} is no network of family {layout.family}: {error}") from error
 
 
 def _shape(tensor: Tensor | None) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from residua.errors import ResiduaError
-from residua.models.weights import read_tensors
+from residua.models.weights import read_about, read_tensors
 
 _WRAPPERS = ("state_dict", "model", "net")  # keys under which trainers keep the network beside other things
 _PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
@@ -61,6 +61,12 @@ def read_any(path: Path) -> dict[str, Tensor]:
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > path.stat().st_size:
         raise ResiduaError(f"{path} claims more tensor data than the file has bytes")  # views of one number
     return {_bare(name): _plain(tensor) for name, tensor in tensors.items()}
+
+
+def stated_data(path: Path) -> dict[str, Any]:
+    """What residua wrote of the images into a file that it converted; empty for anybody else's."""
+    data = read_about(path).get("data", {}) if is_safetensors(path) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def _read_torch(path: Path) -> Any:

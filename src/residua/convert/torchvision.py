@@ -1,30 +1,27 @@
-"""torchvision's resnet18 to resnet152 (timm's of the same names have the same tensors)."""
+"""torchvision (and timm, whose ResNets of the same names have the same tensors)."""
 
 from __future__ import annotations
 
-from residua.convert.library import IMAGENET_MEAN, IMAGENET_STD, Library
+from residua.convert import resnets
+from residua.convert.layout import IMAGENET_MEAN, IMAGENET_STD, Images, Layout
 
-TORCHVISION = Library(
-    name="torchvision",
-    looks="conv1, bn1, layer1..4, downsample.0, fc",
+IMAGENET = Images(shape=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+RESNET = Layout(
+    library="torchvision",
+    family="resnet",
     keys={
-        r"conv1\.weight": r"stem.conv.weight",
-        r"bn1\.(\w+)": r"stem.norm.\1",
-        r"fc\.(weight|bias)": r"head.fc.\1",
+        **resnets.STEM,
+        **resnets.UNIT,
+        "stages.{s}.{u}.shortcut.conv.{p}": "layer{s+1}.{u}.downsample.0.{p}",
+        "stages.{s}.{u}.shortcut.norm.{p}": "layer{s+1}.{u}.downsample.1.{p}",
+        "head.fc.{p}": "fc.{p}",
     },
-    unit_keys={
-        r"conv([123])\.weight": r"branch.conv\1.weight",
-        r"bn([123])\.(\w+)": r"branch.norm\1.\2",
-        r"downsample\.0\.weight": r"shortcut.conv.weight",
-        r"downsample\.1\.(\w+)": r"shortcut.norm.\1",
-    },
-    stem="imagenet",
-    assumed={"stride_on": "3x3"},
-    notes=(
-        "bottlenecks taken as v1.5 (stride on the 3x3): keys and shapes cannot tell v1 from v1.5",
-        "images normalised with the ImageNet mean and std, as its trainer does",
-    ),
-    shape=(3, 224, 224),
-    mean=IMAGENET_MEAN,
-    std=IMAGENET_STD,
+    infer=resnets.infer_resnet,
+    mine=lambda tensors: tensors["stem.conv.weight"].shape[-1] == 7,
+    assumed={"stride_on": resnets.STRIDE_ON},
+    fixed={"stem": "imagenet", "widths": (64, 128, 256, 512), "expansion": 4, "shortcut": "B"},
+    idle=resnets.idle_fields,
+    images={None: IMAGENET},
+    notes=("images normalised with the ImageNet mean and std, as its trainer does",),
 )
