@@ -23,9 +23,9 @@ from residua.train import Request, make_plan
 NOTES = (
     "Both candidates are residua's own eager step with the same plan; which units a step skips is drawn anew in each. "
     "A ratio r saves 1 - 1/r of the time. {skipped:.1%} of the branches are skipped on average; stem, shortcuts, sums "
-    "and classifier never are. Measured here: {saved:.1%} of the time saved (median; {low:.1%} to {high:.1%} in 10-90 %"
-    " of the rounds). Published: about 25 % (Huang et al. 2016, sec. 4). The share of peak counts the work of the whole "
-    "network in both rows, also what was skipped."
+    "and classifier never are. Measured here: {saved:.1%} of the time saved (median; {low:.1%} to {high:.1%} in "
+    "10-90 % of the rounds). Published: about 25 % (Huang et al. 2016, sec. 4). The share of peak counts the work of "
+    "the whole network in both rows, also what was skipped."
 )
 
 
