@@ -19,6 +19,8 @@ BUILT_IN = (
     "residua.models.wide_resnet",
     "residua.models.resnet3d",
     "residua.models.sngan",
+    "residua.models.transformer",
+    "residua.models.vit",
     "residua.models.densenet",
     "residua.models.resnest",
     "residua.models.vgg",

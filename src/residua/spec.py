@@ -93,6 +93,7 @@ class DataSpec(Spec):
     schema: int = SCHEMA
     source: str = "digits"
     image_size: int | None = None  # pixels, square; None: decided from the files and stated in data.json
+    context: int = 128  # bytes in a window of text
     val_fraction: float = 0.1  # of the training images; 0 trains on all of them
     test_fraction: float = 0.2  # of a folder that has no test part of its own
     split_seed: int = 0  # splits do not follow the training seed: all seeds see the same images
@@ -102,8 +103,7 @@ class DataSpec(Spec):
         for name in ("val_fraction", "test_fraction"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"DataSpec.{name} must be in [0, 1), not {getattr(self, name)}")
-        if self.image_size is not None:
-            positive(self, "image_size")
+        positive(self, "context", *([] if self.image_size is None else ["image_size"]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from residua.data.base import Data
 from residua.data.cifar import find_cifar, load_cifar
 from residua.data.clips import load_clips
 from residua.data.digits import load_digits
 from residua.data.folder import load_folder
+from residua.data.text import load_text
 from residua.errors import UsageError, nearest
 from residua.spec import DataSpec
 
-# what is made of the shipped digits: the name alone is a source
-SHIPPED = {"digits": load_digits, "moving-digits": load_clips}
+# what is made of the shipped digits, or of what every Python has: the name alone is a source
+SHIPPED: dict[str, Callable[[DataSpec, str], Any]] = {
+    "digits": load_digits,
+    "moving-digits": load_clips,
+    "text": load_text,
+}
 KINDS = (*SHIPPED, "cifar10", "cifar100", "folder")
 
 

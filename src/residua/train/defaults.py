@@ -8,7 +8,7 @@ from residua.spec import ModelSpec
 
 _LARGE = 96  # pixels from which on an ImageNet stem suits
 # kinds of data whose model does not follow from the size of the images
-_MODELS = {"digits": "cifar_resnet8"}
+_MODELS = {"digits": "cifar_resnet8", "text": "transformer_small"}
 
 
 def default_source(model: str | ModelSpec | None) -> str:

@@ -15,6 +15,7 @@ from residua.train.task import Task
 TASKS = {
     "classification": "residua.train.classification:Classification",
     "gan": "residua.train.gan:Adversarial",
+    "language": "residua.train.language:Language",
 }
 
 
