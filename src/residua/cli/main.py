@@ -7,8 +7,11 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from cyclopts import App, Parameter, convert
@@ -18,6 +21,7 @@ from residua import __version__
 from residua.cli.verbs import FETCH, TOUR, VERBS
 from residua.errors import ResiduaError, UsageError
 
+_INTERRUPTED = ("interrupted", 128 + signal.SIGINT)
 _NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")  # as torch says it
 
 
@@ -31,6 +35,7 @@ def make_app() -> App:
         help_format="markdown",
         version=__version__,
         default_parameter=Parameter(negative="", converter=_value),
+        suppress_keyboard_interrupt=False,  # main says it
     )
     data = App(name="data", help="Fetch data sets.", help_epilogue="")
     app.command(data)
@@ -60,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     _prepare_streams()
     try:
-        result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        with _interruptible(tokens):
+            result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         code = result if isinstance(result, int) and not isinstance(result, bool) else 0
     except CycloptsError as error:
@@ -68,13 +74,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ResiduaError as error:
         code = _fail(str(error), error.exit_code, tokens)
     except KeyboardInterrupt:
-        code = _fail("interrupted", 128 + signal.SIGINT, tokens)
+        code = _fail(*_INTERRUPTED, tokens)
     except BrokenPipeError:  # the reader (head, less) has seen enough
         _discard(sys.stdout)
         code = 0
     except Exception as error:  # a fault of the machine, or of residua itself: one line all the same
         code = _fail(_unexpected(error), ResiduaError.exit_code, tokens)
     sys.exit(code)
+
+
+@contextmanager
+def _interruptible(tokens: Sequence[str]) -> Iterator[None]:
+    """Let Ctrl-C end the command also while torch is imported, where an exception may be swallowed, or crash."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield  # somebody else decides: a shell that started this in the background, a program around it
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                os._exit(_fail(*_INTERRUPTED, tokens))
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _prepare_streams() -> None:
