@@ -21,6 +21,21 @@ _HE2015_CIFAR = Recipe(  # He et al. 2015, sec. 4.2
     flip=True,
 )
 
+# Miyato et al. 2018, sec. 4 and appendix: Adam(0, 0.9), five steps of the discriminator on 64 images each for one of
+# the generator, 100k of these, a rate that falls to zero. Adam is AdamW without decay.
+_MIYATO2018_CIFAR = Recipe(
+    name="miyato2018-cifar",
+    iterations=100_000,
+    batch_size=5 * 64,
+    optimizer="adamw",
+    lr=2e-4,
+    momentum=0.0,
+    beta2=0.9,
+    weight_decay=0.0,
+    schedule="linear",
+    pad=0,
+)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -61,7 +76,7 @@ RECIPES: dict[str, Recipe] = {
         # beta2, clipping and the cosine after a warm-up are those of Brown et al. 2020, appendix B
         Recipe(
             name="language",
-            epochs=4,
+            epochs=3,
             batch_size=32,
             optimizer="adamw",
             lr=2e-3,
@@ -71,25 +86,31 @@ RECIPES: dict[str, Recipe] = {
             schedule="cosine",
             warmup=0.05,
         ),
-        # Adam(0, 0.9) with a rate that falls to zero, five steps of the discriminator on 64 images each for one of the
-        # generator (Miyato et al. 2018, sec. 4, whose rate is 2e-4: the small pair bears a higher one)
-        Recipe(
-            name="gan",
-            epochs=200,
-            batch_size=5 * 64,
-            optimizer="adamw",
-            lr=1e-3,
-            momentum=0.0,
-            beta2=0.9,
-            weight_decay=0.0,
-            schedule="linear",
-            pad=0,
-        ),
+        _MIYATO2018_CIFAR,
+        # the small pair on the digits: two steps of the discriminator for one of the generator, at a higher rate
+        _MIYATO2018_CIFAR.change(name="gan", epochs=60, iterations=None, batch_size=2 * 64, lr=1e-3),
         _HE2015_CIFAR,
         # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)":
         # the paper's rule looks at the error; its 400 iterations are what stands here
         _HE2015_CIFAR.change(
             name="he2015-cifar-110", warmup=400 / 64_000, warmup_factor=0.1, warmup_shape="constant"
+        ),
+        # Zagoruyko & Komodakis 2016, "Implementation details"; they pad with reflections, here with zeros
+        Recipe(
+            name="zagoruyko2016-cifar",
+            epochs=200,
+            batch_size=128,
+            lr=0.1,
+            nesterov=True,
+            weight_decay=5e-4,
+            schedule="step",
+            milestones=(0.3, 0.6, 0.8),  # epochs 60, 120 and 160
+            gamma=0.2,
+            pad=4,
+            flip=True,
+        ),
+        _HE2015_CIFAR.change(  # Huang et al. 2016, sec. 4: divided at epochs 250 and 375
+            name="huang2016-cifar", iterations=None, epochs=500, nesterov=True
         ),
         # He et al. 2015, sec. 3.4, divide by 10 "when the error plateaus", up to 600k iterations; fixed epochs 30 and
         # 60 of 90 are fb.resnet.torch's reading, the deviation that everybody has followed since. Crops are of
