@@ -112,6 +112,9 @@ RECIPES: dict[str, Recipe] = {
         _HE2015_CIFAR.change(  # Huang et al. 2016, sec. 4: divided at epochs 250 and 375
             name="huang2016-cifar", iterations=None, epochs=500, nesterov=True
         ),
+        _HE2015_CIFAR.change(  # Huang et al. 2017 (DenseNet), sec. 4.2
+            name="huang2017-cifar", iterations=None, epochs=300, batch_size=64, nesterov=True
+        ),
         # He et al. 2015, sec. 3.4, divide by 10 "when the error plateaus", up to 600k iterations; fixed epochs 30 and
         # 60 of 90 are fb.resnet.torch's reading, the deviation that everybody has followed since. Crops are of
         # random size and aspect (Szegedy et al. 2015) instead of the paper's scale augmentation.
