@@ -25,6 +25,8 @@ BUILT_IN = (
     "residua.models.resnest",
     "residua.models.vgg",
     "residua.models.googlenet",
+    "residua.models.detector",
+    "residua.models.segmenter",
 )
 
 

@@ -11,6 +11,7 @@ from residua.data.cifar import find_cifar, load_cifar
 from residua.data.clips import load_clips
 from residua.data.digits import load_digits
 from residua.data.folder import load_folder
+from residua.data.scenes import load_scenes
 from residua.data.text import load_text
 from residua.errors import UsageError, nearest
 from residua.spec import DataSpec
@@ -19,6 +20,7 @@ from residua.spec import DataSpec
 SHIPPED: dict[str, Callable[[DataSpec, str], Any]] = {
     "digits": load_digits,
     "moving-digits": load_clips,
+    "scenes": load_scenes,
     "text": load_text,
 }
 KINDS = (*SHIPPED, "cifar10", "cifar100", "folder")

@@ -89,6 +89,18 @@ RECIPES: dict[str, Recipe] = {
         _MIYATO2018_CIFAR,
         # the small pair on the digits: two steps of the discriminator for one of the generator, at a higher rate
         _MIYATO2018_CIFAR.change(name="gan", epochs=60, iterations=None, batch_size=2 * 64, lr=1e-3),
+        # scenes of digits, for the small detector and the small segmenter
+        Recipe(
+            name="scenes",
+            epochs=10,
+            batch_size=32,
+            optimizer="adamw",
+            lr=3e-3,
+            weight_decay=1e-2,
+            schedule="cosine",
+            warmup=0.05,
+            clip_norm=10.0,
+        ),
         _HE2015_CIFAR,
         # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)":
         # the paper's rule looks at the error; its 400 iterations are what stands here

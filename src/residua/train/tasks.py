@@ -14,8 +14,10 @@ from residua.train.task import Task
 # name of ``Family.task``: a class that is made of (network, recipe, plan, data)
 TASKS = {
     "classification": "residua.train.classification:Classification",
+    "detection": "residua.train.detection:Detection",
     "gan": "residua.train.gan:Adversarial",
     "language": "residua.train.language:Language",
+    "segmentation": "residua.train.segmentation:Segmentation",
 }
 
 
