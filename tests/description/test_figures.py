@@ -57,6 +57,9 @@ def test_orders_of_activation_are_not_mixed():
     assert _errors("cifar_resnet110", "He et al. 2016, Table 3") == [{"err": 6.61}]
     assert _errors("cifar_preact_resnet110", "He et al. 2016, Table 3") == [{"err": 6.37}]
     assert _errors("cifar_preact_resnet164", "He et al. 2016, Table 2") == [{"err": 5.46}]
+    assert _errors("cifar_resnet110_bn_after_addition", "He et al. 2016, Table 2") == [{"err": 8.17}]
+    assert _errors("cifar_resnet110_relu_before_addition", "He et al. 2016, Table 2") == [{"err": 7.84}]
+    assert _errors("cifar_resnet164_relu_only_preact", "He et al. 2016, Table 2") == [{"err": 5.91}]
     assert _errors("cifar_resnet1001", "He et al. 2016, Table 3") == [{"err": 7.61}, {"err": 27.82}]
     assert not any("2015" in f.source for f in _found("cifar_preact_resnet110").values())
     assert [r["top1_err"] for r in _errors("preact_resnet152", "He et al. 2016, Table 5")] == [21.1]
@@ -106,3 +109,8 @@ def test_what_is_not_verified_is_shown_as_unconfirmed(monkeypatch):
     assert [f.status for f in described.published] == ["unconfirmed"]
     assert "error 8.75 [unconfirmed]" in " ".join(str(described).split())
     assert "unconfirmed" not in str(describe("cifar_resnet8"))
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet110_exclusive_gating", "resnext50_32x4d", "wide_resnet50_2"])
+def test_a_network_that_differs_in_structure_does_not_get_resnets_figures(name):
+    assert _figures(name) == []

@@ -102,6 +102,15 @@ def test_where_the_paper_prints_no_figure_none_is_shown(name):
             ["stochastic depth (Huang et al. 2016), linear up to a drop rate of 0.2"],
         ),
         ("cifar_preact_resnet20", {}, ["full pre-activation units (He et al. 2016"]),
+        ("cifar_resnet110_relu_only_preact", {}, ["a ReLU before each convolution"]),
+        ("cifar_resnet110_bn_after_addition", {"dropout": 0.3}, ["after the sum", "dropout of 0.3"]),
+        ("cifar_resnet110_dropout_shortcut", {}, ["option A with a dropout of half of the values"]),
+        ("cifar_resnet110_constant_scaling", {}, ["scaled by constants"]),
+        (
+            "resnext50_32x4d",
+            {"stride_on": "1x1"},
+            ["bottleneck units of 32 x 4 channels", "the 3x3 of a bottleneck is 32 parallel paths"],
+        ),
         ("cifar_resnet164", {"stride_on": "1x1"}, ["bottlenecks on CIFAR are from He et al. 2016"]),
         (
             "resnet50",

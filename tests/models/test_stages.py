@@ -137,3 +137,25 @@ def test_a_dropout_shortcut_drops_half_of_the_identity_while_training_only():
 def test_stochastic_depth_by_name_is_huangs():
     spec = model_spec("cifar_resnet110_stochastic_depth")
     assert (spec.drop_path, spec.drop_path_rule, spec.drop_path_mode) == (0.5, "linear", "batch")
+
+
+@pytest.mark.parametrize("variant", ["stochastic_depth", "exclusive_gating", "dropout_shortcut"])
+def test_at_test_time_a_branch_is_scaled_by_its_survival_probability(variant):
+    """Huang et al. 2016, eq. 5: the unit with p * branch, whatever joins them."""
+    spec = model_spec(f"cifar_resnet8_{variant}", drop_path=0.5, drop_path_mode="batch")
+    units = residual_units(build(spec).eval())
+    assert [unit.drop_path.rate for unit in units.values()] == pytest.approx([0.5 / 3, 1 / 3, 0.5])
+    unit = units["stages.2.0"]
+    x = torch.randn(2, 32, 8, 8).relu()
+    expected = torch.relu(unit.merge(x, unit.shortcut(x), unit.branch(x) / 2))
+    assert torch.allclose(unit(x), expected, atol=1e-6)
+
+
+def test_a_batch_that_skips_a_gated_unit_still_gates_its_shortcut():
+    model = build(model_spec("cifar_resnet8_exclusive_gating", drop_path=0.999, drop_path_mode="batch"))
+    unit = residual_units(model)["stages.2.0"]
+    torch.manual_seed(0)
+    x = torch.randn(2, 32, 8, 8).relu()
+    unit(x).sum().backward()
+    assert all(p.grad is None for p in unit.branch.parameters())
+    assert all(p.grad is not None for p in unit.merge.parameters())

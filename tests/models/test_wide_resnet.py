@@ -4,6 +4,7 @@ from torch import nn
 
 from residua.analysis.skeleton import skeleton
 from residua.errors import UsageError
+from residua.models.weights import Weights, adapt
 from residua.nn import Chain, Projection, residual_units
 from residua.registry import build, family, model_spec
 
@@ -75,6 +76,14 @@ def test_dropout_changes_training_and_not_evaluation():
     x = torch.randn(2, 3, 8, 8)
     assert torch.equal(dropped.eval()(x), clean.eval()(x))
     assert not torch.equal(dropped.train()(x), dropped.train()(x))
+
+
+def test_weights_go_from_a_network_without_dropout_to_one_with_it():
+    clean = build(model_spec("wrn_10_1"))
+    weights = Weights(clean.state_dict(), clean.spec)
+    dropped = build(model_spec("wrn_10_1", dropout=0.3))
+    assert adapt(dropped, weights).fresh == ()
+    assert torch.equal(dropped.head.fc.weight, clean.head.fc.weight)
 
 
 def test_units_are_pre_activated_and_a_projection_shares_the_pre_activation():

@@ -88,9 +88,9 @@ def deviations(spec: ResNetSpec, paper: ResNetSpec | None) -> list[str]:
     if paper is None and spec.merge in _MERGES:
         return _unit_deviations(spec)
     if paper is None:
-        shape = (
-            f"{'-'.join(map(str, spec.depths))} {spec.unit} units, widths {'-'.join(map(str, spec.widths))}"
-        )
+        paths = f" of {spec.cardinality} x {spec.path_width} channels" if spec.path_width else ""
+        depths, widths = ("-".join(map(str, sizes)) for sizes in (spec.depths, spec.widths))
+        shape = f"{depths} {spec.unit} units{paths}, widths {widths}"
         return [
             f"no network of He et al. 2015 has these stages ({shape}, {spec.stem} stem)",
             *_unit_deviations(spec),
@@ -186,6 +186,10 @@ def _unit_deviations(spec: ResNetSpec) -> list[str]:
             spec.order == "full_preact",
             "full pre-activation units (He et al. 2016, Figure 4e): norm and ReLU stand before each convolution, "
             "none after the sum, and a last norm and ReLU after the last unit",
+        ),
+        (
+            spec.cardinality > 1,
+            f"the 3x3 of a bottleneck is {spec.cardinality} parallel paths, a grouped convolution (Xie et al. 2016)",
         ),
         (spec.unit not in ("basic", "bottleneck"), f"units of kind {spec.unit!r} are not of the paper"),
         (bottleneck and spec.expansion != 4, f"bottlenecks expand {spec.expansion}-fold; the paper's 4-fold"),
