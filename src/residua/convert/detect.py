@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,18 +58,19 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
 
     Raises ResiduaError for tensors that have the names of ``layout`` and do not fit together.
     """
-    known, tensors = known or {}, _today(layout, tensors)
-    names = layout.provisional(tensors)
-    if names is None:
+    known, prepared = known or {}, layout.prepare(tensors)
+    names = None if prepared is None else layout.provisional(prepared)
+    if prepared is None or names is None:
         return None
+    tensors = prepared
     ours = {own: tensors[theirs] for theirs, own in names.items()}
     with _explained(layout):
         if not layout.mine(ours):
             return None
         fields = layout.infer(ours)
         left_open = {name: one for name, one in layout.assumed.items() if one.open(ours)}
-        assumed = {name: one.value for name, one in left_open.items()}
-        spec = spec_from_dict({"family": layout.family, **fields, **assumed})
+        assumed = {name: one.value for name, one in left_open.items() if one.value is not None}
+        spec = spec_from_dict({"family": layout.families[0], **fields, **assumed})
     _check_known(layout, known, left_open)
     spec = named(spec.change(**known) if known else spec, layout)
     own = _fit(layout, spec, tensors)
@@ -106,21 +106,11 @@ def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]
     return own
 
 
-def _today(layout: Layout, tensors: Tensors) -> Tensors:
-    """Tensors under the names that the library uses today, without what is no part of the network."""
-    for older, today in layout.older.items():
-        tensors = {re.sub(older, today, name): tensor for name, tensor in tensors.items()}
-    left_out = [re.compile(pattern) for pattern in layout.left_out]
-    return {
-        name: one for name, one in tensors.items() if not any(pattern.match(name) for pattern in left_out)
-    }
-
-
 def _check_known(layout: Layout, known: Mapping[str, Any], left_open: Mapping[str, Assumption]) -> None:
     for name in known:
         if name not in left_open:
             raise UsageError(
-                f"{name} cannot be told: the tensors of this {layout.library} {layout.family} leave open "
+                f"{name} cannot be told: the tensors of this {layout.library} network leave open "
                 f"{', '.join(left_open) or 'nothing'}"
             )
 
@@ -138,7 +128,7 @@ def _explained(layout: Layout) -> Iterator[None]:
             missing = error.args[0]
         raise ResiduaError(f"{looks} has no {missing}") from error
     except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise ResiduaError(f"{looks} is no network of family {layout.family}: {error}") from error
+        raise ResiduaError(f"{looks} is no {' or '.join(layout.families)}: {error}") from error
 
 
 def _shape(tensor: Tensor | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from residua.convert.detect import read_foreign
-from residua.convert.layouts import libraries
+from residua.convert.layouts import written
 from residua.download import ProgressLine, Remote, download
 from residua.errors import UsageError, nearest
 from residua.models.weights import Weights
@@ -70,7 +70,7 @@ TABLE: dict[str, dict[str, tuple[Published, ...]]] = {
 
 def is_published(source: str | Path) -> bool:
     """Whether a source is ``LIBRARY:NAME``, and no file of such a name."""
-    known = "|".join(libraries())
+    known = "|".join(written())
     return bool(re.match(rf"({known}):", str(source))) and not Path(source).exists()
 
 

@@ -10,13 +10,13 @@ CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 KUANGLIU = Layout(
     library="kuangliu",
-    family="resnet",
+    families=("resnet",),
     keys=AKAMASTER.keys,
     infer=resnets.infer_resnet,
     mine=lambda tensors: "stages.3.0.branch.conv1.weight" in tensors,
     assumed={"stride_on": resnets.STRIDE_ON},
     fixed={"stem": "cifar", "widths": (64, 128, 256, 512), "expansion": 4, "shortcut": "B"},
     idle=resnets.idle_fields,
-    images={None: Images(shape=(3, 32, 32), mean=CIFAR10_MEAN, std=CIFAR10_STD, classes=CIFAR10_CLASSES)},
+    images=Images(shape=(3, 32, 32), mean=CIFAR10_MEAN, std=CIFAR10_STD, classes=CIFAR10_CLASSES),
     notes=("images normalised with the CIFAR-10 mean and std of its trainer",),
 )

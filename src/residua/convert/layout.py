@@ -30,16 +30,16 @@ class Images:
 
 @dataclass(frozen=True, kw_only=True)
 class Assumption:
-    """A field of the spec that tensors cannot tell: the library's own value, and what is said of it."""
+    """A field of the spec that tensors cannot tell: the library's habit, and what is said of it."""
 
-    value: Any
+    value: Any = None  # None: what ``infer`` gives
     note: str
     open: Callable[[Tensors], bool] = lambda tensors: True  # whether these tensors leave it open
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One family of one library.
+    """How one library names the tensors of one kind of network.
 
     ``keys`` pairs templates of residua's names and of the library's: ``{p}`` stands for the name of a parameter,
     any other letter for a number, ``{s+1}`` for a number that the library counts from one. Several names of ours may
@@ -50,10 +50,13 @@ class Layout:
     """
 
     library: str
-    family: str
+    families: tuple[str, ...]
     keys: Mapping[str, str]
     infer: Callable[[Tensors], dict[str, Any]]
+    images: Images
+    other_images: Mapping[int, Images] = field(default_factory=dict)  # by number of classes
     mine: Callable[[Tensors], bool] = lambda tensors: True
+    prepare: Callable[[Tensors], Tensors | None] = lambda tensors: tensors  # names of today; None: not of it
     assumed: Mapping[str, Assumption] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(
         default_factory=dict
@@ -62,11 +65,9 @@ class Layout:
         frozenset()
     )  # fields that change nothing in this spec
     names: Callable[[Any], tuple[str, ...]] = lambda spec: ()  # registered only as a pattern
-    images: Mapping[int | None, Images]  # by number of classes; None: any other number
     notes: tuple[str, ...] = ()
-    left_out: Mapping[str, str] = field(default_factory=dict)  # pattern of their names: why they are not read
-    older: Mapping[str, str] = field(default_factory=dict)  # pattern of names in old files: the name today
     pointwise: frozenset[str] = frozenset()  # our matrices that are 1x1 convolutions there
+    read_only: bool = False
 
     def provisional(self, names: Iterable[str]) -> dict[str, str] | None:
         """Their names and ours, good enough to ``infer`` from; None if one of the names is not of this layout."""
@@ -85,13 +86,27 @@ class Layout:
 
     def data(self, spec: ModelSpec, notes: Iterable[str]) -> dict[str, Any]:
         """What is known of the images of a network of this layout."""
-        images = self.images.get(spec.num_classes, self.images[None])
+        images = self.other_images.get(spec.num_classes, self.images)
         known: dict[str, Any] = {"library": self.library, "notes": [*notes, *self.notes]}
         if spec.in_channels == images.shape[0]:
             known |= {"shape": list(images.shape), "mean": list(images.mean), "std": list(images.std)}
         if images.classes and spec.num_classes == len(images.classes):
             known["classes"] = list(images.classes)
         return known
+
+
+def rewrite(changes: Mapping[str, str | None]) -> Callable[[Tensors], Tensors]:
+    """Tensors under other names: the pattern's replacement, or none for what is no part of the network."""
+
+    def prepare(tensors: Tensors) -> Tensors:
+        for pattern, replacement in changes.items():
+            kept = {
+                n: one for n, one in tensors.items() if replacement is not None or not re.search(pattern, n)
+            }
+            tensors = {re.sub(pattern, replacement or "", name): one for name, one in kept.items()}
+        return tensors
+
+    return prepare
 
 
 _Table = tuple[tuple[re.Pattern[str], dict[str, int], str], ...]

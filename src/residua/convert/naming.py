@@ -12,7 +12,7 @@ from residua.spec import ModelSpec
 
 # fields that leave no trace in weights; what a network is called does not depend on them
 TRAINING_ONLY = frozenset(
-    {"schema", "name", "zero_init", "dropout", "drop_path", "drop_path_rule", "drop_path_mode"}
+    {"schema", "family", "name", "zero_init", "dropout", "drop_path", "drop_path_rule", "drop_path_mode"}
 )
 _SIZES = frozenset({"num_classes", "in_channels"})
 
@@ -27,9 +27,9 @@ def differences(one: ModelSpec, other: ModelSpec, layout: Layout, ignored: froze
 def named(spec: ModelSpec, layout: Layout) -> ModelSpec:
     """The spec under the name of the registered network that it is, whatever its classes and channels.
 
-    A network that differs from a registered one only in its shortcut option has that one's name too.
+    A network that differs from a registered one only in its shortcut option, or in its stem, has that one's name too.
     """
-    for free in (frozenset[str](), frozenset({"shortcut"})):
+    for free in (frozenset[str](), frozenset({"shortcut"}), frozenset({"shortcut", "stem"})):
         for known in _candidates(spec, layout):
             if not differences(spec, known, layout, TRAINING_ONLY | _SIZES | free):
                 return spec.change(name=known.name)
@@ -37,7 +37,7 @@ def named(spec: ModelSpec, layout: Layout) -> ModelSpec:
 
 
 def _candidates(spec: ModelSpec, layout: Layout) -> Iterator[Any]:
-    yield from family(layout.family).named.values()
+    yield from family(spec.family).named.values()
     for name in layout.names(spec):
         try:
             yield model_spec(name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from residua.convert.layout import Assumption, Tensors
 
+FAMILIES = ("resnet", "resnext", "wide_resnet")  # one spec, three names
 # keys of a unit in the original order, ours beside those of torchvision and its many relatives
 UNIT = {
     "stages.{s}.{u}.branch.conv{k}.{p}": "layer{s+1}.{u}.conv{k}.{p}",
@@ -34,22 +35,38 @@ STRIDE_ON = Assumption(
 
 def infer_resnet(tensors: Tensors) -> dict[str, Any]:
     """Fields of a ResNetSpec out of residua's tensor names; a KeyError names the tensor that it needs and misses."""
+    stem = tensors["stem.conv.weight"]
+    fields = infer_stages(tensors) | {"stem": "cifar" if stem.shape[-1] == 3 else "imagenet"}
+    if not is_bottleneck(tensors):
+        wide = len(stem) != fields["widths"][0]
+        return fields | ({"family": "wide_resnet", "stem_width": len(stem)} if wide else {"family": "resnet"})
+    grouped = tensors["stages.0.0.branch.conv2.weight"]
+    cardinality, inner = len(grouped) // grouped.shape[1], len(grouped)
+    if cardinality > 1 or inner != fields["widths"][0]:
+        fields |= {"cardinality": cardinality, "path_width": inner // cardinality}
+    families = {(True, True): "resnext", (False, True): "wide_resnet"}
+    return fields | {"family": families.get((cardinality > 1, "path_width" in fields), "resnet")}
+
+
+def infer_stages(tensors: Tensors) -> dict[str, Any]:
+    """The fields that ResNets of two and of three dimensions share."""
     found = [re.match(r"stages\.(\d+)\.(\d+)\.", name) for name in tensors]
     units = sorted({(int(match[1]), int(match[2])) for match in found if match})
-    stages = sorted({stage for stage, _ in units})
-    if not stages:
-        raise KeyError("stages.0.0.branch.conv1.weight")
-    first = [tensors[f"stages.{stage}.0.branch.conv1.weight"] for stage in range(len(stages))]
+    stages = range(1 + max((stage for stage, _ in units), default=0))
+    bottleneck = is_bottleneck(tensors)
+    last = "conv3" if bottleneck else "conv2"
+    given = [len(tensors[f"stages.{stage}.0.branch.{last}.weight"]) for stage in stages]
+    stem = tensors["stem.conv.weight"]
     fields = {
-        "unit": "bottleneck" if is_bottleneck(tensors) else "basic",
+        "unit": "bottleneck" if bottleneck else "basic",
         "depths": tuple(sum(stage == one for one, _ in units) for stage in stages),
-        "widths": tuple(len(weight) for weight in first),
-        "stem": "cifar" if tensors["stem.conv.weight"].shape[-1] == 3 else "imagenet",
+        "widths": tuple(given),
         "num_classes": len(tensors["head.fc.weight"]),
-        "in_channels": tensors["stem.conv.weight"].shape[1],
+        "in_channels": stem.shape[1],
     }
-    if is_bottleneck(tensors):
-        fields["expansion"] = len(tensors["stages.0.0.branch.conv3.weight"]) // len(first[0])
+    if bottleneck:  # the stem has the first stage's width, whatever the 3x3s have
+        fields["expansion"] = given[0] // len(stem)
+        fields["widths"] = tuple(channels // fields["expansion"] for channels in given)
     projected = {place for place in units if f"stages.{place[0]}.{place[1]}.shortcut.conv.weight" in tensors}
     if projected:
         fields["shortcut"] = "C" if any(_keeps_shape(tensors, *place) for place in projected) else "B"
@@ -63,10 +80,20 @@ def _keeps_shape(tensors: Tensors, stage: int, unit: int) -> bool:
 
 
 def idle_fields(spec: Any) -> frozenset[str]:
-    """Fields that only bottlenecks have."""
-    return frozenset({"expansion", "stride_on"} if spec.unit == "basic" else ())
+    """Fields of a ResNetSpec that change nothing: those of other units and of other merges."""
+    idle = {"gate_bias"}  # where a training starts
+    if spec.unit == "basic":
+        idle |= {"expansion", "stride_on", "cardinality", "path_width"}
+    if spec.merge != "constant_scaling":
+        idle |= {"shortcut_scale", "branch_scale"}
+    if spec.stem_width in (None, spec.widths[0]):
+        idle |= {"stem_width"}
+    return frozenset(idle)
 
 
 def pattern_names(spec: Any) -> tuple[str, ...]:
     """Names that the registry knows as a pattern only."""
+    if spec.family == "resnext":
+        paths = f"{spec.cardinality}x{spec.path_width}d"
+        return (f"resnext{spec.depth}_{paths}", f"cifar_resnext{spec.depth}_{paths}")
     return (f"cifar_resnet{spec.depth}", f"cifar_preact_resnet{spec.depth}")

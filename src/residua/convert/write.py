@@ -10,7 +10,7 @@ from torch import Tensor
 
 from residua.convert.detect import COUNTER, read_as
 from residua.convert.layout import Layout
-from residua.convert.layouts import LAYOUTS, libraries
+from residua.convert.layouts import LAYOUTS, libraries, written
 from residua.convert.naming import TRAINING_ONLY, differences
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.files import write_atomic
@@ -49,16 +49,16 @@ def to_library(weights: Weights, library: str) -> dict[str, Tensor]:
 
     Raises UsageError with the reason if the library has no such network.
     """
-    if library not in libraries():
-        raise UsageError(f"unknown library {library!r}{nearest(library, [OWN, *libraries()])}")
+    if library not in written():
+        raise UsageError(f"unknown library {library!r}{nearest(library, [OWN, *written()])}")
     reasons = []
     for layout in LAYOUTS:
-        if (layout.library, layout.family) == (library, weights.spec.family):
+        if layout.library == library and weights.spec.family in layout.families:
             try:
                 return _write_as(layout, weights)
             except UsageError as error:
                 reasons.append(str(error))
-    reason = " or ".join(reasons) or f"its networks are of family {', '.join(libraries()[library])}"
+    reason = " or ".join(reasons) or f"its families are {', '.join(libraries()[library])}"
     raise UsageError(f"{library} has no {weights.spec.name} of this kind: {reason}")
 
 

@@ -1,0 +1,114 @@
+"""timm: ResNets, DenseNets under torchvision's keys; pre-activation ResNets, ResNeSts and ViTs under its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from residua.convert import infer, resnets, torchvision
+from residua.convert.layout import Assumption, Images, Layout, Tensors
+
+HALVES = Images(shape=(3, 224, 224), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+_HALVES_NOTE = ("images normalised with mean and std 0.5, as most of its weights of this family are",)
+_BLOCK = "stages.{s}.blocks.{u}"
+
+
+def _infer_preact(tensors: Tensors) -> dict[str, Any]:
+    if not any(name.endswith("norm.running_mean") for name in tensors):
+        raise ValueError("it has group norms, as BiT has, and residua's networks have batch norms")
+    if "stages.0.0.shortcut.conv.weight" not in tensors:
+        raise ValueError(
+            "its first shortcut starts before the first norm; residua's first unit is handed what the norm gives"
+        )
+    return resnets.infer_resnet(tensors) | {"order": "full_preact", "stem": "imagenet-pool-first"}
+
+
+PREACT = Layout(
+    library="timm",
+    families=resnets.FAMILIES,
+    keys={
+        "stem.conv.{p}": "stem.conv.{p}",
+        "stem.norm.{p}": "stages.0.blocks.0.norm1.{p}",  # the first unit's shared pre-activation
+        "stages.{s}.{u}.branch.conv{k}.{p}": f"{_BLOCK}.conv{{k}}.{{p}}",
+        "stages.{s}.{u}.branch.norm{k}.{p}": f"{_BLOCK}.norm{{k}}.{{p}}",
+        "stages.{s}.{u}.shortcut.conv.{p}": f"{_BLOCK}.downsample.conv.{{p}}",
+        "stages.{s}.{u}.preact.norm.{p}": f"{_BLOCK}.norm1.{{p}}",
+        "stages.{s}.{u}.unit.branch.conv{k}.{p}": f"{_BLOCK}.conv{{k}}.{{p}}",
+        "stages.{s}.{u}.unit.branch.norm{k}.{p}": f"{_BLOCK}.norm{{k}}.{{p}}",
+        "stages.{s}.{u}.unit.shortcut.conv.{p}": f"{_BLOCK}.downsample.conv.{{p}}",
+        "tail.0.{p}": "norm.{p}",
+        "head.fc.{p}": "head.fc.{p}",
+    },
+    infer=_infer_preact,
+    assumed={"stride_on": resnets.STRIDE_ON},
+    fixed={
+        "order": "full_preact",
+        "stem": "imagenet-pool-first",
+        "widths": (64, 128, 256, 512),
+        "expansion": 4,
+    },
+    idle=resnets.idle_fields,
+    pointwise=frozenset({"head.fc.weight"}),
+    images=HALVES,
+    notes=_HALVES_NOTE,
+)
+
+RESNEST = Layout(
+    library="timm",
+    families=("resnest",),
+    keys={
+        "stem.conv1.{p}": "conv1.0.{p}",
+        "stem.norm1.{p}": "conv1.1.{p}",
+        "stem.conv2.{p}": "conv1.3.{p}",
+        "stem.norm2.{p}": "conv1.4.{p}",
+        "stem.conv3.{p}": "conv1.6.{p}",
+        "stem.norm3.{p}": "bn1.{p}",
+        **resnets.UNIT,
+        "stages.{s}.{u}.branch.conv2.conv.{p}": "layer{s+1}.{u}.conv2.conv.{p}",
+        "stages.{s}.{u}.branch.conv2.norm1.{p}": "layer{s+1}.{u}.conv2.bn0.{p}",
+        "stages.{s}.{u}.branch.conv2.norm2.{p}": "layer{s+1}.{u}.conv2.bn1.{p}",
+        "stages.{s}.{u}.branch.conv2.fc{k}.{p}": "layer{s+1}.{u}.conv2.fc{k}.{p}",
+        "stages.{s}.{u}.shortcut.conv.{p}": "layer{s+1}.{u}.downsample.1.{p}",
+        "stages.{s}.{u}.shortcut.norm.{p}": "layer{s+1}.{u}.downsample.2.{p}",
+        "head.fc.{p}": "fc.{p}",
+    },
+    infer=infer.resnest,
+    assumed={
+        "pool_first": Assumption(
+            note="taken to pool before the 3x3 only where the radix is not 2 or paths are several, as its networks do"
+        )
+    },
+    fixed={"stem": "imagenet", "expansion": 4},
+    images=torchvision.IMAGENET,
+    notes=torchvision.NORMALISED,
+)
+
+VIT = Layout(
+    library="timm",
+    families=("vit",),
+    keys={
+        "stem.token": "cls_token",
+        "stem.positions": "pos_embed",
+        "stem.patch.{p}": "patch_embed.proj.{p}",
+        "stages.0.{u}.attention.branch.norm.{p}": "blocks.{u}.norm1.{p}",
+        "stages.0.{u}.attention.branch.attention.qkv.{p}": "blocks.{u}.attn.qkv.{p}",
+        "stages.0.{u}.attention.branch.attention.proj.{p}": "blocks.{u}.attn.proj.{p}",
+        "stages.0.{u}.mlp.branch.norm.{p}": "blocks.{u}.norm2.{p}",
+        "stages.0.{u}.mlp.branch.mlp.fc{k}.{p}": "blocks.{u}.mlp.fc{k}.{p}",
+        "tail.{p}": "norm.{p}",
+        "head.fc.{p}": "head.{p}",
+    },
+    infer=infer.vit,
+    assumed={"heads": infer.HEADS},
+    images=HALVES,
+    notes=_HALVES_NOTE,
+)
+
+# under torchvision's keys; read as torchvision's, written for either
+LAYOUTS = (
+    PREACT,
+    RESNEST,
+    VIT,
+    replace(torchvision.RESNET, library="timm"),
+    replace(torchvision.DENSENET, library="timm"),
+)
