@@ -45,15 +45,6 @@ def test_maps_are_those_of_the_papers_table():
     assert [info["num_chs"] for info in model.feature_info] == [480, 832, 1024]
 
 
-def test_an_inception_module_is_its_branches_side_by_side():
-    module = Inception(6, (3, 2, 4, 1, 2, 5)).eval()
-    x = torch.randn(2, 6, 7, 7)
-    out = module(x)
-    assert out.shape == (2, module.out_channels, 7, 7) == (2, 14, 7, 7)
-    assert torch.equal(out[:, 3:7], module.branch2(x))
-    assert module.branch3[1].conv.kernel_size == (5, 5)
-
-
 def test_dropout_stands_before_the_classifier():
     head = _meta("googlenet").head
     assert [m.p for m in head.pool.modules() if isinstance(m, nn.Dropout)] == [0.2]

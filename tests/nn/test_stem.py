@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from residua.nn import CifarStem, ImageNetStem, PoolFirstStem, make_stem
+from residua.nn import CifarStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
 
 
-@pytest.mark.parametrize("stem", [ImageNetStem, PoolFirstStem, CifarStem])
+@pytest.mark.parametrize("stem", [ImageNetStem, PoolFirstStem, DeepStem, CifarStem])
 @pytest.mark.parametrize("side", [32, 33, 64])
 def test_a_stem_reduces_as_it_says(stem, side):
     out = stem(3, 8)(torch.randn(1, 3, side, side))
