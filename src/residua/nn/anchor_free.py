@@ -31,8 +31,9 @@ class AnchorFreeHead(nn.Module):
 
     def __init__(self, width: int, convolutions: int, num_classes: int) -> None:
         super().__init__()
-        self.class_tower, self.box_tower = (_tower(width, convolutions) for _ in range(2))
+        self.class_tower = _tower(width, convolutions)
         self.logits = nn.Conv2d(width, num_classes, 3, padding=1)
+        self.box_tower = _tower(width, convolutions)
         self.distances = nn.Conv2d(width, 4, 3, padding=1)
         self.centerness = nn.Conv2d(width, 1, 3, padding=1)
         for module in self.modules():
