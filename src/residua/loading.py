@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from residua.convert import read_foreign
-from residua.convert.hub import is_published, load_published
+from residua.convert.hub import fetch_published, is_published, published_about
 from residua.convert.tensors import is_safetensors
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
@@ -84,8 +84,6 @@ def load_weights(source: str | Path, **known: Any) -> Weights:
 
     Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known network.
     """
-    if is_published(source):
-        return load_published(str(source), **known)
     found = locate(source)
     if isinstance(found, Path):
         return _read_file(found, known)
@@ -94,7 +92,12 @@ def load_weights(source: str | Path, **known: Any) -> Weights:
 
 
 def locate(source: str | Path) -> Path | RunFolder:
-    """The weight file or the run folder that ``source`` means. Raises UsageError if there is none."""
+    """The weight file or the run folder that ``source`` means; published weights are downloaded if need be.
+
+    Raises UsageError if there is none, ResiduaError if published weights cannot be had.
+    """
+    if is_published(source):
+        return fetch_published(str(source))
     path = Path(source)
     if path.is_file() and path.name != "latest":  # a run's link may be a text file of this name
         return path
@@ -116,7 +119,8 @@ def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:
 
 def _read_file(path: Path, known: Mapping[str, Any]) -> Weights:
     if not is_safetensors(path) or not isinstance(read_about(path).get("spec"), dict):
-        return read_foreign(path, **known)
+        weights = read_foreign(path, **known)
+        return dataclasses.replace(weights, data=weights.data | published_about(path))
     _know_nothing(path, known)
     try:
         return read_weights(path)

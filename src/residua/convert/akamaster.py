@@ -33,6 +33,6 @@ AKAMASTER = Layout(
     fixed={"stem": "cifar", "unit": "basic", "widths": (16, 32, 64)},
     idle=resnets.idle_fields,
     names=resnets.pattern_names,
-    images=Images(shape=(3, 32, 32), mean=IMAGENET_MEAN, std=IMAGENET_STD, classes=CIFAR10_CLASSES),
+    images=Images(mean=IMAGENET_MEAN, std=IMAGENET_STD, classes=CIFAR10_CLASSES),
     notes=("images normalised with the ImageNet mean and std, as its trainer does",),
 )

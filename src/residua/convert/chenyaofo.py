@@ -17,9 +17,7 @@ CHENYAOFO = Layout(
     fixed={"stem": "cifar", "unit": "basic", "widths": (16, 32, 64), "shortcut": "B"},
     idle=resnets.idle_fields,
     names=resnets.pattern_names,
-    images=Images(shape=(3, 32, 32), mean=CIFAR10_MEAN, std=CIFAR10_STD, classes=CIFAR10_CLASSES),
-    other_images={
-        100: Images(shape=(3, 32, 32), mean=(0.5070, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2761))
-    },
+    images=Images(mean=CIFAR10_MEAN, std=CIFAR10_STD, classes=CIFAR10_CLASSES),
+    other_images={100: Images(mean=(0.5070, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2761))},
     notes=("images normalised with the CIFAR mean and std of its trainer",),
 )

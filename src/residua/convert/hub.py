@@ -10,14 +10,12 @@ from typing import Any
 
 import torch
 
-from residua.convert.detect import read_foreign
 from residua.convert.layouts import written
 from residua.download import ProgressLine, Remote, download
 from residua.errors import UsageError, nearest
-from residua.models.weights import Weights
 
 MIRROR = "RESIDUA_MIRROR"  # environment: the web address of a folder that holds the files
-LARGEST = 4 << 30  # bytes; the largest published file has 2.5 GB
+LARGEST = 1 << 30  # bytes; the largest published file has 0.6 GB
 _SITES = {
     "torchvision": "https://download.pytorch.org/models",
     "akamaster": "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models",
@@ -28,14 +26,13 @@ _SITES = {
 class Published:
     """One published file; its name carries the beginning of its SHA-256 after the last hyphen.
 
-    ``top1`` is the accuracy that the publisher states, in percent (one crop); ``crop`` and ``resize`` are the pixels
-    that it was measured with: the shorter side is resized, then the centre cut out.
+    ``top1`` is the accuracy that the publisher states, in percent, of the centre of an image whose shorter side has
+    ``resize`` pixels.
     """
 
     file: str
     top1: float
     weights: str = "IMAGENET1K_V1"
-    crop: int = 224
     resize: int = 256
     dataset: str = "ImageNet-1K"
 
@@ -44,11 +41,11 @@ def _v2(file: str, top1: float) -> Published:
     return Published(file, top1, "IMAGENET1K_V2", resize=232)
 
 
-def _cifar(file: str, error: float) -> Published:
-    return Published(file, round(100 - error, 2), "README", crop=32, resize=32, dataset="CIFAR-10")
+def _cifar(file: str, top1: float) -> Published:
+    return Published(file, top1, "CIFAR10", resize=32, dataset="CIFAR-10")
 
 
-# Published by torchvision (its weights enumerations) and akamaster (its README); the first of a name is its default.
+# As torchvision's enumerations of weights and akamaster's README state them; the first of a name is its default.
 TABLE: dict[str, dict[str, tuple[Published, ...]]] = {
     "torchvision": {
         "resnet18": (Published("resnet18-f37072fd.pth", 69.758),),
@@ -56,50 +53,93 @@ TABLE: dict[str, dict[str, tuple[Published, ...]]] = {
         "resnet50": (_v2("resnet50-11ad3fa6.pth", 80.858), Published("resnet50-0676ba61.pth", 76.130)),
         "resnet101": (_v2("resnet101-cd907fc2.pth", 81.886), Published("resnet101-63fe2227.pth", 77.374)),
         "resnet152": (_v2("resnet152-f82ba261.pth", 82.284), Published("resnet152-394f9c45.pth", 78.312)),
+        "resnext50_32x4d": (
+            _v2("resnext50_32x4d-1a0047aa.pth", 81.198),
+            Published("resnext50_32x4d-7cdf4587.pth", 77.618),
+        ),
+        "resnext101_32x8d": (
+            _v2("resnext101_32x8d-110c445d.pth", 82.834),
+            Published("resnext101_32x8d-8ba56ff5.pth", 79.312),
+        ),
+        "resnext101_64x4d": (Published("resnext101_64x4d-173b62eb.pth", 83.246, resize=232),),
+        "wide_resnet50_2": (
+            _v2("wide_resnet50_2-9ba9bcbe.pth", 81.602),
+            Published("wide_resnet50_2-95faca4d.pth", 78.468),
+        ),
+        "wide_resnet101_2": (
+            _v2("wide_resnet101_2-d733dc28.pth", 82.510),
+            Published("wide_resnet101_2-32ee1156.pth", 78.848),
+        ),
+        "densenet121": (Published("densenet121-a639ec97.pth", 74.434),),
+        "densenet161": (Published("densenet161-8d451a50.pth", 77.138),),
+        "densenet169": (Published("densenet169-b2777c0a.pth", 75.600),),
+        "densenet201": (Published("densenet201-c1103571.pth", 76.896),),
+        "googlenet": (Published("googlenet-1378be20.pth", 69.778),),
+        "vgg11": (Published("vgg11-8a719046.pth", 69.020),),
+        "vgg11_bn": (Published("vgg11_bn-6002323d.pth", 70.370),),
+        "vgg13": (Published("vgg13-19584684.pth", 69.928),),
+        "vgg13_bn": (Published("vgg13_bn-abd245e5.pth", 71.586),),
+        "vgg16": (Published("vgg16-397923af.pth", 71.592),),
+        "vgg16_bn": (Published("vgg16_bn-6c64b313.pth", 73.360),),
+        "vgg19": (Published("vgg19-dcbb9e9d.pth", 72.376),),
+        "vgg19_bn": (Published("vgg19_bn-c79401a0.pth", 74.218),),
+        "vit_b_16": (Published("vit_b_16-c867db91.pth", 81.072),),
+        "vit_b_32": (Published("vit_b_32-d86f8d99.pth", 75.912),),
+        "vit_l_16": (Published("vit_l_16-852ce7e3.pth", 79.662, resize=242),),
+        "vit_l_32": (Published("vit_l_32-c7638314.pth", 76.972),),
+        "r3d_18": (Published("r3d_18-b3b3357e.pth", 63.200, "KINETICS400_V1", 128, "Kinetics-400"),),
     },
     "akamaster": {
-        "resnet20": (_cifar("resnet20-12fca82f.th", 8.27),),
-        "resnet32": (_cifar("resnet32-d509ac18.th", 7.37),),
-        "resnet44": (_cifar("resnet44-014dd654.th", 6.90),),
-        "resnet56": (_cifar("resnet56-4bfd9763.th", 6.61),),
-        "resnet110": (_cifar("resnet110-1d1ed7c2.th", 6.32),),
-        "resnet1202": (_cifar("resnet1202-f3b1deed.th", 6.18),),
+        "resnet20": (_cifar("resnet20-12fca82f.th", 91.73),),
+        "resnet32": (_cifar("resnet32-d509ac18.th", 92.63),),
+        "resnet44": (_cifar("resnet44-014dd654.th", 93.10),),
+        "resnet56": (_cifar("resnet56-4bfd9763.th", 93.39),),
+        "resnet110": (_cifar("resnet110-1d1ed7c2.th", 93.68),),
+        "resnet1202": (_cifar("resnet1202-f3b1deed.th", 93.82),),
     },
 }
 
 
 def is_published(source: str | Path) -> bool:
     """Whether a source is ``LIBRARY:NAME``, and no file of such a name."""
-    known = "|".join(written())
-    return bool(re.match(rf"({known}):", str(source))) and not Path(source).exists()
+    return bool(re.match(rf"({'|'.join(written())}):", str(source))) and not Path(source).exists()
 
 
-def load_published(name: str, **known: Any) -> Weights:
-    """The published weights called ``torchvision:resnet50`` or ``torchvision:resnet50@IMAGENET1K_V1``.
+def fetch_published(name: str) -> Path:
+    """The file of the weights called ``torchvision:resnet50`` or ``torchvision:resnet50@IMAGENET1K_V1``.
 
-    The file lies in torch's cache (``$TORCH_HOME/hub/checkpoints``) and is downloaded if it is not there; nothing is
-    unpickled. ``Weights.data`` also gets ``"published"``: what the publisher measured, and how.
+    It lies in torch's cache (``$TORCH_HOME/hub/checkpoints``), and is downloaded if it is not there; its checksum is
+    verified in any case.
 
     Raises UsageError for an unknown name, ResiduaError if the file cannot be had or is not the official one.
     """
     library, found = _find(name)
-    digest = Path(found.file).stem.rpartition("-")[2]
-    mirror = os.environ.get(MIRROR) or _SITES[library]
+    site = os.environ.get(MIRROR) or _SITES[library]
     remote = Remote(
-        url=f"{mirror.rstrip('/')}/{found.file}",
+        url=f"{site.rstrip('/')}/{found.file}",
         algorithm="sha256",
-        digest=digest,
+        digest=Path(found.file).stem.rpartition("-")[2],
         official=f"the official {found.file}",
         largest=LARGEST,
         elsewhere=f"set {MIRROR} to the web address of a folder that holds it",
     )
-    path = download(remote, Path(torch.hub.get_dir()) / "checkpoints" / found.file, ProgressLine())
-    weights = read_foreign(path, **known)
-    about = {"top1": found.top1, "dataset": found.dataset, "weights": found.weights, "resize": found.resize}
-    data: dict[str, Any] = {**weights.data, "published": about}
-    if "shape" in data:
-        data["shape"] = [*data["shape"][:-2], found.crop, found.crop]
-    return Weights(weights.tensors, weights.spec, data)
+    return download(remote, Path(torch.hub.get_dir()) / "checkpoints" / found.file, ProgressLine())
+
+
+def published_about(path: Path) -> dict[str, Any]:
+    """What the publisher states of a file of his, by its name with the checksum; empty for any other file."""
+    for table in TABLE.values():
+        for kinds in table.values():
+            for one in kinds:
+                if one.file == path.name:
+                    about = {
+                        "weights": one.weights,
+                        "dataset": one.dataset,
+                        "top1": one.top1,
+                        "resize": one.resize,
+                    }
+                    return {"published": about}
+    return {}
 
 
 def _find(name: str) -> tuple[str, Published]:
@@ -107,16 +147,14 @@ def _find(name: str) -> tuple[str, Published]:
     model, at, wanted = rest.partition("@")
     if library not in TABLE:
         raise UsageError(
-            f"{library}'s weights have no names here: download the file, and name it; known are those of "
-            f"{' and '.join(TABLE)}"
+            f"{library}'s weights have no names here, those of {' and '.join(TABLE)} have: download the file "
+            "yourself, and name it"
         )
     table = TABLE[library]
     if model not in table:
-        raise UsageError(
-            f"{library} publishes no weights of {model!r} that are known here{nearest(model, table)}"
-        )
-    for published in table[model]:
-        if not at or published.weights == wanted:
-            return library, published
-    kinds = [published.weights for published in table[model]]
+        raise UsageError(f"no weights {model!r} of {library} are known here{nearest(model, table)}")
+    for one in table[model]:
+        if not at or one.weights == wanted:
+            return library, one
+    kinds = [one.weights for one in table[model]]
     raise UsageError(f"{library}:{model} has no weights {wanted!r}{nearest(wanted, kinds)}")

@@ -17,6 +17,6 @@ KUANGLIU = Layout(
     assumed={"stride_on": resnets.STRIDE_ON},
     fixed={"stem": "cifar", "widths": (64, 128, 256, 512), "expansion": 4, "shortcut": "B"},
     idle=resnets.idle_fields,
-    images=Images(shape=(3, 32, 32), mean=CIFAR10_MEAN, std=CIFAR10_STD, classes=CIFAR10_CLASSES),
+    images=Images(mean=CIFAR10_MEAN, std=CIFAR10_STD, classes=CIFAR10_CLASSES),
     notes=("images normalised with the CIFAR-10 mean and std of its trainer",),
 )

@@ -20,9 +20,8 @@ _FIELD = re.compile(r"\{(\w)(?:\+(\d))?\}")
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """The images that a library's networks are trained on, (C, H, W)."""
+    """The images that a library's networks are trained on; their size follows from the network."""
 
-    shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...] = ()
@@ -88,8 +87,9 @@ class Layout:
         """What is known of the images of a network of this layout."""
         images = self.other_images.get(spec.num_classes, self.images)
         known: dict[str, Any] = {"library": self.library, "notes": [*notes, *self.notes]}
-        if spec.in_channels == images.shape[0]:
-            known |= {"shape": list(images.shape), "mean": list(images.mean), "std": list(images.std)}
+        if spec.in_channels == len(images.mean):
+            shape: tuple[int, ...] = spec.usual_input  # pyright: ignore[reportAttributeAccessIssue]
+            known |= {"shape": list(shape), "mean": list(images.mean), "std": list(images.std)}
         if images.classes and spec.num_classes == len(images.classes):
             known["classes"] = list(images.classes)
         return known

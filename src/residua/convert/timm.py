@@ -8,7 +8,7 @@ from typing import Any
 from residua.convert import infer, resnets, torchvision
 from residua.convert.layout import Assumption, Images, Layout, Tensors
 
-HALVES = Images(shape=(3, 224, 224), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+HALVES = Images(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 _HALVES_NOTE = ("images normalised with mean and std 0.5, as most of its weights of this family are",)
 _BLOCK = "stages.{s}.blocks.{u}"
 

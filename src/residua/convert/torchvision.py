@@ -5,7 +5,7 @@ from __future__ import annotations
 from residua.convert import infer, resnets
 from residua.convert.layout import IMAGENET_MEAN, IMAGENET_STD, Images, Layout, rewrite
 
-IMAGENET = Images(shape=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+IMAGENET = Images(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 NORMALISED = ("images normalised with the ImageNet mean and std, as its trainer does",)
 
 RESNET = Layout(
@@ -103,7 +103,7 @@ GOOGLENET = Layout(
     prepare=rewrite({r"^aux[12]\.": None}),
     fixed={"stem": "imagenet", "largest_kernel": 3},
     # its pre-trained network takes images of the ImageNet mean and std, and rescales them to these inside
-    images=Images(shape=(3, 224, 224), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    images=Images(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     notes=("auxiliary classifiers are left out", "its transform_input is part of the images' mean and std"),
 )
 
@@ -151,9 +151,7 @@ R3D = Layout(
     },
     infer=infer.resnet3d,
     fixed={"stem": "clip", "widths": (64, 128, 256, 512), "shortcut": "B"},
-    images=Images(
-        shape=(3, 16, 112, 112), mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)
-    ),
+    images=Images(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)),
     notes=("clips normalised with the Kinetics mean and std, as its trainer does",),
 )
 

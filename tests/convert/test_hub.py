@@ -1,0 +1,168 @@
+"""Published weights by name, from a server of this machine."""
+
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+
+from residua.convert import hub
+from residua.convert.hub import TABLE, Published, fetch_published
+from residua.errors import ResiduaError, UsageError
+from residua.loading import create_model, load_model, load_weights
+from residua.registry import build, model_spec
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    """The bytes of a small network as akamaster saves one."""
+    from residua.convert.write import write_weights
+    from residua.models.weights import Weights
+
+    torch.manual_seed(0)
+    model = build(model_spec("cifar_resnet8", shortcut="A-split"))
+    path = tmp_path_factory.mktemp("published") / "small.th"
+    write_weights(path, Weights(model.state_dict(), model.spec), "akamaster")
+    return path.read_bytes()
+
+
+class Server(ThreadingHTTPServer):
+    def __init__(self, content):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.asked, self.cut_after = content, [], None
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        server, asked = self.server, self.headers.get("Range")
+        server.asked.append((self.path, asked))
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            end = len(server.content)
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: server.cut_after])
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def server(content, monkeypatch, tmp_path):
+    """Serves a network called akamaster:small; the cache is empty."""
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    small = Published(f"small-{digest}.th", 12.5, "CIFAR10", 32, "CIFAR-10")
+    monkeypatch.setitem(TABLE["akamaster"], "small", (small,))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Server(content) as running:
+        monkeypatch.setenv(hub.MIRROR, f"http://127.0.0.1:{running.server_port}/models/")
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_weights_are_downloaded_once_and_work_without_the_server(server, tmp_path, capsys):
+    weights = load_weights("akamaster:small")
+    assert weights.spec.shortcut == "A-split"
+    assert weights.data["published"]["top1"] == 12.5
+    assert weights.data["shape"] == [3, 32, 32]
+    out, err = capsys.readouterr()
+    assert (out, "100 %" in err) == ("", True)
+    (file,) = (tmp_path / "torch" / "hub" / "checkpoints").iterdir()
+    assert server.asked == [(f"/models/{file.name}", None)]
+    server.shutdown()
+    model = load_model("akamaster:small")
+    assert torch.equal(model.state_dict()["head.fc.weight"], weights.tensors["head.fc.weight"])
+    assert len(server.asked) == 1
+
+
+def test_a_model_starts_from_them(server):
+    model = create_model("cifar_resnet8", shortcut="A-split", num_classes=3, pretrained="akamaster:small")
+    expected = load_weights("akamaster:small").tensors["stem.conv.weight"]
+    assert torch.equal(model.state_dict()["stem.conv.weight"], expected)
+    with pytest.raises(UsageError, match="create it with shortcut='A-split'"):
+        create_model("cifar_resnet8", pretrained="akamaster:small")
+
+
+def test_a_cut_download_goes_on(server):
+    server.cut_after = len(server.content) // 2 + 1
+    path = fetch_published("akamaster:small")
+    assert path.read_bytes() == server.content
+    assert [asked for _, asked in server.asked] == [None, f"bytes={server.cut_after}-"]
+
+
+def test_other_bytes_are_refused_and_removed(server, tmp_path):
+    server.content = server.content[:-1] + b"!"
+    with pytest.raises(ResiduaError, match="is not the official small-") as caught:
+        load_weights("akamaster:small")
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "torch" / "hub" / "checkpoints").iterdir()) == []
+
+
+def test_a_damaged_cache_is_named(server, tmp_path):
+    path = fetch_published("akamaster:small")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ResiduaError, match=f"remove {path}"):
+        load_weights("akamaster:small")
+
+
+def test_without_a_network_it_is_said_what_to_do(server, monkeypatch, tmp_path):
+    monkeypatch.setenv(hub.MIRROR, "http://127.0.0.1:9")
+    with pytest.raises(ResiduaError, match=r"put it at .*checkpoints.*, or set RESIDUA_MIRROR") as caught:
+        load_weights("torchvision:resnet50")
+    assert "\n" not in str(caught.value)
+    assert "resnet50-11ad3fa6.pth" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("torchvision:resnet5O", "did you mean 'resnet50'"),
+        ("torchvision:resnet50@V1", "IMAGENET1K_V1"),
+        ("timm:resnet50", "download the file"),
+        ("torchvision:", "no weights ''"),
+    ],
+)
+def test_unknown_names(name, message):
+    with pytest.raises(UsageError, match=message):
+        load_weights(name)
+
+
+def test_older_weights_have_a_name():
+    assert hub._find("torchvision:resnet50")[1].weights == "IMAGENET1K_V2"
+    assert hub._find("torchvision:resnet50@IMAGENET1K_V1")[1].file == "resnet50-0676ba61.pth"
+
+
+def test_a_file_of_such_a_name_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "timm:mine").write_bytes(b"no checkpoint")
+    with pytest.raises(ResiduaError, match="timm:mine is no checkpoint"):
+        load_weights("timm:mine")
+
+
+def test_the_table_is_the_publishers(peers):
+    """Addresses and accuracies are those of torchvision's own enumerations."""
+    import torchvision
+
+    for name, kinds in TABLE["torchvision"].items():
+        theirs = {one.name: one for one in torchvision.models.get_model_weights(name)}
+        assert torchvision.models.get_model_weights(name).DEFAULT.name == kinds[0].weights
+        for one in kinds:
+            weights = theirs[one.weights]
+            assert weights.url == f"{hub._SITES['torchvision']}/{one.file}"
+            (metrics,) = weights.meta["_metrics"].values()
+            assert metrics["acc@1"] == one.top1
+            resize = getattr(weights.transforms(), "resize_size", None)
+            assert (resize if isinstance(resize, int) else resize[0]) == one.resize
+
+
+@pytest.mark.parametrize("name", TABLE["torchvision"])
+def test_every_published_network_has_a_name_here(name):
+    assert model_spec(name).name == name
