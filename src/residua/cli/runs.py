@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from residua.errors import ResiduaError
 
-_COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "val", "test", "seconds")
+_COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "metric", "val", "test", "seconds")
 
 
 def runs(
@@ -52,7 +52,9 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
 
 
 def _row(folder: Any) -> dict[str, Any]:
-    result = folder.result
+    from residua.train.tasks import primary
+
+    result, metric = folder.result, primary(folder.spec).name
     epochs = folder.metrics("epoch")
     last = epochs[-1] if epochs else {}
     return {
@@ -64,9 +66,10 @@ def _row(folder: Any) -> dict[str, Any]:
         "recipe": folder.recipe.name,
         "seed": folder.seed,
         "epochs": len(epochs),
-        "train": last.get("train_accuracy"),
-        "val": last.get("val_accuracy"),
-        "test": result["test_accuracy"] if result else None,
+        "metric": metric,
+        "train": last.get(f"train_{metric}"),
+        "val": last.get(f"val_{metric}"),
+        "test": result.get(f"test_{metric}") if result else None,
         "seconds": result["seconds"] if result else None,
         "parameters": result["parameters"] if result else None,
     }

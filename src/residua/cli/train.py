@@ -156,13 +156,18 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], *, allow_inexact: bo
 
 
 def _report(folder: Any) -> Path | None:
-    """Look inside the finished run and render its report; a failure there does not fail the training."""
+    """Look inside the finished run, if it is of a classifier, and render its report.
+
+    A failure there does not fail the training.
+    """
     from residua.errors import ResiduaError
     from residua.evaluation import inspect_run
+    from residua.registry import family
     from residua.report import render_report
 
     try:
-        inspect_run(folder)
+        if family(folder.spec.family).task == "classification":
+            inspect_run(folder)
         return render_report([folder.path])
     except ResiduaError as error:
         print(
@@ -172,8 +177,11 @@ def _report(folder: Any) -> Path | None:
 
 
 def _summary(result: dict[str, Any], path: Path) -> str:
+    name = result["primary"]
+    value = result[f"test_{name}"]
+    tested = "not finite" if value is None else f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
     lines = [
-        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']} images",
+        f"test {name.replace('_', ' ')}  {tested} on {result['test_images']} samples",
         f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "
         f"({result['parameters']:,} parameters)",
         f"run folder     {path}",

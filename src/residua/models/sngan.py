@@ -216,6 +216,7 @@ _SMALL = SNGANSpec(
     generator=(64, 64, 64),
     discriminator=(64, 64, 64),
     halvings=2,
+    critic_steps=2,
 )
 _PAIRS = (
     SNGANSpec(name="sngan_cifar"),  # Table 4

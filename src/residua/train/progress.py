@@ -112,11 +112,14 @@ def make_progress(show: bool | Progress) -> Progress:
 
 def summary(line: dict[str, Any]) -> str:
     """An epoch's line in words: ``epoch 3  loss 0.412  accuracy 0.871  val 0.853``."""
-    parts = [f"epoch {line['epoch'] + 1}"]
-    for key, label in (("train_loss", "loss"), ("train_accuracy", "accuracy"), ("val_accuracy", "val")):
-        if key in line:
-            parts.append(f"{label} {line[key]:.3f}")
-    return "  ".join(parts)
+    labels = {"train_loss": "loss", "train_accuracy": "accuracy", "val_accuracy": "val"}
+    labels |= {
+        key: key.replace("_", " ")
+        for key in line
+        if key.startswith("val_") and key not in ("val_loss", "val_accuracy")
+    }
+    shown = ((label, line[key]) for key, label in labels.items() if line.get(key) is not None)
+    return "  ".join([f"epoch {line['epoch'] + 1}", *(f"{label} {value:.3f}" for label, value in shown)])
 
 
 def clock(seconds: float) -> str:

@@ -20,7 +20,7 @@ from residua.train.plan import Plan
 RUNS = Path("runs")
 _LATEST = "latest"
 _MARKS = ("spec.json", "recipe.json", "plan.json", "data.json", "env.json")
-_FIGURES = ("test_accuracy", "test_images", "seconds", "epochs", "parameters")  # that every result has
+_FIGURES = ("test_images", "seconds", "epochs", "parameters")  # that every result has
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class RunFolder:
         """The final figures, or None while the training is not complete."""
         if not (self.path / "result.json").exists():
             return None
-        return self._table("result.json", model=str, **dict.fromkeys(_FIGURES, int | float))
+        return self._table("result.json", model=str, primary=str, **dict.fromkeys(_FIGURES, int | float))
 
     @property
     def last(self) -> Path:

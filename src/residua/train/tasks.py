@@ -7,9 +7,9 @@ from typing import Any
 
 from residua.data import Source
 from residua.registry import family
-from residua.spec import Recipe
+from residua.spec import ModelSpec, Recipe
 from residua.train.plan import Plan
-from residua.train.task import Task
+from residua.train.task import Metric, Task
 
 # name of ``Family.task``: a class that is made of (network, recipe, plan, data)
 TASKS = {
@@ -23,5 +23,14 @@ TASKS = {
 
 def make_task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
     """The task of a network's family."""
-    module, _, name = TASKS[family(network.spec.family).task].partition(":")
-    return getattr(importlib.import_module(module), name)(network, recipe, plan, data)
+    return _task(network.spec)(network, recipe, plan, data)
+
+
+def primary(spec: ModelSpec) -> Metric:
+    """What networks of a spec are judged by."""
+    return _task(spec).primary
+
+
+def _task(spec: ModelSpec) -> Any:
+    module, _, name = TASKS[family(spec.family).task].partition(":")
+    return getattr(importlib.import_module(module), name)
