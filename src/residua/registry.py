@@ -18,6 +18,7 @@ BUILT_IN = (
     "residua.models.resnext",
     "residua.models.wide_resnet",
     "residua.models.resnet3d",
+    "residua.models.ode",
     "residua.models.sngan",
     "residua.models.transformer",
     "residua.models.vit",
