@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -107,12 +108,19 @@ def _interruptible(tokens: Sequence[str]) -> Iterator[None]:
 
 def _prepare_streams() -> None:
     """Standard streams that take any text: closed ones lead nowhere, and a name that cannot be encoded is escaped."""
+    codecs.register_error("residua.escape", _escape)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - open as long as the process
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="residua.escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """What a stream's encoding lacks, as JSON writes it."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _discard(stream: Any) -> None:
