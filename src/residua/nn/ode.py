@@ -78,8 +78,8 @@ class Flow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Solve."""
         self.evaluations = 0
-        if self.solver.steps is not None and not self.adjoint:
-            return self._solve(x, self.solver)
+        if x.is_meta or (self.solver.steps is not None and not self.adjoint):
+            return _displacement(self._evaluate, x, self.t0, self.t1, self.solver)
         if torch.compiler.is_exporting():
             raise UsageError(
                 "a solver that chooses its steps by the values, and the adjoint, cannot be exported: "
