@@ -99,6 +99,17 @@ class ReleasedWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What a library, or a paper, says that a network costs."""
+
+    model: str
+    library: str
+    parameters: int | None
+    gflops: float | None  # 1e9 multiply-adds
+    status: Status
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """Everything that ``published.toml`` holds."""
 
@@ -106,6 +117,7 @@ class Published:
     observations: Mapping[str, Observation]
     misquotes: Mapping[str, Misquote]
     weights: tuple[ReleasedWeights, ...]
+    counts: tuple[Counted, ...]
 
     def table(self, name: str) -> Table:
         """The table called ``name``, such as ``"he2015.t6"``. Raises UsageError with the nearest known name."""
@@ -160,6 +172,16 @@ def read(text: str) -> Published:
                     **_take(item, *_RELEASE), status=_status(item, evidence), values=_rest(item, *_RELEASE)
                 )
                 for item in values.get("weights", [])
+            ),
+            counts=tuple(
+                Counted(
+                    model=item["name"],
+                    library=item["source"],
+                    parameters=item.get("params"),
+                    gflops=item.get("gflops"),
+                    status=_status(item, evidence),
+                )
+                for item in values.get("model", [])
             ),
         )
     except tomllib.TOMLDecodeError as error:

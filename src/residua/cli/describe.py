@@ -64,6 +64,6 @@ def _changes(assignments: list[str]) -> dict[str, Any]:
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){2}", text, re.ASCII):
-        raise UsageError(f"--input takes channels,height,width such as 3,224,224, not {text!r}")
+    if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){0,4}", text, re.ASCII):
+        raise UsageError(f"--input takes the shape of one sample, such as 3,224,224, not {text!r}")
     return tuple(int(size) for size in text.split(","))

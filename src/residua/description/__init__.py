@@ -4,5 +4,6 @@ The room is not called ``describe``: importing it would hide the function ``resi
 """
 
 from residua.description.describe import Description, describe
+from residua.description.summary import Summary
 
-__all__ = ["Description", "describe"]
+__all__ = ["Description", "Summary", "describe"]

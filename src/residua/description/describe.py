@@ -11,13 +11,14 @@ import torch
 
 from residua.analysis.skeleton import skeleton
 from residua.description.answers import Answer, answers, corrections, notes
+from residua.description.elsewhere import Elsewhere, elsewhere
 from residua.description.figures import Figure, figures
 from residua.description.page import Section, page, render
 from residua.description.paper import PrintedFlops, changes, deviations, printed_flops, twin
 from residua.description.structure import Structure, read_structure
+from residua.description.summary import Summary, summarize
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec
-from residua.nn import ImageClassifier
 from residua.registry import model_spec
 from residua.spec import ModelSpec
 
@@ -34,7 +35,8 @@ class Description:
     changes: tuple[str, ...]  # against the registered network of the same name
     deviations: tuple[str, ...]  # from He et al. 2015
     flops: PrintedFlops | None  # the paper's figure; None where it prints none
-    published: tuple[Figure, ...]
+    published: tuple[Figure, ...]  # by He et al., and torchvision's weights
+    elsewhere: tuple[Elsewhere, ...]  # of networks of other papers
     answers: tuple[Answer, ...]
     corrections: tuple[str, ...]
 
@@ -77,7 +79,7 @@ class Description:
             "notes": self.notes,
             "changes": self.changes,
             "deviations": self.deviations,
-            "published": [dataclasses.asdict(figure) for figure in self.published],
+            "published": [dataclasses.asdict(figure) for figure in (*self.published, *self.elsewhere)],
             "answers": [dataclasses.asdict(answer) for answer in self.answers],
             "corrections": self.corrections,
             "spec": self.spec.to_dict(),
@@ -92,12 +94,12 @@ class Description:
 
 
 def describe(
-    model: str | ModelSpec | Mapping[str, Any] | ImageClassifier, input_shape: Sequence[int] | None = None
-) -> Description:
-    """Describe a network: by name, by spec, or as built.
+    model: str | ModelSpec | Mapping[str, Any] | torch.nn.Module, input_shape: Sequence[int] | None = None
+) -> Description | Summary:
+    """Describe a network: by name, by spec, or as built. ResNets get a Description, other families a Summary.
 
-    ``input_shape`` is (C, H, W); by default what the network's papers feed it (224 or 32 px). Nothing is
-    computed but shapes. Raises UsageError for an unknown name and for an input that the network refuses.
+    ``input_shape`` is that of one sample, (C, H, W) for images; by default what the network's papers feed it. Nothing
+    is computed but shapes. Raises UsageError for an unknown name and for an input that the network refuses.
     """
     if isinstance(model, torch.nn.Module):
         spec: Any = getattr(model, "spec", None)
@@ -105,22 +107,25 @@ def describe(
     else:
         spec = model_spec(model)
         bare = skeleton(spec)
-    if not isinstance(bare, ImageClassifier):
+    if not isinstance(spec, ModelSpec):
         raise UsageError(
-            f"describe shows image classifiers, not {type(bare).__name__}; residua.analysis.cost counts any module"
+            f"describe shows networks with a spec, not {type(bare).__name__}; residua.analysis.cost counts any module"
         )
-    structure = read_structure(bare, tuple(spec.usual_input if input_shape is None else input_shape))
-    known = isinstance(spec, ResNetSpec)
-    paper = twin(spec) if known else None
+    shape = tuple(spec.usual_input if input_shape is None else input_shape)  # type: ignore[attr-defined]
+    if not isinstance(spec, ResNetSpec):
+        return summarize(bare, spec, shape)
+    structure = read_structure(bare, shape)  # type: ignore[arg-type]
+    paper = twin(spec)
     exact = structure.cost.multiply_adds
     return Description(
         spec=spec,
         structure=structure,
         notes=tuple(notes(structure)),
         changes=tuple(changes(spec)),
-        deviations=tuple(deviations(spec, paper)) if known else (),
-        flops=printed_flops(spec, paper, structure.input, exact) if known else None,
-        published=tuple(figures(spec, paper)) if known else (),
+        deviations=tuple(deviations(spec, paper)),
+        flops=printed_flops(spec, paper, structure.input, exact),
+        published=tuple(figures(spec, paper)),
+        elsewhere=tuple(elsewhere(spec.name)) if spec.family != "resnet" else (),
         answers=tuple(answers(structure)),
         corrections=tuple(corrections(structure)),
     )

@@ -33,14 +33,14 @@ def page(described: Description) -> list[Section]:
         (_title(described), _parts(structure)),
         ("Shortcuts", _shortcuts(structure)),
         ("Multiply-adds beside the paper", _flops(described.flops, described.multiply_adds)),
-        ("Note", _bullets(described.notes)),
-        ("Changed against the registered network of this name", _bullets(described.changes)),
-        ("Not as in He et al. 2015", _bullets(described.deviations)),
+        ("Note", bullets(described.notes)),
+        ("Changed against the registered network of this name", bullets(described.changes)),
+        ("Not as in He et al. 2015", bullets(described.deviations)),
         (
             "Published (errors and accuracies in percent; never compare across protocols)",
-            _published(described.published),
+            [*_published(described.published), *bullets([str(row) for row in described.elsewhere])],
         ),
-        ("What popular texts get wrong", _bullets(described.corrections)),
+        ("What popular texts get wrong", bullets(described.corrections)),
         *((answer.question, _wrapped(answer.answer)) for answer in described.answers),
     )
     return [Section(heading, tuple(lines)) for heading, lines in sections if lines]
@@ -156,7 +156,7 @@ def _published(figures: Sequence[Figure]) -> list[str]:
         notes = [f"published with {' and '.join(figure.differs)}"] if figure.differs else []
         notes += ["unconfirmed"] if figure.status != "verified" else []
         note = f" [{'; '.join(notes)}]" if notes else ""
-        lines += _bullets([f"{figure.source} ({about}): {shown}{note}"])
+        lines += bullets([f"{figure.source} ({about}): {shown}{note}"])
     return lines
 
 
@@ -193,7 +193,8 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH)
 
 
-def _bullets(texts: Sequence[str]) -> list[str]:
+def bullets(texts: Sequence[str]) -> list[str]:
+    """Each text as a list item, wrapped."""
     return [
         line
         for text in texts

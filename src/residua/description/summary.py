@@ -1,0 +1,162 @@
+"""A network of any family: its parts and units, its cost, and what is published of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from torch import nn
+
+from residua.analysis.cost import Cost, count
+from residua.analysis.skeleton import trace
+from residua.description.elsewhere import Elsewhere, elsewhere
+from residua.description.page import Section, bullets, columns, render
+from residua.nn import residual_units
+from residua.spec import ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """Neighbouring units that are alike: the first one's name, how many, what joins them, shapes without the batch."""
+
+    first: str
+    units: int
+    merge: str
+    shortcut: str
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A network for one input. ``str()`` gives a page of at most 100 columns, ``to_dict()`` plain JSON values."""
+
+    spec: ModelSpec
+    cost: Cost
+    units: tuple[Unit, ...]
+    published: tuple[Elsewhere, ...]
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.spec.name
+
+    @property
+    def parameters(self) -> int:
+        """Exact number of parameters."""
+        return self.cost.parameters
+
+    @property
+    def multiply_adds(self) -> int:
+        """Exact multiply-adds of one input: convolutions and fully connected layers."""
+        return self.cost.multiply_adds
+
+    @property
+    def depth(self) -> int:
+        """Layers, as the family's papers count them."""
+        return self.spec.depth  # type: ignore[attr-defined]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "family": self.spec.family,
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "input": list(self.cost.input),
+            "depth": self.depth,
+            "parts": [dataclasses.asdict(part) for part in self.cost.parts],
+            "units": [dataclasses.asdict(unit) for unit in self.units],
+            "published": [dataclasses.asdict(figure) for figure in self.published],
+            "spec": self.spec.to_dict(),
+        }
+
+    def sections(self) -> list[Section]:
+        """The page as headings and lines."""
+        title = (
+            f"{self.name}: {self.parameters:,} parameters, {self.multiply_adds:,} multiply-adds for "
+            f"{_words(self.cost.input)}, depth {self.depth}"
+        )
+        parts = [("part", "parameters", "multiply-adds")]
+        parts += [(p.part, f"{p.parameters:,}", f"{p.multiply_adds:,}") for p in self.cost.parts]
+        units = [(unit.first, str(unit.units), _told(unit)) for unit in self.units]
+        total = sum(unit.units for unit in self.units)
+        sections = [
+            (title, columns(parts, right=(1, 2), flexible=0)),
+            (
+                f"Residual units: {total}",
+                columns([("first", "units", "what they are"), *units], right=(1,), flexible=2),
+            ),
+            (
+                "Published (errors and accuracies in percent; never compare across protocols)",
+                bullets([str(figure) for figure in self.published]),
+            ),
+        ]
+        return [Section(heading, tuple(lines)) for heading, lines in sections if lines]
+
+    def __str__(self) -> str:
+        return render(self.sections())
+
+
+def summarize(bare: nn.Module, spec: ModelSpec, input_shape: Sequence[int]) -> Summary:
+    """Summarise a network's skeleton. Raises UsageError where it refuses the input's shape."""
+    calls = trace(bare, input_shape)
+    shapes = {call.name: (call.input, call.output) for call in calls}
+    units = [
+        Unit(
+            first=name,
+            units=1,
+            merge=type(unit.merge).__name__,
+            shortcut=type(unit.shortcut).__name__,
+            input=shapes[name][0],
+            output=shapes[name][1],
+        )
+        for name, unit in residual_units(bare).items()
+        if name in shapes  # a network may hold units that its usual input does not reach
+    ]
+    return Summary(
+        spec=spec,
+        cost=count(bare, calls, input_shape),
+        units=tuple(_grouped(units)),
+        published=tuple(elsewhere(spec.name)),
+    )
+
+
+def _grouped(units: Sequence[Unit]) -> Iterator[Unit]:
+    """Neighbours of one kind on maps of one size as one entry; dense units grow on the way."""
+
+    def kind(unit: Unit) -> tuple[Any, ...]:
+        return unit.merge, unit.shortcut, unit.input[1:], unit.output[1:], unit.input == unit.output
+
+    for _, group in groupby(units, key=kind):
+        members = list(group)
+        yield dataclasses.replace(members[0], units=len(members), output=members[-1].output)
+
+
+_MERGES = {
+    "Add": "shortcut and branch are added",
+    "BranchOnly": "plain: the branch alone",
+    "Concat": "the branch is concatenated to the shortcut",
+}
+_SHORTCUTS = {
+    "Identity": "identity",
+    "Projection": "a projection",
+    "PadShortcut": "subsampling and zero channels",
+}
+
+
+def _told(unit: Unit) -> str:
+    shortcut = _SHORTCUTS.get(unit.shortcut, unit.shortcut)
+    path = (
+        _words(unit.input) if unit.input == unit.output else f"{_words(unit.input)} to {_words(unit.output)}"
+    )
+    how = _MERGES.get(unit.merge, unit.merge)
+    return f"{path}; {how}" if unit.merge == "BranchOnly" else f"{path}; {how}; the shortcut is {shortcut}"
+
+
+def _words(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
