@@ -6,22 +6,18 @@ test part is always read from its files, at the end.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from residua.data.base import ArraySplit, Data, Split, mean_std, stratified_split
+from residua.data.base import ArraySplit, Data, Split, mean_std
 from residua.data.files import Decoding, FileSplit, log
-from residua.data.identity import digest
 from residua.data.image import GREY_MODES, SMALL, BadImage, image_name, open_image
 from residua.data.keyed import generator
-from residua.data.listing import Files, Listing, list_folder
-from residua.errors import ResiduaError, UsageError
+from residua.data.listing import Listing, list_folder
+from residua.data.parts import Part, check_classes, divide, fingerprint, in_parallel, split_hash
+from residua.errors import ResiduaError
 from residua.machine import machine, usable_cores
 from residua.spec import DataSpec
 
@@ -33,17 +29,6 @@ PREPROCESSING = {
     True: "the largest centred square, resized to {size} px (bilinear, antialiased)",
     False: "the centred square with 7/8 of the shorter side, resized to {size} px (bilinear, antialiased)",
 }
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """Files of one split, less those found bad."""
-
-    paths: list[str]
-    labels: np.ndarray
 
 
 def load_folder(spec: DataSpec, path: Path, *, threads: int = 0, storage: str | None = None) -> Data:
@@ -59,7 +44,7 @@ def load_folder(spec: DataSpec, path: Path, *, threads: int = 0, storage: str | 
     size = spec.image_size or _native_size(headers)
     channels = 1 if all(grey for _, grey in headers) else 3
     decoding = Decoding(root=path, size=size, channels=channels, threads=threads, strict=spec.strict)
-    parts, come_from = _split(listing, set(skipped), spec)
+    parts, come_from = divide(listing, set(skipped), spec)
     fitted = {name: parts[name] for name in ("train", "val") if name in parts}  # what is read again and again
     storage = storage or _storage(sum(len(part.paths) for part in fitted.values()) * size * size * channels)
     splits: dict[str, Split] = {
@@ -69,12 +54,12 @@ def load_folder(spec: DataSpec, path: Path, *, threads: int = 0, storage: str | 
         in_memory, bad = _in_memory(decoding, fitted)
         splits.update(in_memory)
         skipped.update(bad)
-        _check_classes(listing, splits["train"], skipped)
+        check_classes(listing, splits["train"], skipped)
         whole = "val" in splits and "val" not in listing.parts  # validation images were training images
         mean, std, seen = mean_std(splits["train"], *([splits["val"]] if whole else []))
         measured_on = f"all {seen} training images, before the validation split"
     else:
-        _check_classes(listing, splits["train"], skipped)
+        check_classes(listing, splits["train"], skipped)
         mean, std, seen = mean_std(splits["train"], at_most=MEASURED)
         measured_on = f"{seen} of {len(splits['train'])} training images, after the validation split"
     identity = {
@@ -87,9 +72,9 @@ def load_folder(spec: DataSpec, path: Path, *, threads: int = 0, storage: str | 
         "channels_are": f"{'grey' if channels == 1 else 'colour'}, by {len(headers)} images",
         "classes": list(listing.classes),
         "counts": {name: len(split) for name, split in sorted(splits.items())},
-        "fingerprint": _fingerprint(listing, storage, threads),
+        "fingerprint": fingerprint(listing, threads, contents=storage == "memory"),
         "splits": come_from,
-        "split_sha256": _split_hash(parts, skipped),
+        "split_sha256": split_hash(parts, skipped),
         "mean": list(mean),
         "std": list(std),
         "mean_std_of": measured_on,
@@ -128,7 +113,7 @@ def _look(
         except BadImage as error:
             return error
 
-    for path, found in zip(paths, _map(look, paths, threads), strict=True):
+    for path, found in zip(paths, in_parallel(look, paths, threads), strict=True):
         if not isinstance(found, BadImage):
             headers.append(found)
             continue
@@ -150,42 +135,6 @@ def _native_size(headers: Sequence[tuple[tuple[int, int], bool]]) -> int:
     return width if len(sizes) == 1 and width == height else 64
 
 
-def _split(listing: Listing, skipped: set[str], spec: DataSpec) -> tuple[dict[str, _Part], dict[str, str]]:
-    """The files of ``train``, ``test`` and, if there is one, ``val``, and where each comes from in words."""
-    number = {name: i for i, name in enumerate(listing.classes)}
-
-    def readable(files: Files) -> _Part:
-        kept = [i for i, path in enumerate(files.paths) if path not in skipped]
-        labels = np.array([number[files.classes[i]] for i in kept], dtype=np.int64)
-        return _Part(paths=[files.paths[i] for i in kept], labels=labels)
-
-    parts = {name: readable(files) for name, files in listing.parts.items()}
-    are = {name: f"{files.folder}/" for name, files in listing.parts.items() if files.folder}
-    home = are.get("train", "the folder")
-    if "test" not in parts and "val" in parts:  # the habit of ImageNet: what is called val is the test set
-        parts["test"], are["test"] = parts.pop("val"), are.pop("val")
-    for name, fraction in (("test", spec.test_fraction), ("val", spec.val_fraction)):
-        if name not in parts:
-            parts["train"], parts[name] = _cut(parts["train"], fraction, spec.split_seed)
-            are[name] = f"{fraction:g} of every class of {home}, split seed {spec.split_seed}"
-            home += f" less {name}"
-    if not parts["test"].paths:
-        raise UsageError(
-            f"{listing.root} has nothing to test on: give it a test/ folder, more images, or test_fraction"
-        )
-    if not parts["val"].paths:
-        del parts["val"], are["val"]
-    return parts, are
-
-
-def _cut(part: _Part, fraction: float, seed: int) -> tuple[_Part, _Part]:
-    rest, cut = (
-        _Part(paths=[part.paths[i] for i in chosen], labels=part.labels[chosen])
-        for chosen in stratified_split(part.labels, fraction, seed)
-    )
-    return rest, cut
-
-
 def _storage(size: int) -> str:
     if size <= SURELY_FITS:
         return "memory"
@@ -193,7 +142,7 @@ def _storage(size: int) -> str:
     return "memory" if available and size <= min(available // 4, NEVER_FITS) else "stream"
 
 
-def _in_memory(decoding: Decoding, parts: dict[str, _Part]) -> tuple[dict[str, ArraySplit], dict[str, str]]:
+def _in_memory(decoding: Decoding, parts: dict[str, Part]) -> tuple[dict[str, ArraySplit], dict[str, str]]:
     """The parts, decoded into one array, and the files found bad."""
     paths = [path for part in parts.values() for path in part.paths]
     images, bad = decoding.read_all(paths, lambda i: decoding.read(paths[i]))
@@ -206,61 +155,3 @@ def _in_memory(decoding: Decoding, parts: dict[str, _Part]) -> tuple[dict[str, A
         splits[name] = ArraySplit(images, labels, good, files)
         start = end
     return splits, {paths[i]: reason for i, reason in bad.items()}
-
-
-def _check_classes(listing: Listing, train: Split, skipped: dict[str, str]) -> None:
-    present = set(train.labels.tolist())
-    files = listing.parts["train"]
-    for i, name in enumerate(listing.classes):
-        if i not in present:
-            bad = [
-                path
-                for path, c in zip(files.paths, files.classes, strict=True)
-                if c == name and path in skipped
-            ]
-            first = f"; {image_name(bad[0])}: {skipped[bad[0]]}" if bad else ""
-            raise ResiduaError(
-                f"class {name!r} has no readable image to train on ({len(bad)} skipped{first})"
-            )
-
-
-def _fingerprint(listing: Listing, storage: str, threads: int) -> dict[str, str]:
-    """A hash of the files' names and contents, or of a streaming set's names and sizes."""
-
-    def contents(path: str) -> bytes:
-        with (listing.root / path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-
-    def size(path: str) -> bytes:
-        return (listing.root / path).stat().st_size.to_bytes(8, "little")
-
-    describe = contents if storage == "memory" else size
-
-    def line(path: str) -> bytes:
-        try:
-            return describe(path) if (listing.root / path).is_file() else b"no file"
-        except OSError:
-            return b"unreadable"
-
-    paths = [path for files in listing.parts.values() for path in files.paths]
-    lines = (
-        part for pair in zip(map(_encoded, paths), _map(line, paths, threads), strict=True) for part in pair
-    )
-    of = "file names and contents" if storage == "memory" else "file names and sizes"
-    return {"of": of, "sha256": digest(lines)}
-
-
-def _split_hash(parts: dict[str, _Part], skipped: dict[str, str]) -> str:
-    named = (
-        (name, *(path for path in part.paths if path not in skipped)) for name, part in sorted(parts.items())
-    )
-    return digest(_encoded(line) for lines in named for line in lines)
-
-
-def _encoded(path: str) -> bytes:
-    return path.encode("utf-8", "surrogateescape")
-
-
-def _map(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))

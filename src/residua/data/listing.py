@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -38,14 +39,15 @@ class Listing:
     root: Path
     parts: dict[str, Files]
     classes: tuple[str, ...]
+    what: str = "image"  # the files are, in messages
 
 
-def list_folder(root: Path) -> Listing:
+def list_folder(root: Path, suffixes: Iterable[str] = SUFFIXES, what: str = "image") -> Listing:
     """Read the names in ``root``: ``<class>/*``, or ``train/<class>/*`` beside ``val`` and ``test`` alike.
 
-    A class holds the images at any depth below its folder. Hidden files and those without an image's suffix are
+    A class holds the files with one of the ``suffixes`` at any depth below its folder. Hidden and other files are
     ignored; a class folder may be a link, links to folders below it are not followed. Raises ResiduaError if there
-    are no two classes, if a class folder holds no image, or if a part has a class that ``train`` lacks.
+    are no two classes, if a class folder holds no such file, or if a part has a class that ``train`` lacks.
     """
     folders = _folders(root)
     parts: dict[str, str] = {}
@@ -59,12 +61,13 @@ def list_folder(root: Path) -> Listing:
             parts[part] = name
         if "train" not in parts:
             raise ResiduaError(f"{root} has {', '.join(f'{name}/' for name in folders)} but no train/")
-    listed = {part: _list_part(root, name) for part, name in (parts or {"train": ""}).items()}
+    kind = _Kind(frozenset(suffixes), what)
+    listed = {part: _list_part(root, name, kind) for part, name in (parts or {"train": ""}).items()}
     classes = tuple(dict.fromkeys(listed["train"].classes))
     if len(classes) < 2:
         raise ResiduaError(
-            f"{root / listed['train'].folder} has {len(classes)} class folders with images; it should have at least "
-            "two, <class>/<image>"
+            f"{root / listed['train'].folder} has {len(classes)} class folders with {what}s; it should have at least "
+            f"two, <class>/<{what}>"
         )
     for files in listed.values():
         unknown = sorted(set(files.classes) - set(classes))
@@ -72,18 +75,26 @@ def list_folder(root: Path) -> Listing:
             raise ResiduaError(
                 f"{root / files.folder} has the class {unknown[0]!r}, which the training part lacks"
             )
-    return Listing(root, listed, classes)
+    return Listing(root, listed, classes, what)
 
 
-def _list_part(root: Path, folder: str) -> Files:
+@dataclass(frozen=True)
+class _Kind:
+    """The files that are looked for."""
+
+    suffixes: frozenset[str]
+    what: str
+
+
+def _list_part(root: Path, folder: str, kind: _Kind) -> Files:
     paths: list[str] = []
     classes: list[str] = []
     for name in _folders(root / folder):
-        images = sorted(_images(root / folder / name, root))
-        if not images:
-            raise ResiduaError(f"class folder {image_name(root / folder / name)} holds no image")
-        paths += images
-        classes += [image_name(name)] * len(images)
+        found = sorted(_files(root / folder / name, root, kind))
+        if not found:
+            raise ResiduaError(f"class folder {image_name(root / folder / name)} holds no {kind.what}")
+        paths += found
+        classes += [image_name(name)] * len(found)
     return Files(folder, tuple(paths), tuple(classes))
 
 
@@ -98,17 +109,17 @@ def _folders(root: Path) -> list[str]:
     return sorted(name for name in names if not home.is_relative_to((root / name).resolve()))
 
 
-def _images(folder: Path, root: Path) -> list[str]:
+def _files(folder: Path, root: Path, kind: _Kind) -> list[str]:
     found = []
     for directory, below, names in os.walk(folder, onerror=_unreadable):
         below[:] = [name for name in below if not _ignored(name)]
         relative = Path(directory).relative_to(root)
-        found += [(relative / name).as_posix() for name in names if _is_image(name)]
+        found += [(relative / name).as_posix() for name in names if _is_of(kind, name)]
     return found
 
 
-def _is_image(name: str) -> bool:
-    return not _ignored(name) and Path(name).suffix.lower() in SUFFIXES
+def _is_of(kind: _Kind, name: str) -> bool:
+    return not _ignored(name) and Path(name).suffix.lower() in kind.suffixes
 
 
 def _unreadable(error: OSError) -> NoReturn:

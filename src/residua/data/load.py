@@ -13,6 +13,7 @@ from residua.data.digits import load_digits
 from residua.data.folder import load_folder
 from residua.data.scenes import load_scenes
 from residua.data.text import load_text
+from residua.data.volumes import load_volumes
 from residua.errors import UsageError, nearest
 from residua.spec import DataSpec
 
@@ -23,7 +24,7 @@ SHIPPED: dict[str, Callable[[DataSpec, str], Any]] = {
     "scenes": load_scenes,
     "text": load_text,
 }
-KINDS = (*SHIPPED, "cifar10", "cifar100", "folder")
+KINDS = (*SHIPPED, "cifar10", "cifar100", "folder", "volumes")
 
 
 def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str | None = None) -> Data:
@@ -50,9 +51,13 @@ def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str
             f"no such file or folder: {rest or spec.source!r}; a source is 'digits', a path, or kind:path"
         )
     kind = kind or sniff(path)
-    if kind == "folder":
+    if kind in ("folder", "volumes"):
         if not path.is_dir():
-            raise UsageError(f"{path} is a file; a folder of images was expected")
+            raise UsageError(
+                f"{path} is a file; a folder of {'images' if kind == 'folder' else kind} was expected"
+            )
+        if kind == "volumes":
+            return load_volumes(spec, path, threads=workers)
         return load_folder(spec, path, threads=workers, storage=storage)
     return load_cifar(spec, kind, path)
 

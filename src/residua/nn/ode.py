@@ -65,7 +65,7 @@ class Flow(nn.Module):
             # A function of time and state it must be: batch statistics change with every evaluation (of another time
             # and, in the adjoint, of another state), they would be updated a different number of times by each batch,
             # and they would make each sample's path depend on its neighbours'.
-            if isinstance(module, nn.modules.batchnorm._NormBase) and module.track_running_stats:
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 raise UsageError(
                     f"batch norm ({name}) inside an ODE makes its function change as it is solved: take group norm"
                 )

@@ -1,0 +1,131 @@
+"""What every folder of files with classes shares: its parts, and the hashes that say which files they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from residua.data.base import Split, stratified_split
+from residua.data.identity import digest
+from residua.data.image import image_name
+from residua.data.listing import Files, Listing
+from residua.errors import ResiduaError, UsageError
+from residua.spec import DataSpec
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Files of one split, less those found bad."""
+
+    paths: list[str]
+    labels: np.ndarray
+
+
+def divide(listing: Listing, skipped: set[str], spec: DataSpec) -> tuple[dict[str, Part], dict[str, str]]:
+    """The files of ``train``, ``test`` and, if there is one, ``val``, and where each comes from in words.
+
+    Raises UsageError if nothing is left to test on.
+    """
+    number = {name: i for i, name in enumerate(listing.classes)}
+
+    def readable(files: Files) -> Part:
+        kept = [i for i, path in enumerate(files.paths) if path not in skipped]
+        labels = np.array([number[files.classes[i]] for i in kept], dtype=np.int64)
+        return Part(paths=[files.paths[i] for i in kept], labels=labels)
+
+    parts = {name: readable(files) for name, files in listing.parts.items()}
+    are = {name: f"{files.folder}/" for name, files in listing.parts.items() if files.folder}
+    home = are.get("train", "the folder")
+    if "test" not in parts and "val" in parts:  # the habit of ImageNet: what is called val is the test set
+        parts["test"], are["test"] = parts.pop("val"), are.pop("val")
+    for name, fraction in (("test", spec.test_fraction), ("val", spec.val_fraction)):
+        if name not in parts:
+            parts["train"], parts[name] = _cut(parts["train"], fraction, spec.split_seed)
+            are[name] = f"{fraction:g} of every class of {home}, split seed {spec.split_seed}"
+            home += f" less {name}"
+    if not parts["test"].paths:
+        raise UsageError(
+            f"{listing.root} has nothing to test on: give it a test/ folder, more files, or test_fraction"
+        )
+    if not parts["val"].paths:
+        del parts["val"], are["val"]
+    return parts, are
+
+
+def _cut(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
+    rest, cut = (
+        Part(paths=[part.paths[i] for i in chosen], labels=part.labels[chosen])
+        for chosen in stratified_split(part.labels, fraction, seed)
+    )
+    return rest, cut
+
+
+def check_classes(listing: Listing, train: Split, skipped: dict[str, str]) -> None:
+    """Raise ResiduaError if a class has no readable file in the training part."""
+    present = set(train.labels.tolist())
+    files = listing.parts["train"]
+    for i, name in enumerate(listing.classes):
+        if i not in present:
+            bad = [
+                path
+                for path, c in zip(files.paths, files.classes, strict=True)
+                if c == name and path in skipped
+            ]
+            first = f"; {image_name(bad[0])}: {skipped[bad[0]]}" if bad else ""
+            raise ResiduaError(
+                f"class {name!r} has no readable {listing.what} to train on ({len(bad)} skipped{first})"
+            )
+
+
+def fingerprint(listing: Listing, threads: int, *, contents: bool) -> dict[str, str]:
+    """A hash of the files' names and contents, or of their names and sizes, which a large set has to do with."""
+
+    def digested(path: str) -> bytes:
+        with (listing.root / path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+
+    def size(path: str) -> bytes:
+        return (listing.root / path).stat().st_size.to_bytes(8, "little")
+
+    describe = digested if contents else size
+
+    def line(path: str) -> bytes:
+        try:
+            return describe(path) if (listing.root / path).is_file() else b"no file"
+        except OSError:
+            return b"unreadable"
+
+    paths = [path for files in listing.parts.values() for path in files.paths]
+    lines = (
+        part
+        for pair in zip(map(_encoded, paths), in_parallel(line, paths, threads), strict=True)
+        for part in pair
+    )
+    of = "file names and contents" if contents else "file names and sizes"
+    return {"of": of, "sha256": digest(lines)}
+
+
+def split_hash(parts: dict[str, Part], skipped: dict[str, str]) -> str:
+    """A hash of which files stand in which part."""
+    named = (
+        (name, *(path for path in part.paths if path not in skipped)) for name, part in sorted(parts.items())
+    )
+    return digest(_encoded(line) for lines in named for line in lines)
+
+
+def _encoded(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def in_parallel(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
+    """``function`` of every item, in order."""
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, items))
