@@ -25,6 +25,8 @@ class PatchStem(nn.Module):
     other images.
     """
 
+    scale = 1.0  # deviation of a patch's vector, of normalised images; positions have to compare with it
+
     def __init__(self, in_channels: int, size: int, patch: int, width: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.size = size
@@ -51,6 +53,8 @@ class TokenStem(nn.Module):
     Shapes: integers ``(N, L)`` from 0 to ``symbols - 1``, L at most ``context``, to ``(N, L, width)``. Raises
     UsageError for what is not of this kind, or longer.
     """
+
+    scale = 0.02  # deviation of a symbol's vector (Radford et al. 2019)
 
     def __init__(self, symbols: int, context: int, width: int, *, dropout: float = 0.0) -> None:
         super().__init__()
@@ -96,7 +100,7 @@ class Transformer(nn.Module):
         self,
         *,
         spec: Any,
-        stem: nn.Module,
+        stem: PatchStem | TokenStem,
         layers: Iterable[Chain],
         head: PoolHead,
         reduction: int = 1,
@@ -160,10 +164,11 @@ def transformer_layers(spec: Any, *, causal: bool = False, eps: float) -> Iterab
 def transformer_init(model: Transformer) -> None:
     """Weights from a normal distribution of variance 1 / fan-in (LeCun et al. 1998, sec. 4.6), biases zero.
 
-    Embeddings, positions and the class token have a deviation of 0.02. The 0.02 that large models have everywhere
+    Positions, class token and symbols have the deviation ``stem.scale``. The 0.02 that large models have everywhere
     (Radford et al. 2019; Touvron et al. 2021) is too small for narrow ones: it shrinks what a layer of 64 gives to a
-    sixth. Each unit's last layer is divided by the square root of the number of units, so that the sum over all of
-    them keeps its size (Radford et al. 2019, sec. 2.3); without shortcuts there is no such sum.
+    sixth, and beside a patch's vector such positions cannot be seen until they have grown. Each unit's last layer is
+    divided by the square root of the number of units, so that the sum over all of them keeps its size (Radford et
+    al. 2019, sec. 2.3); without shortcuts there is no such sum.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
@@ -171,9 +176,9 @@ def transformer_init(model: Transformer) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
+            nn.init.normal_(module.weight, std=model.stem.scale)
     for parameter in model.stem.parameters(recurse=False):  # the class token and the positions
-        nn.init.normal_(parameter, std=0.02)
+        nn.init.normal_(parameter, std=model.stem.scale)
     units = [unit for unit in residual_units(model).values() if isinstance(unit.merge, Add)]
     with torch.no_grad():
         for unit in units:
