@@ -46,7 +46,12 @@ def test_detections_by_hand():
     found = detections(rows, (40, 30))
     assert found.labels[0, :3].tolist() == [0, 0, 1]
     kept = found.scores[0] > 0
-    assert kept.tolist() == [True, False, True, *[False] * 5]  # the overlapped one and what is not sure are gone
+    assert kept.tolist() == [
+        True,
+        False,
+        True,
+        *[False] * 5,
+    ]  # the overlapped one and what is not sure are gone
     assert found.boxes[0, kept].tolist() == [[1, 0, 11, 10], [0, 20, 12, 40]]  # cut at the edges
     expected = torch.tensor([4.0, 2.0]).sigmoid().sqrt() * torch.tensor(9.0).sigmoid().sqrt()
     assert torch.allclose(found.scores[0, kept], expected)

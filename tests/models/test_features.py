@@ -6,13 +6,19 @@ from residua.models.features import features
 from residua.nn import ImageClassifier
 from residua.registry import build, families, model_spec
 
-TINY = sorted(family.tiny for family in families().values() if family.tiny and "features" in family.capabilities)
+TINY = sorted(
+    family.tiny for family in families().values() if family.tiny and "features" in family.capabilities
+)
 
 
 def test_the_levels_of_a_resnet_by_hand():
     model = build(model_spec("resnet18"))
     levels = features(model)
-    assert (levels.levels, levels.strides, levels.channels) == ((2, 3, 4, 5), (4, 8, 16, 32), (64, 128, 256, 512))
+    assert (levels.levels, levels.strides, levels.channels) == (
+        (2, 3, 4, 5),
+        (4, 8, 16, 32),
+        (64, 128, 256, 512),
+    )
     assert [tuple(m.shape) for m in levels(torch.randn(1, 3, 65, 96))] == [
         (1, 64, 17, 24),
         (1, 128, 9, 12),

@@ -42,9 +42,7 @@ def with_weights_of(peer, name):
     with torch.device("meta"):
         model = build(model_spec(name)).eval()
     theirs = peer.state_dict()
-    model.load_state_dict(
-        {key: tensor for key, tensor in zip(model.state_dict(), theirs.values(), strict=True)}, assign=True
-    )
+    model.load_state_dict(dict(zip(model.state_dict(), theirs.values(), strict=True)), assign=True)
     return model
 
 

@@ -21,7 +21,7 @@ def one(boxes, scores, labels, true_boxes, true_labels, classes=2):
 
 
 def test_the_thresholds_are_cocos():
-    assert THRESHOLDS == pytest.approx([0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
+    assert pytest.approx([0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]) == THRESHOLDS
 
 
 def test_everything_found_and_nothing_found():
@@ -73,7 +73,9 @@ def reference(images, classes, threshold):
             total += len(truths)
             mine = sorted((i for i in range(len(labels)) if labels[i] == c), key=lambda i: -scores[i])
             for i in mine:
-                overlaps = {j: pairwise_iou(boxes[[i]].double(), true_boxes[[j]].double()).item() for j in truths}
+                overlaps = {
+                    j: pairwise_iou(boxes[[i]].double(), true_boxes[[j]].double()).item() for j in truths
+                }
                 best = max(overlaps, key=overlaps.__getitem__, default=None)
                 hit = best is not None and overlaps[best] >= threshold
                 if hit:

@@ -40,7 +40,7 @@ class Scenes:
     images: Tensor  # uint8 (N, 1, H, W), or float32 when normalised
     boxes: Tensor  # float32 (N, M, 4): left, top, right, bottom of the ink, in pixels
     labels: Tensor  # int64 (N, M): the digit
-    masks: Tensor  # int64 (N, H, W): 0 is the background, 1 + digit elsewhere
+    masks: Tensor  # uint8 (N, H, W): 0 is the background, 1 + digit elsewhere
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -217,7 +217,7 @@ def _scene(
 ) -> tuple[np.ndarray, ...]:
     """One scene. Whole numbers throughout: every machine makes the same."""
     ink = np.zeros((side, side), np.uint8)
-    mask = np.zeros((side, side), np.int64)
+    mask = np.zeros((side, side), np.uint8)
     boxes, names = np.zeros((DIGITS[1], 4), np.float32), np.full(DIGITS[1], -1)
     free = np.ones((side, side), bool)
     found = 0

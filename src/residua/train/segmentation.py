@@ -21,7 +21,7 @@ from residua.train.task import Metric
 
 
 class Segmentation:
-    """Cross-entropy of every pixel. Batches have ``images`` and ``masks`` (N, H, W)."""
+    """Cross-entropy of every pixel. Batches have ``images`` and ``masks`` (N, H, W), of any kind of whole numbers."""
 
     primary = Metric("mean_iou", "max")
 
@@ -40,18 +40,19 @@ class Segmentation:
         self.model.train()
         with recomputing(self.model, self.recipe.recompute):
             logits = self._logits(batch.images)
-        loss = F.cross_entropy(logits, batch.masks, label_smoothing=self.recipe.label_smoothing)
+        masks = batch.masks.long()
+        loss = F.cross_entropy(logits, masks, label_smoothing=self.recipe.label_smoothing)
         loss.backward()
         take_step(self.optimizers["model"], self.recipe)
-        return _sums(loss.detach(), logits.detach(), batch.masks)
+        return _sums(loss.detach(), logits.detach(), masks)
 
     @torch.inference_mode()
     def evaluate(self, batch: Any) -> dict[str, Tensor]:
         """Sums over the batch, the confusion matrix among them."""
         self.model.eval()
-        logits = self._logits(batch.images)
-        sums = _sums(F.cross_entropy(logits, batch.masks), logits, batch.masks)
-        return {**sums, "confusion": confusion(logits.argmax(1), batch.masks, self.spec.num_classes)}
+        logits, masks = self._logits(batch.images), batch.masks.long()
+        sums = _sums(F.cross_entropy(logits, masks), logits, masks)
+        return {**sums, "confusion": confusion(logits.argmax(1), masks, self.spec.num_classes)}
 
     def metrics(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         """Loss, accuracy of the pixels, and mean IoU over all pixels of all images."""
