@@ -101,6 +101,28 @@ RECIPES: dict[str, Recipe] = {
             warmup=0.05,
             clip_norm=10.0,
         ),
+        # motion is learnt within a few passes over the clips
+        Recipe(
+            name="clips",
+            epochs=6,
+            batch_size=64,
+            lr=0.1,
+            nesterov=True,
+            weight_decay=5e-4,
+            schedule="linear",
+            warmup=0.15,
+        ),
+        # every step costs tens of evaluations: fewer epochs than of other networks, at a higher rate
+        Recipe(
+            name="ode",
+            epochs=20,
+            batch_size=64,
+            lr=0.2,
+            nesterov=True,
+            weight_decay=5e-4,
+            schedule="linear",
+            warmup=0.15,
+        ),
         _HE2015_CIFAR,
         # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)":
         # the paper's rule looks at the error; its 400 iterations are what stands here
