@@ -143,10 +143,9 @@ def open_volume(path: Path) -> np.ndarray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise BadImage(str(path), error.strerror or str(error)) from error
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
-        raise BadImage(
-            str(path), f"not a whole .npy array of numbers: {str(error).splitlines()[0]}"
-        ) from error
+    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        why = "it is no .npy file, or holds pickled objects" if "pickle" in str(error) else "it is damaged"
+        raise BadImage(str(path), why) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise BadImage(str(path), f"it holds {getattr(array, 'dtype', 'no array')}, not real numbers")
     if array.ndim not in (3, 4) or 0 in array.shape:

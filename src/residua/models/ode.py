@@ -150,6 +150,7 @@ register(
         spec_class=ODESpec,
         build=build,
         named=_NAMED,
+        recipe="ode",
         tiny="ode_tiny",
         # an adaptive solver's loop depends on values: torch.export cannot follow it (with steps=N it can), and
         # torch.compile leaves it as it is

@@ -116,6 +116,7 @@ _NAMED = {
         ResNet3dSpec(name="r3d_18"),
         ResNet3dSpec(name="r3d_34", depths=(3, 4, 6, 3)),
         ResNet3dSpec(name="r3d_50", unit="bottleneck", depths=(3, 4, 6, 3)),
+        ResNet3dSpec(name="r3d_small", depths=(2, 2, 2), widths=(16, 32, 64), stem="cifar"),
         ResNet3dSpec(
             name="r3d_tiny",
             depths=(1, 1, 1),

@@ -93,8 +93,9 @@ class Flow(nn.Module):
             self.solver, rtol=max(self.solver.rtol, rounding), atol=max(self.solver.atol, rounding)
         )
         with torch.autocast(x.device.type, enabled=False):
-            return torch.compiler.disable(self._solve)(x, solver)  # its loop depends on values
+            return self._solve(x, solver)
 
+    @torch.compiler.disable  # its loop depends on values
     def _solve(self, x: Tensor, solver: Solver) -> Tensor:
         if self.adjoint:
             parameters = tuple(self.function.parameters())
@@ -198,7 +199,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Any:
+    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, y1, t0, t1, *weights = ctx.saved_tensors
         size = grads[0].abs().amax().clamp(min=torch.finfo(grads[0].dtype).tiny)
         a1 = grads[0] / size

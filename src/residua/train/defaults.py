@@ -8,7 +8,9 @@ from residua.spec import ModelSpec
 
 _LARGE = 96  # pixels from which on an ImageNet stem suits
 # kinds of data whose model does not follow from the size of the images
-_MODELS = {"digits": "cifar_resnet8", "text": "transformer_small"}
+_MODELS = {"digits": "cifar_resnet8", "moving-digits": "r3d_tiny", "text": "transformer_small"}
+
+_RECIPES = {"digits": "digits", "moving-digits": "clips"}
 
 
 def default_source(model: str | ModelSpec | None) -> str:
@@ -20,9 +22,11 @@ def default_model(data: Source) -> str:
     """A model name that suits the data."""
     if data.kind in _MODELS:
         return _MODELS[data.kind]
+    if len(data.shape) == 4:  # volumes
+        return "r3d_small" if max(data.shape[1:]) < _LARGE else "r3d_18"
     return "cifar_resnet20" if max(data.shape[1:]) < _LARGE else "resnet18"
 
 
 def default_recipe(data: Source, model: ModelSpec) -> str:
     """The recipe of the model's family, or else a recipe name that suits the data."""
-    return family(model.family).recipe or ("digits" if data.kind == "digits" else "quick")
+    return family(model.family).recipe or _RECIPES.get(data.kind, "quick")
