@@ -130,7 +130,8 @@ def weights_of(name, **changes):
 
 
 REFUSED = [
-    ("akamaster", "cifar_resnet8", {}, "shortcut is 'A-split' there, here 'A'"),
+    ("akamaster", "cifar_resnet8", {}, "shortcut is 'A-split' or 'B' there, here 'A'"),
+    ("akamaster", "cifar_resnet8", {"shortcut": "C"}, "shortcut is 'A-split' or 'B' there, here 'C'"),
     (
         "akamaster",
         "cifar_resnet8",
@@ -158,6 +159,9 @@ REFUSED = [
     ("torchvision", "preact_resnet18", {}, "no place for"),
     ("torchvision", "resnest14", {}, "families are densenet, googlenet, resnet, resnet3d"),
     ("torchvision", "resnet18", {"num_classes": 0}, "has no fc.weight"),
+    ("torchvision", "vgg11", {"hidden": []}, r"hidden is \[4096, 4096\] there, here \[\]"),
+    ("torchvision", "vit_b_16", {"layers": 1, "norm": "post"}, "no place for|norm is 'pre' there"),
+    ("torchvision", "vit_b_16", {"layers": 1, "heads": 6}, "heads is 12 there, here 6"),
     ("kuangliu", "resnet18", {}, "stem is 'cifar' there"),
     ("timm", "preact_resnet50", {"depths": [1, 1, 1, 1]}, "stem is 'imagenet-pool-first' there"),
     ("timm", "resnest50_fast_2s1x64d", {"depths": [1, 1, 1, 1]}, "pool_first is False there, here True"),

@@ -19,6 +19,7 @@ def convert(
     to: str,
     stride_on: Literal["1x1", "3x3"] | None = None,
     shortcut: str | None = None,
+    heads: int | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -30,6 +31,7 @@ def convert(
         to: residua, torchvision, timm, akamaster, chenyaofo or kuangliu.
         stride_on: of a checkpoint with bottlenecks; 1x1 is the paper's v1, 3x3 (taken without this flag) is v1.5.
         shortcut: of a checkpoint whose shortcuts have no tensors: A-split (akamaster's, the default) or A.
+        heads: of a checkpoint of a ViT; one for 64 channels is taken without this flag.
         overwrite: replace a file that stands at OUT.
         json: print one JSON object.
 
@@ -41,7 +43,7 @@ def convert(
     out = out if out.suffix else out.with_suffix(".safetensors")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; --overwrite replaces it")
-    known = {"stride_on": stride_on, "shortcut": shortcut}
+    known = {"stride_on": stride_on, "shortcut": shortcut, "heads": heads}
     weights = load_weights(source, **{key: value for key, value in known.items() if value is not None})
     write_weights(out, weights, to)
     notes = list(weights.data.get("notes", []))

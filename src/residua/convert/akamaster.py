@@ -30,7 +30,7 @@ AKAMASTER = Layout(
             open=lambda tensors: not resnets.is_projected(tensors),
         )
     },
-    fixed={"stem": "cifar", "unit": "basic", "widths": (16, 32, 64)},
+    fixed={"stem": "cifar", "unit": "basic", "widths": (16, 32, 64), "shortcut": frozenset({"A-split", "B"})},
     idle=resnets.idle_fields,
     names=resnets.pattern_names,
     images=Images(mean=IMAGENET_MEAN, std=IMAGENET_STD, classes=CIFAR10_CLASSES),

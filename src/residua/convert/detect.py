@@ -58,7 +58,9 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
 
     Raises ResiduaError for tensors that have the names of ``layout`` and do not fit together.
     """
-    known, prepared = known or {}, layout.prepare(tensors)
+    known = known or {}
+    with _explained(layout):
+        prepared = layout.prepare(tensors)
     names = None if prepared is None else layout.provisional(prepared)
     if prepared is None or names is None:
         return None

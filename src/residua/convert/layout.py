@@ -57,9 +57,8 @@ class Layout:
     mine: Callable[[Tensors], bool] = lambda tensors: True
     prepare: Callable[[Tensors], Tensors | None] = lambda tensors: tensors  # names of today; None: not of it
     assumed: Mapping[str, Assumption] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what the library's own code builds, and nothing else
+    # what the library's own code builds, and nothing else; a frozenset holds alternatives
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     idle: Callable[[Any], frozenset[str]] = lambda spec: (
         frozenset()
     )  # fields that change nothing in this spec

@@ -73,6 +73,9 @@ RESNEST = Layout(
         "head.fc.{p}": "fc.{p}",
     },
     infer=infer.resnest,
+    mine=lambda tensors: (
+        "stages.0.0.branch.conv2.conv.weight" in tensors
+    ),  # not its ResNet-D, which has the stem too
     assumed={
         "pool_first": Assumption(
             note="taken to pool before the 3x3 only where the radix is not 2 or paths are several, as its networks do"

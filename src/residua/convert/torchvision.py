@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from residua.convert import infer, resnets
 from residua.convert.layout import IMAGENET_MEAN, IMAGENET_STD, Images, Layout, rewrite
+from residua.models.googlenet import GoogLeNetSpec
 
 IMAGENET = Images(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 NORMALISED = ("images normalised with the ImageNet mean and std, as its trainer does",)
@@ -43,7 +44,7 @@ DENSENET = Layout(
     },
     infer=infer.densenet,
     prepare=rewrite({r"(denselayer\d+\.(?:norm|conv))\.([12])\.": r"\1\2."}),  # as files of 2017 name them
-    fixed={"stem": "imagenet"},
+    fixed={"stem": "imagenet", "compression": 0.5},
     images=IMAGENET,
     notes=NORMALISED,
 )
@@ -71,7 +72,13 @@ def _vgg(depths: tuple[int, ...], norm: bool) -> Layout:
             "head.fc.{p}": "classifier.6.{p}",
         },
         infer=lambda tensors: infer.vgg(tensors, depths, norm),
-        fixed={"depths": depths, "norm": norm, "pool_size": 7},
+        fixed={
+            "depths": depths,
+            "norm": norm,
+            "widths": (64, 128, 256, 512, 512),
+            "hidden": (4096, 4096),
+            "pool_size": 7,
+        },
         images=IMAGENET,
         notes=NORMALISED,
     )
@@ -101,7 +108,7 @@ GOOGLENET = Layout(
     },
     infer=infer.googlenet,
     prepare=rewrite({r"^aux[12]\.": None}),
-    fixed={"stem": "imagenet", "largest_kernel": 3},
+    fixed={"stem": "imagenet", "stem_width": 64, "modules": GoogLeNetSpec().modules, "largest_kernel": 3},
     # its pre-trained network takes images of the ImageNet mean and std, and rescales them to these inside
     images=Images(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     notes=("auxiliary classifiers are left out", "its transform_input is part of the images' mean and std"),

@@ -66,7 +66,8 @@ def _write_as(layout: Layout, weights: Weights) -> dict[str, Tensor]:
     """Raises UsageError that says how the library's network differs."""
     spec: Any = weights.spec
     for name, value in layout.fixed.items():
-        if getattr(spec, name) != value and name not in layout.idle(spec):
+        allowed = value if isinstance(value, frozenset) else {value}
+        if getattr(spec, name) not in allowed and name not in layout.idle(spec):
             raise UsageError(f"{name} is {_shown(value)} there, here {_shown(getattr(spec, name))}")
     if getattr(spec, "drop_path", 0) and spec.drop_path_mode == "batch":
         raise UsageError(
@@ -93,4 +94,6 @@ def _write_as(layout: Layout, weights: Weights) -> dict[str, Tensor]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, frozenset):
+        return " or ".join(map(repr, sorted(value)))
     return repr(list(value) if isinstance(value, tuple) else value)
