@@ -61,11 +61,17 @@ def test_input_and_set_change_what_is_described(capsys):
     [
         (["resnet51"], "unknown model 'resnet51'; did you mean 'resnet50'"),
         (["cifar_resnet21"], "depth 21 is not 6n+2 (basic) or 9n+2 (bottleneck)"),
-        (["resnet18", "--input", "224"], "--input takes channels,height,width such as 3,224,224, not '224'"),
-        (["resnet18", "--input", "3,-1,5"], "--input takes channels,height,width"),
+        (
+            ["resnet18", "--input", "3x224"],
+            "--input takes the shape of one sample, such as 3,224,224, not '3x224'",
+        ),
+        (["resnet18", "--input", "3,-1,5"], "--input takes the shape of one sample"),
         (["resnet18", "--input", "3,0,5"], "above 0, not [3, 0, 5]"),
         (["resnet18", "--input", "3,16,16"], "needs at least 32 px, got 16x16"),
-        (["resnet18", "--set", "shortcu=A"], "no key 'shortcu'; did you mean 'shortcut'?"),
+        (
+            ["resnet18", "--set", "shortcu=A"],
+            "no key 'shortcu'; did you mean 'shortcut' or 'shortcut_scale'?",
+        ),
         (["resnet18", "--set", "shortcut"], "--set takes"),
         (["resnet18", "--set", "run.seed=1"], "describe knows the model only"),
         (["resnet18", "--set", "depths=3"], "ResNetSpec.depths must be a list, not 3"),

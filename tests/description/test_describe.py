@@ -10,7 +10,9 @@ from residua.models.resnet import ResNetSpec
 from residua.registry import build, list_models, model_spec
 
 # the deeper ones repeat the same units and take long to walk through
-NAMES = [name for name in list_models() if model_spec(name).depth <= 50]
+SHALLOW = [name for name in list_models() if model_spec(name).depth <= 50]
+NAMES = [name for name in SHALLOW if isinstance(model_spec(name), ResNetSpec)]
+OTHERS = [name for name in SHALLOW if name not in NAMES]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -25,6 +27,43 @@ def test_every_network_is_described_within_100_columns(name):
     assert max(map(len, text.splitlines())) <= 100
     assert name in text.splitlines()[0]
     assert not any(line != line.rstrip() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_other_family_is_summarised_within_100_columns(name):
+    described = describe(name)
+    text = str(described)
+    assert text.startswith(
+        f"{name}: {described.parameters:,} parameters, {described.multiply_adds:,} multiply-adds"
+    )
+    assert max(map(len, text.splitlines())) <= 100
+    assert sum(part.parameters for part in described.cost.parts) == described.parameters
+    values = json.loads(json.dumps(described.to_dict()))
+    assert (values["name"], values["depth"]) == (name, model_spec(name).depth)
+
+
+def test_units_of_a_dense_network_are_told_by_stage():
+    described = describe("densenet_40_12")
+    assert [(unit.first, unit.units, unit.merge) for unit in described.units] == [
+        ("stages.0.0", 12, "Concat"),
+        ("stages.1.0", 12, "Concat"),
+        ("stages.2.0", 12, "Concat"),
+    ]
+    assert (described.units[0].input, described.units[0].output) == ((16, 32, 32), (160, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [
+        ("vit_b_16", "top1 acc 81.072"),
+        ("densenet_bc_100_12", "DenseNet-BC (L=100, k=12)"),
+        ("wrn_28_10", "WRN-28-10"),
+        ("resnext50_32x4d", "25028904"),
+        ("vgg16", "VGG-16"),
+    ],
+)
+def test_published_rows_of_other_papers_stand_beside_them(name, figure):
+    assert figure in " ".join(str(describe(name)).split())
 
 
 def test_the_values_of_resnet50():
@@ -77,7 +116,7 @@ def test_a_network_changed_by_hand_is_described_as_it_is():
         (
             nn.Linear(2, 2),
             None,
-            "describe shows image classifiers, not Linear; residua.analysis.cost counts any module",
+            "describe shows networks with a spec, not Linear; residua.analysis.cost counts any module",
         ),
         (3, None, "a model is a name, a spec or a table, not int"),
     ],
