@@ -23,19 +23,24 @@ LOG_FROM = 30  # losses that span a larger factor are drawn on a logarithmic axi
 
 
 def curves(runs: Named, t: Translate) -> Html | None:
-    """Error and loss by epoch; None if no run has finished an epoch."""
+    """What the runs are judged by, and loss, by epoch; None if no run has finished an epoch."""
     if not any(run.epochs["epoch"] for _, run in runs):
         return None
-    error = _by_epoch(runs, t, "accuracy", lambda accuracy: 100 * (1 - accuracy)) + _tests(runs, t)
-    loss = _by_epoch(runs, t, "loss", lambda value: value)
     gap = t("gap_note", n="{n}")
     chart = partial(line_chart, x_label=t("epoch_axis"), gap_note=gap)
-    return element(
-        "div",
-        chart(error, title=t("error_by_epoch"), y_label=t("error_axis")),
-        chart(loss, title=t("loss_by_epoch"), y_label=t("loss_axis"), log=_spans(loss)),
-        class_="charts",
-    )
+    metrics = dict.fromkeys(run.metric for _, run in runs)
+    charts = []
+    for metric in metrics:
+        if metric == "accuracy":
+            error = _by_epoch(runs, t, metric, lambda accuracy: 100 * (1 - accuracy)) + _tests(runs, t)
+            charts.append(chart(error, title=t("error_by_epoch"), y_label=t("error_axis")))
+        else:
+            name, own = metric.replace("_", " "), _by_epoch(runs, t, metric, lambda value: value)
+            charts.append(chart(own, title=t("metric_by_epoch", metric=name), y_label=name, log=_spans(own)))
+    loss = _by_epoch(runs, t, "loss", lambda value: value)
+    axis = t("loss_axis" if list(metrics) == ["accuracy"] else "any_loss_axis")
+    charts.append(chart(loss, title=t("loss_by_epoch"), y_label=axis, log=_spans(loss)))
+    return element("div", *charts, class_="charts")
 
 
 def schedule(runs: Named, t: Translate) -> Html | None:
@@ -78,10 +83,11 @@ def run_label(name: str, what: str, runs: Named, t: Translate) -> str:
 def _by_epoch(runs: Named, t: Translate, metric: str, shown: Callable[[float], float]) -> list[Series]:
     series = []
     for i, (name, run) in enumerate(runs):
-        validated = any(map(math.isfinite, run.epochs[f"val_{metric}"]))
+        known = {split: run.epochs.get(f"{split}_{metric}", []) for split in SPLITS}
+        validated = any(map(math.isfinite, known["val"]))
         for split, line in SPLITS.items():
-            y = [shown(value) for value in run.epochs[f"{split}_{metric}"]]
-            if validated or split == "train":
+            y = [shown(value) for value in known[split]]
+            if any(map(math.isfinite, y)) or (y and split == "train" and not validated):
                 look = _look(i if len(runs) > 1 else int(split == "val"))
                 # Over each other, a run needs one name for its colour; the page says what dashes mean.
                 label = t(split) if len(runs) == 1 else "" if split == "train" and validated else name
@@ -93,15 +99,15 @@ def _tests(runs: Named, t: Translate) -> list[Series]:
     said = "test_mark" if len(runs) == 1 else "test_of"
     return [
         Series(
-            label=run_label(name, t(said, value=percent(1 - run.result["test_accuracy"])), runs, t),
+            label=run_label(name, t(said, value=percent(1 - run.get("test_accuracy"))), runs, t),
             x=[_ends(run)[-1]],
-            y=[100 * (1 - run.result["test_accuracy"])],
+            y=[100 * (1 - run.get("test_accuracy"))],
             colour=i if len(runs) > 1 else 2,
             line="none",
             marker="star",
         )
         for i, (name, run) in enumerate(runs)
-        if run.result and run.epochs["epoch"]
+        if run.get("test_accuracy") is not None and run.epochs["epoch"]
     ]
 
 

@@ -34,7 +34,8 @@ RESULT = {
     "seconds": Optional(POSITIVE),
     "train_accuracy": Optional(SHARE),
     "val_accuracy": Optional(SHARE),
-    "test_accuracy": SHARE,
+    "primary": Optional(TEXT),
+    "test_accuracy": Optional(SHARE),
     "test_loss": Optional(MEASURED),
 }
 
@@ -82,6 +83,11 @@ class Run:
         names = self.inspection.get("classes") or self.data.get("classes")
         return [str(name) for name in names] if isinstance(names, list) else []
 
+    @property
+    def metric(self) -> str:
+        """What the network is judged by; ``val_<metric>`` is then a column of ``epochs``."""
+        return str(self.get("primary") or "accuracy")
+
     def get(self, key: str) -> Any:
         """A value of ``result.json``, None if the run has none."""
         return (self.result or {}).get(key)
@@ -109,11 +115,11 @@ def read_run(path: Path) -> Run:
     if not (path / "spec.json").exists():
         raise UsageError(f"{path} is no run folder: it holds no spec.json")
     tables = {name: _table(path / f"{name}.json") for name in ("spec", "recipe", "data", "plan", "env")}
-    steps, epochs, cut = _read_metrics(path / "metrics.jsonl")
     result = None
     if (path / "result.json").exists():
         result = _table(path / "result.json")
         check(result, RESULT, str(path / "result.json"))
+    steps, epochs, cut = _read_metrics(path / "metrics.jsonl", (result or {}).get("primary") or "accuracy")
     return Run(
         path=path.resolve(),  # "latest" is a link: the page shows the run's own name
         **tables,
@@ -131,9 +137,11 @@ def _table(path: Path) -> dict[str, Any]:
     return values
 
 
-def _read_metrics(path: Path) -> tuple[dict[str, list[float]], dict[str, list[float]], bool]:
+def _read_metrics(path: Path, metric: str) -> tuple[dict[str, list[float]], dict[str, list[float]], bool]:
     """The columns of the step lines and of the epoch lines, and whether the last line is cut off."""
-    columns = {kind: {key: [] for key in shape} for kind, shape in (("step", STEP), ("epoch", EPOCH))}
+    own = {f"{split}_{metric}": Optional(MEASURED) for split in ("train", "val")}
+    shapes = {"step": STEP, "epoch": own | EPOCH}
+    columns = {kind: {key: [] for key in shape} for kind, shape in shapes.items()}
     try:
         text = path.read_bytes() if path.exists() else b""
     except OSError as error:
@@ -153,7 +161,7 @@ def _read_metrics(path: Path) -> tuple[dict[str, list[float]], dict[str, list[fl
                 return columns["step"], columns["epoch"], True
             raise ResiduaError(f"{where} is damaged: it is not valid JSON") from error
         check(values, {"event": TEXT}, where)
-        shape = {"step": STEP, "epoch": EPOCH}.get(values["event"])
+        shape = shapes.get(values["event"])
         if shape is not None:
             check(values, shape, where)
             for key, column in columns[values["event"]].items():

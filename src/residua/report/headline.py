@@ -37,6 +37,9 @@ def _tiles(run: Run, t: Translate) -> Iterator[tuple[str, str, str]]:
     tested, validated = run.get("test_accuracy"), run.last("val_accuracy")
     if tested is not None:
         yield "test_accuracy", percent(tested), _interval(tested, run.images("test"), t)
+    judged = run.get(f"test_{run.metric}")
+    if run.metric != "accuracy" and judged is not None:
+        yield "test_metric", f"{judged:.4g}", run.metric.replace("_", " ")
     if "top5" in run.inspection and len(run.classes) > 5:
         yield "top5", percent(run.inspection["top5"]), ""
     if validated is not None:

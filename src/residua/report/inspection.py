@@ -82,8 +82,8 @@ def read_inspection(path: Path) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in SHAPE and value is not None}
 
 
-def picture(png: str, where: str) -> tuple[str, tuple[int, int]]:
-    """A data URL of a PNG given as base64 text, shrunk where it is large, and its (width, height) in pixels.
+def picture(png: str, where: str, keep: int = SMALL) -> tuple[str, tuple[int, int]]:
+    """A data URL of a PNG given as base64 text, shrunk from ``keep`` pixels a side on, and its (width, height).
 
     Raises ResiduaError that says ``where`` if the text is not the base64 of a whole PNG, or it is too large.
     """
@@ -102,7 +102,7 @@ def picture(png: str, where: str) -> tuple[str, tuple[int, int]]:
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ResiduaError(f"{where}: png is not a whole PNG file") from error
     size, kind = shown.size, "png"
-    if max(size) > SMALL:
+    if max(size) > keep:
         shown.thumbnail((THUMBNAIL, THUMBNAIL))
         kind = "jpeg"
     out = io.BytesIO()

@@ -24,6 +24,7 @@ Section = tuple[
 
 SECTIONS: dict[str, Callable[[Run, Translate], Html | None]] = {
     "curves": lambda run, t: _noted(curves([(run.name, run)], t), t("curves_note")),
+    "samples": stored.samples,
     "schedule": lambda run, t: schedule([(run.name, run)], t),
     "confusion": quality.confusion,
     "classes": quality.classes,
@@ -124,7 +125,7 @@ def _noted(content: Html | None, note: str) -> Html | None:
 def _page(title: str, top: Html, sections: Sequence[Section], lang: str) -> str:
     t = translator(lang)
     shown = [(key, content) for key, content in sections if content is not None]
-    missing = [t(key) for key, content in sections if content is None]
+    missing = [t(key) for key, content in sections if content is None and key != "samples"]
     left_out = element("p", t("left_out", parts=t("comma").join(missing)), class_="note") if missing else ""
     links = (element("a", t(key), href=f"#{key}") for key, _ in shown)
     bodies = (element("section", element("h2", t(key)), content, id=key) for key, content in shown)

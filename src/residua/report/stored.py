@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from residua.errors import ResiduaError
 from residua.report.folder import Run
 from residua.report.html import Html, bar, element, join, table
+from residua.report.inspection import picture
 from residua.report.numbers import count
 from residua.report.text import Translate
 
 SHOWN = 40  # items of a list
 LISTED = 200  # skipped files
+SAMPLES = 1024  # pixels a side of the picture of samples, at most
 DEEPEST = 6  # levels of nesting; nothing that residua writes goes deeper
 
 
 def recipe(run: Run, t: Translate) -> Html | None:
     """The model's spec and the training recipe."""
     return _settings({"model": run.spec, "recipe": run.recipe}, t)
+
+
+def samples(run: Run, t: Translate) -> Html | None:
+    """What a generator makes: ``samples.png``, where the training left one."""
+    path = run.path / "samples.png"
+    if not path.is_file():
+        return None
+    try:
+        png = base64.b64encode(path.read_bytes()).decode()
+    except OSError as error:
+        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
+    source, (width, height) = picture(png, str(path), keep=SAMPLES)
+    return element("img", src=source, alt=t("samples"), width=width, height=height)
 
 
 def plan(run: Run, t: Translate) -> Html | None:
