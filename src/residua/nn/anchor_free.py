@@ -112,8 +112,15 @@ def locations(sizes: Any, strides: tuple[int, ...], device: Any = None) -> tuple
     return torch.cat(points).float(), torch.cat(steps).float()
 
 
+class _GroupNorm(nn.GroupNorm):
+    """Computed in float32: the backward kernel for bfloat16 takes a CPU as long as the rest of the network."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.float()).to(input.dtype)
+
+
 def _tower(width: int, convolutions: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for _ in range(convolutions):
-        layers += [nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(math.gcd(32, width), width), nn.ReLU()]
+        layers += [nn.Conv2d(width, width, 3, padding=1), _GroupNorm(math.gcd(32, width), width), nn.ReLU()]
     return nn.Sequential(*layers)
