@@ -48,7 +48,7 @@ def page(described: Description) -> list[Section]:
 
 def render(sections: Sequence[Section]) -> str:
     """The page as plain text."""
-    return "\n\n".join("\n".join([section.heading, *section.lines]) for section in sections)
+    return "\n\n".join("\n".join([*_wrapped(section.heading), *section.lines]) for section in sections)
 
 
 def columns(

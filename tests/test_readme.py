@@ -1,0 +1,97 @@
+"""What the README says is run, and what it shows is what was measured."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from residua.cli.main import main
+
+ROOT = Path(__file__).resolve().parent.parent
+READMES = ("README.md", "README.zh-CN.md")
+
+
+def blocks(name, language):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(name):
+    lines = [line.split("#")[0].strip() for block in blocks(name, "sh") for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the images that the tour speaks of."""
+    folder = tmp_path_factory.mktemp("tour")
+    random = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / "path/to/images" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = random.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "path/to/images" / name / f"{number}.png")
+    Image.fromarray(random.integers(0, 256, (300, 200, 3), dtype=np.uint8)).save(folder / "photo.jpg")
+    return folder
+
+
+@pytest.mark.timeout(600)
+def test_every_command_of_the_tour_works(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    ours = [line for line in commands("README.md") if line.startswith("residua ")]
+    assert len(ours) >= 12
+    for line in dict.fromkeys(ours):
+        arguments = shlex.split(line)[1:]
+        if arguments[0] == "train":
+            arguments += [
+                "--threads",
+                "1",
+                "--limit-batches",
+                "2",
+            ]  # what is tested is the command, not the wait
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        said = capsys.readouterr()
+        assert ended.value.code == 0, f"{line}: {said.err}"
+        assert said.out, line
+
+
+def test_make_knows_the_other_commands():
+    others = [line for line in commands("README.md") if not line.startswith("residua ")]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in others:
+        assert line == "pip install ." or re.search(
+            rf"^.*\b{line.removeprefix('make ')}\b.*:", makefile, re.MULTILINE
+        )
+
+
+@pytest.mark.timeout(600)
+def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("README.md", "python")
+    exec(compile(example, "README.md", "exec"), {})
+    assert "ResNet-18" in capsys.readouterr().out
+
+
+def test_both_languages_show_the_same_commands():
+    assert commands("README.md") == commands("README.zh-CN.md")
+    assert [re.sub(r"#.*", "", b) for b in blocks("README.md", "python")] == [
+        re.sub(r"#.*", "", b) for b in blocks("README.zh-CN.md", "python")
+    ]
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_links_and_pictures_exist(name):
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_table_is_that_of_the_evidence(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.readme import LANGUAGES, filled
+
+    assert filled(ROOT / name, LANGUAGES[name]) == (ROOT / name).read_text(encoding="utf-8")
