@@ -82,16 +82,18 @@ def test_multiply_adds_leave_the_two_products_of_attention_out():
 @pytest.mark.parametrize("peer", ["torchvision", "timm"])
 def test_logits_and_gradients_are_the_peers(peers, peer):
     torch.manual_seed(0)
-    if peer == "torchvision":
-        theirs = peers.import_torchvision().models.vit_b_16(image_size=32, num_classes=10)
-    else:
-        theirs = peers.import_timm().create_model("vit_tiny_patch16_224", img_size=32, num_classes=10)
+    with torch.device("meta"):
+        if peer == "torchvision":
+            theirs = peers.import_torchvision().models.vit_b_16(image_size=32, num_classes=10)
+        else:
+            theirs = peers.import_timm().create_model("vit_tiny_patch16_224", img_size=32, num_classes=10)
+    theirs.to_empty(device="cpu")
     renamed = {}
     for key, tensor in theirs.state_dict().items():
         for pattern, here in {"torchvision": TORCHVISION, "timm": TIMM}[peer].items():
             key = re.sub(pattern, here, key)
         renamed[key] = tensor
-    for tensor in renamed.values():  # norms that are no identity, and a head that is not zero
+    for tensor in renamed.values():
         torch.nn.init.normal_(tensor, std=0.05)
     name = {"torchvision": "vit_b_16", "timm": "vit_ti_16"}[peer]
     with torch.device("meta"):
