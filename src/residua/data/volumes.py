@@ -144,7 +144,8 @@ def open_volume(path: Path) -> np.ndarray:
     except OSError as error:
         raise BadImage(str(path), error.strerror or str(error)) from error
     except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        why = "it is no .npy file, or holds pickled objects" if "pickle" in str(error) else "it is damaged"
+        foreign = any(word in str(error) for word in ("pickle", "objects"))  # numpy never unpickles here
+        why = "it is no .npy file, or holds pickled objects" if foreign else "it is damaged"
         raise BadImage(str(path), why) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise BadImage(str(path), f"it holds {getattr(array, 'dtype', 'no array')}, not real numbers")

@@ -16,7 +16,7 @@ def inflate(module: nn.Module) -> nn.Module:
     """
     twin = _TWINS.get(type(module))
     if twin is not None:
-        return twin(module)
+        return twin(module).train(module.training)
     for name, child in module.named_children():
         setattr(module, name, inflate(child))
     return module

@@ -93,7 +93,7 @@ class Flow(nn.Module):
             self.solver, rtol=max(self.solver.rtol, rounding), atol=max(self.solver.atol, rounding)
         )
         with torch.autocast(x.device.type, enabled=False):
-            return self._solve(x, solver)
+            return self._solve(x, solver)  # pyright: ignore[reportCallIssue]
 
     @torch.compiler.disable  # its loop depends on values
     def _solve(self, x: Tensor, solver: Solver) -> Tensor:
