@@ -26,6 +26,13 @@ def peers():
     return {
         "torchvision": lambda name, **fields: models.get_model(name, weights=None, **fields),
         "torchvision.ResNet": lambda block, **fields: models.ResNet(blocks[block], **fields),
+        "torchvision.DenseNet": lambda _, **fields: models.DenseNet(**fields),
+        "torchvision.R3D": lambda _, **fields: models.video.resnet.VideoResNet(
+            models.video.resnet.BasicBlock,
+            [models.video.resnet.Conv3DSimple] * 4,
+            stem=models.video.resnet.BasicStem,
+            **fields,
+        ),
         "torchvision.ViT": lambda _, **fields: models.VisionTransformer(**fields),
         "timm": lambda name, **fields: timm.create_model(name, **fields),
     }

@@ -77,9 +77,9 @@ KUANGLIU = {"head": "linear", "shortcut": "shortcut", "option": "B"}
 CIFAR, WIDE = (16, 32, 64), (64, 128, 256, 512)
 # library, arguments of the network, what is found
 NETWORKS = [
-    ("akamaster", ((3, 3, 3), CIFAR), {**AKAMASTER, "option": "A"}, ("cifar_resnet20", "A-split", "cifar")),
+    ("akamaster", ((1, 1, 1), CIFAR), {**AKAMASTER, "option": "A"}, ("cifar_resnet8", "A-split", "cifar")),
     ("akamaster", ((2, 2, 2), CIFAR), {**AKAMASTER, "option": "B"}, ("cifar_resnet14", "B", "cifar")),
-    ("chenyaofo", ((3, 3, 3), CIFAR), {**CHENYAOFO, "classes": 100}, ("cifar_resnet20", "B", "cifar")),
+    ("chenyaofo", ((1, 1, 1), CIFAR), {**CHENYAOFO, "classes": 100}, ("cifar_resnet8", "B", "cifar")),
     ("kuangliu", ((2, 2, 2, 2), WIDE), KUANGLIU, ("resnet18", "B", "cifar")),
     ("kuangliu", ((1, 2, 1, 1), WIDE), {**KUANGLIU, "expansion": 4}, ("custom", "B", "cifar")),
 ]
@@ -187,8 +187,8 @@ class Stacked(nn.Module):
 
     def __init__(self, depths, *, bottleneck, nested, bias):
         super().__init__()
-        self.front = nn.Conv2d(3, 64, 7, 2, padding=3, bias=bias)
-        self.norm = nn.BatchNorm2d(64)
+        self.stem = nn.Conv2d(3, 64, 7, 2, padding=3, bias=bias)
+        self.norm = nn.BatchNorm2d(64)  # before the convolution by name
         stages, channels = [], 64
         for stage, depth in enumerate(depths):
             units = []
@@ -205,7 +205,7 @@ class Stacked(nn.Module):
         self.classify = nn.Linear(channels, 7)
 
     def forward(self, x):
-        x = F.max_pool2d(F.relu(self.norm(self.front(x))), 3, 2)
+        x = F.max_pool2d(F.relu(self.norm(self.stem(x))), 3, 2)
         return self.classify(self.stacklayers(x).mean((2, 3)))
 
 
@@ -243,6 +243,13 @@ def test_the_blog_layout_is_reproduced(trained, nested, bottleneck, bias):
     with torch.no_grad():
         expected, got = net(images), build_model(weights)(images)
     assert torch.allclose(got, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_a_blog_network_with_more_in_its_blocks_is_refused():
+    state = Stacked((1, 1, 1, 1), bottleneck=False, nested=True, bias=False).state_dict()
+    state |= {"stacklayers.1.0.gate.weight": torch.zeros(8, 128), "stacklayers.1.0.gate.bias": torch.zeros(8)}
+    with pytest.raises(ResiduaError, match="of no network known here"):
+        recognise(state)
 
 
 def test_a_blog_network_that_cannot_be_is_refused():

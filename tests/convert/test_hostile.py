@@ -53,7 +53,7 @@ def test_every_layout_reads_what_it_writes(states, kind):
 SHAPES = [(), (0,), (3,), (0, 3), (5, 5), (2, 2, 0, 0), (4, 3, 3, 3), (1, 7, 192), (2, 2, 2, 2, 2)]
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(sorted(SMALL)), data=st.data())
 def test_damaged_checkpoints_are_read_or_refused_in_one_line(states, kind, data):
     state = dict(states[kind])
@@ -73,7 +73,7 @@ def test_damaged_checkpoints_are_read_or_refused_in_one_line(states, kind, data)
         assert len(str(error)) < 1000
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.sampled_from(

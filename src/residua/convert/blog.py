@@ -8,7 +8,7 @@ structure is read from the shapes, and what it is called is put as torchvision c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,8 +36,7 @@ def _prepare(tensors: Tensors) -> Tensors | None:
             blocks.setdefault(match["block"], {})[match["inside"]] = tensor
     if not blocks or not all(any("convlayers." in name for name in block) for block in blocks.values()):
         return None
-    renamed = _layers(outside, ["conv1"], ["bn1"])
-    renamed |= {f"fc.{name.rpartition('.')[2]}": one for name, one in _classifier(outside).items()}
+    renamed = _layers(outside, ["conv1"], ["bn1"], ["fc"])
     stage, unit, width = 0, -1, 0
     for _, block in sorted(blocks.items(), key=lambda item: _natural(item[0])):
         branch = {name: one for name, one in block.items() if "convlayers." in name}
@@ -53,13 +52,10 @@ def _prepare(tensors: Tensors) -> Tensors | None:
     return renamed
 
 
-def _classifier(outside: Tensors) -> dict[str, Tensor]:
-    matrices = [name.rpartition(".")[0] for name, one in outside.items() if one.ndim == 2]
-    return {name: one for name, one in outside.items() if name.rpartition(".")[0] in matrices}
-
-
-def _layers(tensors: Tensors, convolutions: Iterable[str], norms: Iterable[str]) -> dict[str, Tensor]:
-    """Convolutions and the norms after them, in their order, under other names.
+def _layers(
+    tensors: Tensors, convolutions: Sequence[str], norms: Sequence[str], matrices: Sequence[str] = ()
+) -> dict[str, Tensor]:
+    """Layers under other names, each kind in its order; what is too many keeps its name, which nobody knows.
 
     A bias before a norm is taken off the norm's running mean, where it changes nothing either.
     """
@@ -67,18 +63,20 @@ def _layers(tensors: Tensors, convolutions: Iterable[str], norms: Iterable[str])
     for name in sorted(tensors, key=_natural):
         module, _, leaf = name.rpartition(".")
         modules.setdefault(module, {})[leaf] = tensors[name]
-    left, renamed, bias = [iter(convolutions), iter(norms)], {}, None
-    for parts in modules.values():
-        kind = {4: 0, 1: 1}.get(parts["weight"].ndim if "weight" in parts else 0)
-        name = None if kind is None else next(left[kind], None)
-        if name is None:
-            continue
-        if kind == 0:
-            bias = parts.pop("bias", None)
-        elif bias is not None:
-            parts["running_mean"] = parts["running_mean"] - bias
-        renamed |= {f"{name}.{leaf}": one for leaf, one in parts.items()}
-    return renamed
+    kinds: dict[int, list[str]] = {4: [], 2: [], 1: []}  # by the dimensions of a weight
+    for module, parts in modules.items():
+        if "weight" in parts:
+            kinds.get(parts["weight"].ndim, []).append(module)
+    for convolution, norm in zip(kinds[4], kinds[1], strict=False):
+        if "bias" in modules[convolution]:
+            modules[norm]["running_mean"] = modules[norm]["running_mean"] - modules[convolution].pop("bias")
+    names = {4: convolutions, 2: matrices, 1: norms}
+    today = {old: new for kind, found in kinds.items() for old, new in zip(found, names[kind], strict=False)}
+    return {
+        f"{today.get(module, module)}.{leaf}": one
+        for module, parts in modules.items()
+        for leaf, one in parts.items()
+    }
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -55,13 +55,13 @@ class Layout:
     images: Images
     other_images: Mapping[int, Images] = field(default_factory=dict)  # by number of classes
     mine: Callable[[Tensors], bool] = lambda tensors: True
-    prepare: Callable[[Tensors], Tensors | None] = lambda tensors: tensors  # names of today; None: not of it
+    # old names to those of today; None: tensors of another layout
+    prepare: Callable[[Tensors], Tensors | None] = lambda tensors: tensors
     assumed: Mapping[str, Assumption] = field(default_factory=dict)
     # what the library's own code builds, and nothing else; a frozenset holds alternatives
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    idle: Callable[[Any], frozenset[str]] = lambda spec: (
-        frozenset()
-    )  # fields that change nothing in this spec
+    # fields that change nothing in this spec
+    idle: Callable[[Any], frozenset[str]] = lambda spec: frozenset()
     names: Callable[[Any], tuple[str, ...]] = lambda spec: ()  # registered only as a pattern
     notes: tuple[str, ...] = ()
     pointwise: frozenset[str] = frozenset()  # our matrices that are 1x1 convolutions there
@@ -99,10 +99,10 @@ def rewrite(changes: Mapping[str, str | None]) -> Callable[[Tensors], Tensors]:
 
     def prepare(tensors: Tensors) -> Tensors:
         for pattern, replacement in changes.items():
-            kept = {
-                n: one for n, one in tensors.items() if replacement is not None or not re.search(pattern, n)
-            }
-            tensors = {re.sub(pattern, replacement or "", name): one for name, one in kept.items()}
+            if replacement is None:
+                tensors = {name: one for name, one in tensors.items() if not re.search(pattern, name)}
+            else:
+                tensors = {re.sub(pattern, replacement, name): one for name, one in tensors.items()}
         return tensors
 
     return prepare

@@ -41,7 +41,14 @@ def write_weights(path: Path, weights: Weights, library: str) -> None:
             about["data"] = {key: value for key, value in weights.data.items() if key not in _READING}
         save_tensors(path, tensors, about)
     else:
-        write_atomic(path, lambda temporary: torch.save(tensors, temporary))
+        write_atomic(path, lambda temporary: _save(tensors, temporary, path))
+
+
+def _save(tensors: dict[str, Tensor], temporary: Path, path: Path) -> None:
+    try:
+        torch.save(tensors, temporary)
+    except RuntimeError as error:  # how torch reports a full disk
+        raise ResiduaError(f"cannot write {path}: {error}") from error
 
 
 def to_library(weights: Weights, library: str) -> dict[str, Tensor]:
