@@ -44,10 +44,12 @@ def train(
     """Train a network on images, and leave a run folder with the weights, every figure and a report.
 
     Args:
-        data: digits (the default), a folder of images, CIFAR-10 or CIFAR-100 (folder or archive), or kind:path.
+        data: digits (the default of image models), text (of language models), a folder of images, CIFAR-10 or CIFAR-100
+            (folder or archive), or kind:path, such as text:FOLDER.
         model: a name of `residua models`; by default one that suits the images.
         weights: start from a run, a weight file or a peer's checkpoint.
-        recipe: quick, digits, he2015-cifar, he2015-cifar-110 or he2015-imagenet; by default one that suits the data.
+        recipe: quick, digits, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
+            residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
         batch_size: images a step.
         lr: peak learning rate.
@@ -188,8 +190,7 @@ def _summary(result: dict[str, Any], path: Path) -> str:
         f"report         {result['report'] or 'none'}",
         "",
         "next:",
-        f"  residua evaluate {path}",
-        f"  residua predict {path} IMAGE",
+        *([f"  residua evaluate {path}", f"  residua predict {path} IMAGE"] if name == "accuracy" else []),
         f"  residua train --resume {path} --epochs {result['epochs'] * 2}",
     ]
     return "\n".join(lines)
