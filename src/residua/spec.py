@@ -69,6 +69,8 @@ class ModelSpec(Spec):
     """What every model spec of every family states; a family adds its own fields."""
 
     takes_tokens: ClassVar[bool] = False  # whether the input is whole numbers, indices into a vocabulary
+    # the field that counts the units of each stage (or of the only one), if those after a stage's first are alike
+    repeats: ClassVar[str] = ""
 
     schema: int = SCHEMA
     family: str

@@ -7,7 +7,7 @@ from torch import nn
 from residua.analysis.cost import Cost, cost, totals
 from residua.errors import ResiduaError, UsageError
 from residua.nn import BasicBlock, Bottleneck
-from residua.registry import build, list_models, model_spec
+from residua.registry import build, model_spec
 
 MULTIPLY_ADDS = {
     "resnet18": 1_814_073_344,
@@ -27,11 +27,12 @@ def test_multiply_adds_of_the_imagenet_networks(name, multiply_adds):
     assert cost(model_spec(name)).multiply_adds == multiply_adds
 
 
-# the deeper ones repeat the same units and take long to count one by one
-COUNTED = [name for name in list_models() if model_spec(name).depth < 60] + [
-    "cifar_plain110",
-    "cifar_preact_resnet164",
-]
+# one of every kind whose units repeat: ResNets, plain, pre-activated, gated, grouped, wide; the other families
+COUNTED = (
+    *("resnet34", "resnet50", "preact_resnet50", "cifar_plain110", "cifar_resnet110_shortcut_only_gating"),
+    *("resnext50_32x4d", "wrn_28_10", "resnest50", "r3d_34", "vit_s_16", "transformer_encoder_base"),
+    *("transformer_postnorm_base", "densenet_40_12", "segmenter_tiny"),
+)
 
 
 @pytest.mark.parametrize("name", COUNTED)
@@ -45,6 +46,11 @@ def test_totals_are_those_of_the_whole_network(name):
 def test_totals_of_the_deepest_network(option, parameters):
     spec = model_spec("cifar_resnet1202", shortcut=option)
     assert totals(spec, spec.usual_input)[0] == parameters
+
+
+def test_a_norm_of_other_channels_is_refused_though_norms_are_not_computed():
+    with pytest.raises(ResiduaError, match="does not run on an input of 3x8x8"):
+        cost(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(5)), (3, 8, 8))
 
 
 def test_identity_shortcuts_cost_nothing():

@@ -19,7 +19,6 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from residua.analysis.skeleton import Call, skeleton, trace
-from residua.models.resnet import ResNetSpec
 from residua.nn import residual_units
 from residua.spec import ModelSpec
 
@@ -114,15 +113,17 @@ def count(bare: nn.Module, calls: Sequence[Call], input_shape: Sequence[int]) ->
 def totals(spec: ModelSpec, input_shape: Sequence[int]) -> tuple[int, int]:
     """Parameters and multiply-adds of a spec, as ``cost`` counts them, but at once for deep networks too.
 
-    In a ResNet the units after the first of a stage are alike, so the counts are linear in ``depths``: two
-    units a stage are counted and the second stands for the others.
+    Where the units after the first of a stage are alike (``spec.repeats``), the counts are linear in their number:
+    two units a stage are counted, and the second stands for the others.
     """
-    if not isinstance(spec, ResNetSpec):
+    if not spec.repeats:
         counted = cost(spec, input_shape)
         return counted.parameters, counted.multiply_adds
-    short = cost(spec.change(depths=[min(depth, 2) for depth in spec.depths]), input_shape)
+    depths = getattr(spec, spec.repeats)
+    kept = [min(depth, 2) for depth in depths] if isinstance(depths, tuple) else min(depths, 2)
+    short = cost(spec.change(**{spec.repeats: kept}), input_shape)
     parameters, multiply_adds = short.parameters, short.multiply_adds
-    for stage, depth in enumerate(spec.depths):
+    for stage, depth in enumerate(depths if isinstance(depths, tuple) else (depths,)):
         unit = _sum("", [layer for layer in short.layers if layer.name.startswith(f"stages.{stage}.1.")])
         parameters += max(depth - 2, 0) * unit.parameters
         multiply_adds += max(depth - 2, 0) * unit.multiply_adds

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -40,6 +41,19 @@ class _NoFill(TorchFunctionMode):
             if isinstance(tensor, Tensor) and tensor.is_meta:
                 return tensor
         return func(*args, **kwargs)
+
+
+class _ShapesOnly(TorchFunctionMode):
+    """Skips norms and ReLUs, which keep the shape: torch computes it by decompositions in Python, most of a trace."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        meta = bool(args) and args[0].is_meta
+        if meta and func is F.relu:
+            return args[0]
+        # a norm of other channels is torch's to refuse
+        if meta and func is F.batch_norm and args[1] is not None and args[0].shape[1:2] == args[1].shape:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ def trace(bare: nn.Module, input_shape: Sequence[int]) -> list[Call]:
     if isinstance(spec, ModelSpec) and spec.takes_tokens:
         dtype = torch.int64
     try:
-        with torch.inference_mode(), warnings.catch_warnings():
+        with torch.inference_mode(), _ShapesOnly(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a network says of small images, it says when it is used
             bare(torch.empty(1, *input_shape, dtype=dtype, device="meta"))
     except UsageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.spec import ModelSpec, positive
@@ -12,6 +12,8 @@ from residua.spec import ModelSpec, positive
 @dataclass(frozen=True, kw_only=True)
 class LayersSpec(ModelSpec):
     """Layers of two residual units each: attention, and a position-wise network of ``mlp_ratio`` times the width."""
+
+    repeats: ClassVar[str] = "layers"
 
     layers: int = 12
     width: int = 768

@@ -7,7 +7,7 @@ strides taken by average pooling. Split attention is no unit; the bottleneck aro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.registry import Family, register
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class ResNeStSpec(ModelSpec):
     """Stages of split-attention bottlenecks. ``widths`` are the 3x3 channels at cardinality 1 and base width 64."""
+
+    repeats: ClassVar[str] = "depths"
 
     family: str = "resnest"
     depths: tuple[int, ...] = (3, 4, 6, 3)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.models.units import unit_kind
@@ -27,6 +27,8 @@ class ResNetSpec(ModelSpec):
 
     ResNeXt and Wide ResNet are rows of this spec under family names of their own.
     """
+
+    repeats: ClassVar[str] = "depths"
 
     family: str = "resnet"
     unit: str = "basic"  # a kind of residua.models.units

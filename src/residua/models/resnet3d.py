@@ -7,7 +7,7 @@ maps. Importing this file imports no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.registry import Family, register
@@ -23,6 +23,8 @@ _UNITS = {"basic": (2, 1), "bottleneck": (3, 4)}
 @dataclass(frozen=True, kw_only=True)
 class ResNet3dSpec(ModelSpec):
     """A 3-D residual network of stages. ``depths`` counts units, ``widths`` the branches' 3x3x3 channels."""
+
+    repeats: ClassVar[str] = "depths"
 
     family: str = "resnet3d"
     unit: Literal["basic", "bottleneck"] = "basic"
