@@ -34,7 +34,7 @@ from residua.train.plan import Plan
 from residua.train.task import Metric
 
 _GRID = 8  # samples a side of samples.png
-_CELL = 32  # pixels a side, at least, that a sample of it has
+_CELL = 32  # pixels a side that small samples are enlarged to
 
 
 class Adversarial:
@@ -108,14 +108,14 @@ class Adversarial:
         with torch.inference_mode():
             made = self._made(np.arange(_GRID * _GRID)).cpu()
         pixels = ((made + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()  # (N, S, S, C)
+        pixels = np.pad(
+            pixels, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=128
+        )  # a line between samples
         side = pixels.shape[1]
-        grid = (
-            pixels.reshape(_GRID, _GRID, side, side, -1)
-            .swapaxes(1, 2)
-            .reshape(_GRID * side, _GRID * side, -1)
-        )
+        grid = pixels.reshape(_GRID, _GRID, side, side, -1).swapaxes(1, 2)
+        grid = grid.reshape(_GRID * side, _GRID * side, -1)[:-1, :-1]
         picture = Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid)
-        scale = -(-_CELL // side)
+        scale = max(_CELL // (side - 1), 1)
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
         write_atomic(folder / "samples.png", lambda path: picture.save(path, "png"))
 
