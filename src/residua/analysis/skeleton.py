@@ -47,7 +47,7 @@ class _ShapesOnly(TorchFunctionMode):
     """Skips norms and ReLUs, which keep the shape: torch computes it by decompositions in Python, most of a trace."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        meta = bool(args) and args[0].is_meta
+        meta = bool(args) and isinstance(args[0], Tensor) and args[0].is_meta
         if meta and func is F.relu:
             return args[0]
         # a norm of other channels is torch's to refuse
