@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from residua.errors import UsageError
+from residua.models.weights import Weights, adapt
 from residua.nn import Residual
 from residua.nn.dilate import dilate
 from residua.registry import build, model_spec
@@ -55,3 +56,9 @@ def test_strides_that_are_not_of_convolutions_are_refused():
     crooked = Residual(nn.Conv2d(2, 2, 3, 2, padding=1), nn.Conv2d(2, 2, 1, 4))
     with pytest.raises(UsageError, match="different strides"):
         dilate(crooked, 1)
+
+
+def test_a_dilated_network_starts_from_the_weights_of_a_strided_one():
+    strided, dilated = (build(model_spec("cifar_resnet8", output_stride=stride)) for stride in (None, 1))
+    adapted = adapt(dilated, Weights(strided.state_dict(), strided.spec))
+    assert (adapted.changed, adapted.fresh) == ((), ())

@@ -29,6 +29,7 @@ _HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
 _FREE = {
     *("name", "num_classes", "in_channels", "zero_init"),
     *("dropout", "drop_path", "drop_path_rule", "drop_path_mode"),
+    "output_stride",  # every old value stays, at every n-th pixel (nn.dilate)
 }
 
 

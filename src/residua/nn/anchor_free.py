@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.nn.boxes import nms
@@ -116,7 +117,8 @@ class _GroupNorm(nn.GroupNorm):
     """Computed in float32: the backward kernel for bfloat16 takes a CPU as long as the rest of the network."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.float()).to(input.dtype)
+        weight, bias = self.weight.float(), self.bias.float()
+        return F.group_norm(input.float(), self.num_groups, weight, bias, self.eps).to(input.dtype)
 
 
 def _tower(width: int, convolutions: int) -> nn.Sequential:
