@@ -47,12 +47,15 @@ GRIDS = (
 )
 
 
-def run(grid: Grid, number: int, data: str) -> dict[str, Any]:
-    """One run of a grid: its committed result, or a new training whose result is then stored."""
-    stored = FOLDER / grid.name / str(number)
+def run(grid: Grid, number: int, data: str, results: Path = FOLDER) -> dict[str, Any]:
+    """One run of a grid: its committed result, or a new training whose result is then stored under ``results``.
+
+    Raises subprocess.CalledProcessError where the training fails.
+    """
+    stored = results / grid.name / str(number)
     if (stored / "result.json").exists():
         return read_json(stored / "result.json")
-    folder = Path("runs") / "accuracy" / grid.name / str(number)
+    folder = Path("runs") / results.name / grid.name / str(number)
     arguments = [part.format(n=number, data=data) for part in grid.arguments]
     command = [
         sys.executable,
