@@ -92,10 +92,10 @@ RECIPES: dict[str, Recipe] = {
         # scenes of digits, for the small detector and the small segmenter
         Recipe(
             name="scenes",
-            epochs=10,
-            batch_size=32,
+            epochs=6,
+            batch_size=16,
             optimizer="adamw",
-            lr=3e-3,
+            lr=5e-3,
             weight_decay=1e-2,
             schedule="cosine",
             warmup=0.05,
