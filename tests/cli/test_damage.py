@@ -1,0 +1,117 @@
+"""Damaged run folders: every verb that reads them says in one line which file is wrong, and loses nothing."""
+
+import json
+import struct
+
+import pytest
+
+NOT_JSON = b'{"schema": 1, "na'
+
+
+def _changed(**changes):
+    def change(file):
+        file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+    return change
+
+
+def _replaced(content):
+    return lambda file: file.write_bytes(content)
+
+
+def _cut(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def _header(change):
+    """Rewrite what a weight file says of itself."""
+
+    def rewrite(file):
+        content = file.read_bytes()
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        about = json.loads(header["__metadata__"]["residua"])
+        change(about)
+        header["__metadata__"]["residua"] = json.dumps(about)
+        new = json.dumps(header).encode()
+        file.write_bytes(struct.pack("<Q", len(new)) + new + content[8 + length :])
+
+    return rewrite
+
+
+RESUME = ("train", "--resume", "first")
+EVALUATE = ("evaluate", "first", "--limit-batches", "1")
+REPORT = ("report", "first")
+
+DAMAGE = [
+    ("spec.json", _replaced(NOT_JSON), [RESUME, REPORT]),
+    ("spec.json", _replaced(b"[]"), [RESUME, REPORT]),
+    ("spec.json", _changed(depths=[1]), [RESUME]),
+    ("spec.json", _changed(depths=[10**9] * 3), [RESUME]),
+    ("recipe.json", _replaced(b""), [RESUME, REPORT]),
+    ("recipe.json", _changed(epochs="3"), [RESUME]),
+    ("recipe.json", _changed(log_every=0), [RESUME]),
+    ("plan.json", _replaced(b"\xff\xfe"), [RESUME, REPORT]),
+    ("plan.json", _changed(threads=0), [RESUME]),
+    ("plan.json", _changed(threads=10**30), [RESUME]),
+    ("plan.json", _changed(precision="float8"), [RESUME, EVALUATE]),
+    ("data.json", _replaced(b"null"), [RESUME, EVALUATE, REPORT]),
+    ("data.json", _changed(storage=3), [RESUME]),
+    ("data.json", _changed(spec={"source": 3}), [RESUME, EVALUATE]),
+    ("data.json", _changed(kind=None), [RESUME]),
+    ("env.json", _replaced(b"3"), [RESUME, REPORT]),
+    ("env.json", _changed(seed="0"), [RESUME]),
+    ("env.json", _changed(sessions=None), [RESUME]),
+    ("env.json", _changed(limit_batches="2"), [RESUME]),
+    ("metrics.jsonl", _cut, [RESUME]),
+    ("metrics.jsonl", _replaced(b"x\n"), [RESUME, REPORT]),
+    ("checkpoints/last.safetensors", _cut, [RESUME, EVALUATE]),
+    ("checkpoints/last.safetensors", _replaced(b""), [RESUME, EVALUATE]),
+    ("checkpoints/last.safetensors", _replaced(struct.pack("<Q", 2**63) + b"{"), [RESUME, EVALUATE]),
+    ("checkpoints/last.safetensors", _header(lambda about: about.pop("state")), [RESUME]),
+    ("checkpoints/last.safetensors", _header(lambda about: about["state"].update(step="4")), [RESUME]),
+    ("checkpoints/last.safetensors", _header(lambda about: about["state"].update(step=-4)), [RESUME]),
+    ("checkpoints/last.safetensors", _header(lambda about: about["state"].update(offsets=[])), [RESUME]),
+    (
+        "checkpoints/last.safetensors",
+        _header(lambda about: about["state"].update(best=float("nan"))),
+        [RESUME],
+    ),
+    (
+        "checkpoints/last.safetensors",
+        _header(lambda about: about["spec"].update(widths=[8, 8, 8])),
+        [EVALUATE],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "verbs"), DAMAGE, ids=[f"{i}-{d[0]}" for i, d in enumerate(DAMAGE)]
+)
+def test_the_damaged_file_is_named(command, unfinished, name, damage, verbs):
+    file = unfinished / name
+    damage(file)
+    before = {path: path.read_bytes() for path in unfinished.rglob("*") if path.is_file()}
+    for tokens in verbs:
+        said = command(*tokens).refused(1)
+        assert file.name in said or "first" in said
+    for path in before.keys() - {unfinished / "env.json"}:  # env.json also counts the sessions that failed
+        assert path.read_bytes() == before[path]
+
+
+def test_a_missing_log_is_not_papered_over(command, unfinished):
+    (unfinished / "metrics.jsonl").unlink()
+    assert "metrics.jsonl" in command(*RESUME).refused(1)
+
+
+@pytest.mark.parametrize("damage", [_replaced(b"{}"), _changed(seconds=None), _changed(epochs="2")])
+def test_a_damaged_result(command, run, damage):
+    damage(run / "result.json")
+    assert "result.json" in command("runs", "first").refused(1)
+    assert command(*EVALUATE).code == 0  # needs none of it
+
+
+def test_a_checkpoint_can_be_evaluated_by_itself(command, run):
+    for name in ("last", "best"):
+        file = run / "checkpoints" / f"{name}.safetensors"
+        assert command("evaluate", file, "digits", "--json").json["n"] == 360

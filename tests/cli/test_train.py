@@ -1,0 +1,307 @@
+"""``residua train`` from one end to the other, and everything that it refuses."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from residua.models.weights import read_weights
+from residua.train.run import locked
+
+QUICK = ("--epochs", "1", "--limit-batches", "1", "--threads", "1")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    monkeypatch.setattr("residua.cli.train._report", lambda folder: None)
+
+
+def test_json_is_the_result_and_where_it_lies(command, here):
+    answer = command("train", *QUICK, "--run-dir", "R", "--json")
+    assert answer.code == 0
+    assert {
+        "schema",
+        "test_accuracy",
+        "seconds",
+        "run_dir",
+        "report",
+        "parameters",
+        "epochs",
+    } <= answer.json.keys()
+    assert answer.json["run_dir"] == "R"
+    assert (here / answer.json["report"]).is_file()
+    stored = json.loads((here / "R" / "result.json").read_text())
+    assert {key: answer.json[key] for key in stored} == stored
+    assert "epoch 1" in answer.err  # progress
+
+
+def test_without_a_name_the_run_is_new_and_the_latest(command, here, no_report):
+    for seed in (0, 1):
+        answer = command("train", *QUICK, "--seed", seed)
+        folder = here / "runs" / "latest"
+        assert json.loads((folder / "env.json").read_text())["seed"] == seed
+        assert str(folder.resolve().relative_to(here)) in answer.out
+        assert "residua evaluate" in answer.out
+    assert len(list((here / "runs").glob("2*"))) == 2
+
+
+def test_what_users_of_other_trainers_type(command, here, no_report):
+    assert command("train", *QUICK, "--run-dir", "a", "-b", "32", "-j", "1", "-m", "cifar_resnet8").code == 0
+    assert json.loads((here / "a" / "recipe.json").read_text())["batch_size"] == 32
+    assert json.loads((here / "a" / "plan.json").read_text())["workers"] == 1
+    assert command("train", *QUICK, "--run-dir", "b", "--pretrained", "a").code == 0
+
+
+def test_a_configuration_and_what_overrides_it(command, here, no_report):
+    (here / "c.toml").write_text(
+        '[model]\nname = "own"\nfamily = "resnet"\nstem = "cifar"\ndepths = [1]\nwidths = [8]\n'
+        '[recipe]\nepochs = 9\nbatch_size = 16\n[run]\nseed = 4\nlimit_batches = 1\nthreads = 1\nrun_dir = "x"\n'
+    )
+    answer = command(
+        "train", "--config", "c.toml", "--epochs", "2", "--set", "recipe.epochs=1", "--json"
+    ).json
+    assert (answer["model"], answer["epochs"], answer["seed"], answer["run_dir"]) == ("own", 1, 4, "x")
+
+
+REFUSED = [
+    (("--model", "resnt18"), "'resnet18'"),
+    (("--model", ""), "unknown model ''"),
+    (("--model", "cifar_resnet21"), "21"),
+    (("--recipe", "quik"), "'quick'"),
+    (("--epochs", "0"), "epochs"),
+    (("--epochs", str(10**30)), "below 2**63"),
+    (("--batch-size", "-1"), "batch_size"),
+    (("--lr", "nan"), "finite"),
+    (("--lr", "0"), "lr"),
+    (("--seed", "-1"), "seed"),
+    (("--seed", str(2**63)), "2**63"),
+    (("--device", "abacus"), "--device must be"),
+    (("--device", "cpu:1"), "--device must be"),
+    (("--device", "cuda:99"), "CUDA devices"),
+    (("--precision", "fp8"), "--precision must be"),
+    (("--threads", "0"), "--threads must be"),
+    (("--threads", str(10**12)), "--threads must be"),
+    (("--workers", "-1"), "workers"),
+    (("--compile", "maybe"), "--compile must be"),
+    (("--val-fraction", "1"), "val_fraction"),
+    (("--limit-batches", "0"), "limit_batches"),
+    (("--weights", "none.pth"), "none.pth"),
+    (("--config", "none.toml"), "none.toml"),
+    (("--config", "photos"), "directory"),
+    (("--set", "lr=1"), "TABLE.KEY=VALUE"),
+    (("--set", "recipe.l=1"), "'lr'"),
+    (("--set", "model.shortct=C"), "'shortcut'"),
+    (("--set", "data.image_size=x"), "image_size"),
+    (("--set", "run.sed=1"), "'seed'"),
+    (("--set", "modle.x=1"), "'model'"),
+    (("nowhere",), "nowhere"),
+    (("cifar:x",), "'cifar10'"),
+    (("--run-dir", "photos"), "not a run folder"),
+    (("--run-dir", "photos", "--overwrite"), "not a run folder"),
+    (("--run-dir", "photos/cat.jpg"), "not a run folder"),
+    (("--retune",), "--resume"),
+    (("--resume", "nowhere"), "no run 'nowhere'"),
+    (("--resume", "photos"), "not a run folder"),
+    (("--resume", "photos", "--overwrite"), "--overwrite"),
+]
+
+
+@pytest.mark.parametrize(("flags", "said"), REFUSED, ids=[" ".join(flags)[:40] for flags, _ in REFUSED])
+def test_what_cannot_be_is_one_line_and_leaves_nothing(command, here, flags, said):
+    assert said in command("train", *flags).refused(2)
+    assert sorted(path.name for path in here.rglob("*")) == ["cat.jpg", "photos"]
+
+
+CONFIGS = [
+    ("[modle]\n", "'model'"),
+    ("model = 3\n", "[model]"),
+    ("[model\n", "line 1"),
+    ("\xff", "not valid TOML"),
+    ('[recipe]\nepochs = "3"\n', "epochs must be a whole number"),
+    ("[recipe]\nbatch_sise = 3\n", "'batch_size'"),
+    ("[recipe]\nname = 3\n", "Recipe"),
+    ("[recipe]\nmilestones = [0.5, 0.2]\n", "milestones"),
+    ("[data]\nsource = [1]\n", "source"),
+    ("[run]\nseed = 1.5\n", "seed must be a whole number"),
+    ("[run]\nlimit_batches = true\n", "limit_batches"),
+    ("[run]\nthreads = 'two'\n", "threads"),
+    ("[run]\nweights = 3\n", "weights must be text"),
+    ("[run]\nsead = 3\n", "'seed'"),
+    ("[model]\nfamily = 'alexnet'\n", "alexnet"),
+    ("[model]\nnum_classes = 3\n", "num_classes"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), CONFIGS, ids=[repr(text)[:30] for text, _ in CONFIGS])
+def test_a_wrong_configuration_is_one_line(command, here, text, said):
+    (here / "c.toml").write_text(text, encoding="latin-1")
+    assert said in command("train", "--config", "c.toml").refused(2)
+    assert not (here / "runs").exists()
+
+
+CONTRADICTIONS = [
+    ("--model", "cifar_resnet20"),
+    ("--recipe", "quick"),
+    ("--batch-size", "32"),
+    ("--lr", "0.5"),
+    ("--seed", "3"),
+    ("--device", "cuda"),
+    ("--precision", "float16"),
+    ("--threads", "2"),
+    ("--workers", "77"),
+    ("--compile", "on"),
+    ("--val-fraction", "0.5"),
+    ("--limit-batches", "3"),
+    ("--weights", "first"),
+    ("--set", "model.shortcut=C"),
+    ("--set", "recipe.gamma=0.5"),
+    ("--set", "data.split_seed=3"),
+    ("--strict",),
+]
+
+
+@pytest.mark.parametrize("flags", CONTRADICTIONS, ids=" ".join)
+def test_a_resumed_run_keeps_its_settings(command, unfinished, flags):
+    said = command("train", "--resume", "first", *flags).refused(2)
+    assert "contradicts first" in said
+    assert not (unfinished / "result.json").exists()
+
+
+def test_resume_with_the_flags_of_the_run_itself(command, unfinished, trained, no_report):
+    flags = (
+        "--device",
+        "auto",
+        "--compile",
+        "auto",
+        "--threads",
+        "1",
+        "--epochs",
+        "2",
+        "--limit-batches",
+        "2",
+    )
+    assert command("train", "digits", "--resume", "latest", *flags).refused(2)  # there is no latest here
+    assert command("train", "digits", "--resume", "first", *flags).code == 0
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (unfinished / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_other_images_are_refused(command, unfinished):
+    assert "not what first was trained on" in command("train", "digits:fold=1", "--resume", "first").refused(
+        1
+    )
+    assert "no such file" in command("train", "nowhere", "--resume", "first").refused(2)
+    assert not (unfinished / "result.json").exists()
+
+
+def test_a_finished_run_is_safe(command, run, no_report):
+    weights = (run / "model.safetensors").read_bytes()
+    assert "finished run: --overwrite" in command("train", *QUICK, "--run-dir", run).refused(2)
+    assert "complete; --epochs N" in command("train", "--resume", run).refused(2)
+    for epochs in ("2", "1", "0", "-3"):
+        assert "only extend" in command("train", "--resume", run, "--epochs", epochs).refused(2)
+    assert (run / "model.safetensors").read_bytes() == weights
+    assert command("train", "--resume", run, "--epochs", "3", "--json").json["epochs"] == 3
+    assert (run / "model.safetensors").read_bytes() != weights
+
+
+def test_an_extension_that_is_cut_off_is_the_checkpoint_not_the_old_weights(run):
+    from residua.train import RunFolder
+
+    assert RunFolder(run).weights == run / "model.safetensors"
+    (run / "result.json").unlink()
+    assert RunFolder(run).weights == run / "checkpoints" / "last.safetensors"
+
+
+def test_two_commands_never_train_into_one_folder(command, unfinished):
+    with locked(unfinished):
+        assert "in use" in command("train", "--resume", "first").refused(1)
+        assert "in use" in command("train", "--run-dir", unfinished, "--overwrite").refused(1)
+    assert "unfinished run: --resume" in command("train", "--run-dir", unfinished).refused(2)
+
+
+def test_fine_tuning_says_what_it_adapted(command, run, no_report):
+    answer = command("train", *QUICK, "--weights", "first", "--set", "data.split_seed=1", "--run-dir", "x")
+    assert "tensors loaded" in answer.err
+    assert (
+        read_weights(run.parents[1] / "x" / "model.safetensors").spec
+        == read_weights(run / "model.safetensors").spec
+    )
+    assert "depths" in command("train", "--weights", "first", "--model", "cifar_resnet20").refused(2)
+
+
+def test_a_report_that_fails_does_not_fail_the_training(command, here, monkeypatch):
+    from residua.errors import ResiduaError
+
+    def fail(*_, **__):
+        raise ResiduaError("no pictures today")
+
+    monkeypatch.setattr("residua.report.render_report", fail)
+    answer = command("train", *QUICK, "--run-dir", "R", "--json")
+    assert (answer.code, answer.json["report"]) == (0, None)
+    assert "no pictures today" in answer.err
+    assert (here / "R" / "result.json").exists()
+
+
+def test_a_loss_that_explodes_says_what_to_do(command, here, no_report):
+    flags = ("--limit-batches", "3", "--threads", "1", "--run-dir", "R")
+    assert "smaller --lr" in command("train", *flags, "--lr", "1e30", "--epochs", "1").refused(1)
+    assert command("train", "--resume", "R").refused(1)  # the checkpoint is not the broken network
+    shutil.rmtree("R")
+    answer = command(
+        "train", *flags, "--lr", "1e3", "--epochs", "2", "--json"
+    )  # finite, but not in validation
+    assert answer.code == 0, answer.err
+    assert None in (answer.json["val_loss"], answer.json["test_loss"])
+
+
+def test_drop_path_of_whole_batches(command, here, no_report):
+    """A unit that is skipped in the first step has no gradient then."""
+    flags = (
+        "--set",
+        "model.drop_path=0.9",
+        "--set",
+        "model.drop_path_mode=batch",
+        "--model",
+        "cifar_resnet20",
+    )
+    answer = command(
+        "train", *flags, "--epochs", "1", "--limit-batches", "4", "--threads", "1", "--run-dir", "R"
+    )
+    assert answer.code == 0, answer.err
+
+
+def test_progress_that_nobody_takes_ends_no_training(command, here, no_report, monkeypatch):
+    import io
+
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    assert command("train", *QUICK, "--run-dir", "R", "--json").json["run_dir"] == "R"
+
+
+def test_a_pickle_is_refused_and_not_run(command, here):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(here / "run"), "w"))
+
+    for name, options in (("a.pth", {}), ("b.th", {"_use_new_zipfile_serialization": False})):
+        torch.save({"state_dict": Evil()}, here / name, **options)
+        for tokens in (
+            ("train", "--weights", name),
+            ("evaluate", name, "digits"),
+            ("predict", name, "photos"),
+        ):
+            assert "code" in command(*tokens).refused(1)
+    assert not (here / "run").exists()
