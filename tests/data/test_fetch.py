@@ -120,7 +120,9 @@ def test_a_whole_part_is_only_verified(server: Server, tmp_path: Path) -> None:
 
 def test_a_wrong_checksum_removes_the_download(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT[:-1] + b"!"
-    with pytest.raises(ResiduaError, match=r"not the official .* fetch again, or name another address with --mirror"):
+    with pytest.raises(
+        ResiduaError, match=r"not the official .* fetch again, or name another address with --mirror"
+    ):
         fetch("cifar10", tmp_path, mirror=server.url)
     assert list(tmp_path.iterdir()) == []
 

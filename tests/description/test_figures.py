@@ -84,7 +84,7 @@ def test_plain_nets_that_no_table_has_get_what_the_paper_says():
 
 
 @pytest.mark.parametrize(
-    "name", list_models("*cifar_resnet*") + ["resnet50", "resnet50_v1", "plain34", "plain18"]
+    "name", [*list_models("*cifar_resnet*"), "resnet50", "resnet50_v1", "plain34", "plain18"]
 )
 def test_a_figure_names_its_source_and_its_data(name):
     for figure in _figures(name):

@@ -143,7 +143,15 @@ def open_volume(path: Path) -> np.ndarray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise BadImage(str(path), error.strerror or str(error)) from error
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+    except (
+        ValueError,
+        EOFError,
+        SyntaxError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         foreign = any(word in str(error) for word in ("pickle", "objects"))  # numpy never unpickles here
         why = "it is no .npy file, or holds pickled objects" if foreign else "it is damaged"
         raise BadImage(str(path), why) from error

@@ -51,7 +51,9 @@ class Lines(Progress):
         self.note(f"{summary(line)}  {clock(left)} left")
 
     def note(self, text: str) -> None:  # noqa: D102
-        with suppress(OSError):  # a training does not end because nobody reads (| head), or a log's disk is full
+        with suppress(
+            OSError
+        ):  # a training does not end because nobody reads (| head), or a log's disk is full
             print(text, file=sys.stderr, flush=True)
 
 
