@@ -99,10 +99,10 @@ def test_a_hostile_recipe_is_taken_or_refused_in_one_line(key, value):
     [
         ({"famly": "resnet"}, "must name its 'family'"),
         ({"family": 3}, "must name its 'family'"),
-        ({"family": "resnt"}, "unknown model family 'resnt'; did you mean 'resnet'?"),
+        ({"family": "resnt"}, "unknown model family 'resnt'; did you mean 'resnet'"),
         (
             {"family": "resnet", "shortcutt": "A"},
-            "ResNetSpec has no key 'shortcutt'; did you mean 'shortcut'?",
+            "ResNetSpec has no key 'shortcutt'; did you mean 'shortcut'",
         ),
         ({"family": "resnet", "depths": "2222"}, "ResNetSpec.depths must be a list, not '2222'"),
         (
