@@ -38,7 +38,7 @@ class Figure:
             for row in table.rows
             if row.model == self.model and self.key in row.values and self.dataset in ("", row.dataset)
         )
-        how = "".join(f"; {part}" for part in (row.protocol, row.runs) if part)
+        how = f"; {row.protocol}" if row.protocol else ""
         unconfirmed = "" if row.status == "verified" else " [unconfirmed]"
         return f"{self.words.format(row.values[self.key])}: {self.model} ({table}{how}){unconfirmed}"
 
@@ -141,15 +141,15 @@ def page(results: dict[str, dict[str, Any]]) -> str:
     lines = [
         "# One network of every family, trained",
         "",
-        "Made by `python -m benchmarks.models`. Each row is one command with every default: the family's own data and "
-        "recipe, seed 0; the test part is read once, at the end. Evidence: "
+        "Made by `python -m benchmarks.models`. Each row is one command with every default: the family's own data and",
+        "recipe, seed 0; the test part is read once, at the end. Evidence:",
         "[benchmarks/results/models](../benchmarks/results/models).",
         f"{machine['cpu']}, {machine['usable_cores']} cores; "
         + ", ".join(f"{name} {version}" for name, version in versions(machine).items())
         + ".",
         "",
-        "The last column is what is published of the family: **another network, on other data, by another protocol. It "
-        "cannot be compared with the measured figure**; it says what the family is known for. A dash: nothing of the "
+        "The last column is what is published of the family: **another network, on other data, by another protocol. It",
+        "cannot be compared with the measured figure**; it says what the family is known for. A dash: nothing of the",
         "kind stands in `published.toml`. `residua models` lists every network, `residua describe NAME` shows one.",
         "",
         "| family | command | data | measured | parameters | seconds | published of the family |",

@@ -5,7 +5,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from residua.analysis.skeleton import skeleton
 from residua.convert.detect import recognise
+from residua.convert.hub import TABLE
 from residua.convert.layouts import LAYOUTS
 from residua.convert.write import to_library
 from residua.errors import ResiduaError
@@ -97,6 +99,13 @@ def test_scraps_of_the_blog_layout_are_one_line(state):
     with pytest.raises(ResiduaError) as caught:
         recognise(state)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(TABLE["torchvision"]))
+def test_every_published_network_goes_to_torchvision_and_is_named_when_it_comes_back(name):
+    spec = model_spec(name)
+    there = to_library(Weights(skeleton(spec).state_dict(), spec), "torchvision")  # shapes without numbers
+    assert recognise(there).spec == spec
 
 
 def test_names_of_old_files(states):
