@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -24,4 +26,6 @@ def test_the_example_runs(heading, lines, monkeypatch):
     section = TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= lines
-    exec(compile(code, "CONTRIBUTING.md", "exec"), {"__name__": "example"})
+    module = types.ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)  # where dataclasses look their annotations up
+    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)

@@ -251,15 +251,20 @@ def _variant(spec: ResNetSpec, variant: str) -> ResNetSpec:
     return spec.change(name=f"{spec.name}_{variant}", **_VARIANTS[variant])
 
 
+def _formula_unit(changes: dict[str, Any]) -> str | None:
+    """The unit that decides the formula, taken out of ``changes``; a user's own unit stays there as a change."""
+    return changes.pop("unit", None) if changes.get("unit") in ("basic", "bottleneck") else None
+
+
 def _cifar_from_name(match: re.Match[str], changes: dict[str, Any]) -> ResNetSpec:
-    spec = cifar_spec(int(match["depth"]), unit=changes.pop("unit", None), plain=match["kind"] == "plain")
+    spec = cifar_spec(int(match["depth"]), unit=_formula_unit(changes), plain=match["kind"] == "plain")
     if match["preact"]:
         spec = spec.change(name=match[0], order="full_preact")
     return spec
 
 
 def _variant_from_name(match: re.Match[str], changes: dict[str, Any]) -> ResNetSpec:
-    return _variant(cifar_spec(int(match["depth"]), unit=changes.pop("unit", None)), match["variant"])
+    return _variant(cifar_spec(int(match["depth"]), unit=_formula_unit(changes)), match["variant"])
 
 
 register(
