@@ -32,6 +32,8 @@ class Surface:
     z: Sequence[Sequence[float]]
     label: str  # what z is, with its unit
     contours: bool = True  # False: colours alone
+    # a picture of the same plane in [0, 1], grey (H, W) or RGB (H, W, 3), that a map in [0, 1] is laid over
+    picture: Sequence[Sequence[Any]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

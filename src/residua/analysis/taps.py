@@ -36,3 +36,15 @@ def untouched(model: nn.Module) -> Iterator[list[RemovableHandle]]:
         with torch.no_grad():
             for buffer, value in buffers:
                 buffer.copy_(value)
+
+
+@contextmanager
+def predicting(model: nn.Module) -> Iterator[None]:
+    """While open, the model is in evaluation mode; then every module is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

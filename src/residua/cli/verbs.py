@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from residua.analysis.kinds import KINDS
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -35,6 +37,15 @@ VERBS = {
             "residua evaluate latest --flip --scales 0.9,1,1.1",
             "residua evaluate runs/seed0 runs/seed1 runs/seed2 --ensemble",
             "residua evaluate resnet20.th path/to/cifar-10 --json",
+        ),
+    ),
+    "analyze": Verb(
+        "analyze:analyze",
+        "Look inside networks: a table, a figure and a sentence for each kind of question.\n\n"
+        + "\n".join(f"- {name}: {kind.about}" for name, kind in KINDS.items()),
+        (
+            "residua analyze response latest",
+            "residua analyze response resnet20.th path/to/cifar-10 --against resnet56.th",
         ),
     ),
     "predict": Verb(
