@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.nn import BasicBlock, he_init, residual_units, zero_init_branches
+from residua.nn import BasicBlock, he_init, residual_units, xavier_init, zero_init_branches
 from residua.registry import build, model_spec
 
 
@@ -49,3 +49,19 @@ def test_a_zeroed_identity_unit_is_the_identity_function_after_relu():
 def _channels(unit: nn.Module) -> int:
     first = next(m for m in unit.modules() if isinstance(m, nn.Conv2d))
     return first.in_channels
+
+
+def test_xavier_has_the_variance_of_both_fans_and_leaves_the_head():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(16, 64, 3), nn.BatchNorm2d(64), nn.Linear(64, 64))
+    nn.init.constant_(model[1].weight, 3)
+    head = model[2].weight.detach().clone()
+    xavier_init(model)
+    assert float(model[0].weight.detach().std()) == pytest.approx(math.sqrt(2 / ((16 + 64) * 9)), rel=0.05)
+    assert not bool(model[0].bias.any())
+    assert bool((model[1].weight == 1).all())
+    assert torch.equal(model[2].weight, head)
+    xavier_init(model, linear=True)
+    assert float(model[2].weight.detach().std()) == pytest.approx(math.sqrt(1 / 64), rel=0.05)
+    he_init(model, linear=True)
+    assert float(model[2].weight.detach().std()) == pytest.approx(math.sqrt(2 / 64), rel=0.05)

@@ -9,7 +9,7 @@ from residua.nn.gate import ConstantScaling, ExclusiveGating, Gate, ShortcutOnly
 from residua.nn.head import GlobalPool, PoolHead, hidden_head
 from residua.nn.inception import Inception, InceptionStem
 from residua.nn.inflate import inflate
-from residua.nn.init import he_init, zero_init_branches
+from residua.nn.init import he_init, xavier_init, zero_init_branches
 from residua.nn.layout import place, suited
 from residua.nn.merge import Add, BranchOnly, Concat, Merge
 from residua.nn.mlp import Mlp
@@ -19,6 +19,7 @@ from residua.nn.shortcut import DropoutShortcut, PadShortcut, Projection, make_s
 from residua.nn.split_attention import SplitAttention
 from residua.nn.stem import CifarStem, ClipStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
 from residua.nn.transformer import Transformer
+from residua.nn.without import without_borders, without_norms, without_shortcuts
 
 __all__ = [
     "ORDERS",
@@ -69,5 +70,9 @@ __all__ = [
     "residual_units",
     "suited",
     "transition",
+    "without_borders",
+    "without_norms",
+    "without_shortcuts",
+    "xavier_init",
     "zero_init_branches",
 ]

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
 
 from residua.nn.residual import residual_units
 
 
-def he_init(model: nn.Module) -> None:
-    """Draw every convolution from N(0, 2 / fan-out) (He et al. 2015b, eq. 14); norms start as the identity."""
+def he_init(model: nn.Module, *, linear: bool = False) -> None:
+    """Draw every convolution from N(0, 2 / fan-out) (He et al. 2015b, eq. 14); norms start as the identity.
+
+    With ``linear`` fully connected layers too.
+    """
+    _draw(model, partial(nn.init.kaiming_normal_, mode="fan_out", nonlinearity="relu"), linear)
+
+
+def xavier_init(model: nn.Module, *, linear: bool = False) -> None:
+    """Draw every convolution from N(0, 2 / (fan-in + fan-out)) (Glorot & Bengio 2010, eq. 12); else as ``he_init``.
+
+    That keeps the variance through layers without an activation; ReLU halves it (He et al. 2015b, sec. 2.2).
+    """
+    _draw(model, nn.init.xavier_normal_, linear)
+
+
+def _draw(model: nn.Module, draw: Callable[[Tensor], Any], linear: bool) -> None:
     for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Conv3d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if isinstance(module, nn.Conv2d | nn.Conv3d) or (linear and isinstance(module, nn.Linear)):
+            draw(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.modules.batchnorm._BatchNorm):
