@@ -5,6 +5,7 @@ import torch
 
 from residua.cli.main import main
 from residua.data import load_data
+from residua.data.scenes import COUNTS
 from residua.loading import create_model
 from residua.models.weights import save_model
 
@@ -79,11 +80,42 @@ def test_the_text_names_the_figures_and_every_class(residua, files):
     assert all(f"\n  {label} " in out for label in "0123456789")
 
 
+@pytest.fixture
+def detector(tmp_path, monkeypatch):
+    """A weight file of a detector, and few scenes."""
+    for name in COUNTS:
+        monkeypatch.setitem(COUNTS, name, 12)
+    about = {"classes": list("0123456789"), "shape": [1, 64, 64], "mean": [0.2], "std": [0.2]}
+    save_model(tmp_path / "detector.safetensors", create_model("detector_tiny"), about)
+    return str(tmp_path / "detector.safetensors")
+
+
+def test_other_tasks_have_their_own_figures(residua, detector, files):
+    code, out, err = residua(detector, "scenes:boxes", "--split", "val", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["schema"], found["task"], found["n"], found["split"]) == (1, "detection", 12, "val")
+    assert set(found["figures"]) == {"average_precision", "average_precision_50", "loss"}
+    code, out, _ = residua(detector, "scenes:boxes", "--limit-batches", "1", "-b", "4")
+    assert (code, out.splitlines()[0]) == (0, f"{detector} on scenes:boxes: 4 test images")
+    assert out.splitlines()[1].startswith("average precision ")
+    code, out, _ = residua(detector, detector, "scenes:boxes", "--json")
+    assert (code, len(json.loads(out)["evaluations"])) == (0, 2)
+
+
+@pytest.mark.parametrize("flags", [["--flip"], ["--ten-crop"], ["--scales", "1,1.2"], ["--ensemble"]])
+def test_what_only_classifiers_can_is_refused_of_the_others(residua, detector, flags):
+    code, out, err = residua(detector, "scenes:boxes", *flags)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"are for classifiers; {detector} is trained for detection" in err
+
+
 WRONG = [
     (["none.pth", "digits"], "there is no file none.pth"),
     (["{0}", "none.pth"], "there is no file none.pth"),
     (["{0}"], "does not say where its images are"),
     (["{0}", "nowhere"], "no such file or folder"),
+    (["{0}", "scenes:boxes"], "takes images with a class each, which scenes:boxes has not"),
     (["{0}", "digits", "--scales", "1,x"], "--scales must be numbers"),
     (["{0}", "digits", "--scales", "0"], "scale"),
     (["{0}", "digits", "--split", "tset"], "'tset'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,7 +13,7 @@ from residua.cli.bar import progress_bar
 from residua.errors import UsageError
 
 if TYPE_CHECKING:
-    from residua.evaluation import Evaluation
+    from residua.evaluation import Evaluation, Measurement
 
 _MANY = 20  # classes from which on the table names only the worst
 _WORST = 10
@@ -29,7 +29,7 @@ def evaluate(
     ten_crop: Annotated[bool, Parameter(negative="")] = False,
     scales: str = "1",
     ensemble: Annotated[bool, Parameter(negative="")] = False,
-    batch_size: Annotated[int, Parameter(name=["--batch-size", "-b"])] = 256,
+    batch_size: Annotated[int | None, Parameter(name=["--batch-size", "-b"])] = None,
     device: str = "auto",
     strict: Annotated[bool, Parameter(negative="")] = False,
     limit_batches: int | None = None,
@@ -37,9 +37,11 @@ def evaluate(
 ) -> None:
     """Measure runs, weight files or peers' checkpoints: residua evaluate RUN|CHECKPOINT... [DATA].
 
+    Classifiers are measured image by image; detectors, segmenters, GANs and language models by the figures of their
+    training, and --flip, --ten-crop, --scales and --ensemble are not for them.
+
     Args:
-        sources: runs (folders, names under runs/, latest), weight files and peers' checkpoints. The last
-        may be the
+        sources: runs (folders, names under runs/, latest), weight files and peers' checkpoints. The last may be the
             data: digits, a folder of images, CIFAR-10 or CIFAR-100, or kind:path.
         data: the data; by default the last of the sources if it is none, else what the run was trained on.
         split: train, val or test.
@@ -47,46 +49,56 @@ def evaluate(
         ten_crop: show the four corners and the centre, each also mirrored.
         scales: show each image at these multiples of its size, such as 0.9,1,1.1.
         ensemble: average the probabilities of all sources, and measure the result.
-        batch_size: images at a time.
+        batch_size: images at a time: 256, or of other tasks what the run was measured with.
         device: auto, cpu, cuda or cuda:N.
         strict: stop at the first bad file instead of leaving it out.
         limit_batches: at most so many batches, for a quick look.
         json: print one JSON object.
 
     """
-    from residua.evaluation import evaluate as measure
-    from residua.evaluation import make_views, over_runs
+    from residua.evaluation import evaluate as evaluate_images
+    from residua.evaluation import make_views, measure, over_runs
+    from residua.evaluation.source import task_of
 
     if data is None and len(sources) > 1 and not _is_source(sources[-1]):
         *sources, data = sources
     views = make_views(flip=flip, ten_crop=ten_crop, scales=_numbers(scales))
+    tasks = {source: task_of(source) for source in sources}
+    other = next((source for source, task in tasks.items() if task != "classification"), None)
+    options: dict[str, Any] = {
+        "split": split,
+        "device": device,
+        "strict": strict,
+        "limit": limit_batches,
+        **({} if batch_size is None else {"batch_size": batch_size}),
+    }
     with progress_bar("evaluating") as progress:
-        found = measure(
-            sources,
-            data,
-            split=split,
-            views=views,
-            ensemble=ensemble,
-            batch_size=batch_size,
-            device=device,
-            strict=strict,
-            limit=limit_batches,
-            progress=progress,
-        )
-    evaluations = found if isinstance(found, list) else [found]
-    mean = over_runs(evaluations)
+        if other is None:
+            found = evaluate_images(
+                sources, data, views=views, ensemble=ensemble, progress=progress, **options
+            )
+            evaluations = found if isinstance(found, list) else [found]
+            mean = {"mean": over_runs(evaluations)}
+        else:
+            if len(views) > 1 or scales != "1" or ensemble:
+                raise UsageError(
+                    "--flip, --ten-crop, --scales and --ensemble are for classifiers; "
+                    f"{other} is trained for {tasks[other]}"
+                )
+            evaluations, mean = [measure(s, data, progress=progress, **options) for s in sources], {}
     for note in dict.fromkeys(note for one in evaluations for note in one.notes):
         print(f"note: {note}", file=sys.stderr)
     if json:
         tables = [one.to_dict() for one in evaluations]
-        report = tables[0] if len(tables) == 1 else {"schema": 1, "evaluations": tables, "mean": mean}
+        report = tables[0] if len(tables) == 1 else {"schema": 1, "evaluations": tables, **mean}
         print(json_module.dumps(report, ensure_ascii=False))
         return
-    print("\n\n".join(map(_text, evaluations)))
-    if len(evaluations) > 1:
-        low, high = mean["interval"]
+    print("\n\n".join(_text(one) if other is None else _figures(one) for one in evaluations))
+    if len(evaluations) > 1 and mean:
+        top1, (low, high) = mean["mean"]["top1"], mean["mean"]["interval"]
         print(
-            f"\nmean of {mean['runs']}: top-1 {mean['top1']:.2%} (95 % interval of the mean: {low:.2%} to {high:.2%})"
+            f"\nmean of {len(evaluations)}: top-1 {top1:.2%} "
+            f"(95 % interval of the mean: {low:.2%} to {high:.2%})"
         )
 
 
@@ -107,6 +119,16 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--scales must be numbers with commas, such as 0.9,1,1.1, not {text!r}") from error
+
+
+def _figures(one: Measurement) -> str:
+    """The figure that the task is judged by, and the others."""
+    names = dict.fromkeys([one.primary, *one.figures])
+    figures = {name.replace("_", " "): one.figures.get(name) for name in names}
+    what = "bytes" if one.task == "language" else "images"
+    return f"{one.source} on {one.data}: {one.n} {one.split} {what}\n" + "  ".join(
+        f"{name} {'not finite' if value is None else f'{value:.4g}'}" for name, value in figures.items()
+    )
 
 
 def _text(one: Evaluation) -> str:

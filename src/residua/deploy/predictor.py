@@ -14,7 +14,7 @@ from residua.data.image import BadImage, decoded_size
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import log_softmax
 from residua.evaluation.outputs import logits
-from residua.evaluation.source import Source, open_source
+from residua.evaluation.source import Source, open_classifier
 from residua.train.plan import choose_device
 
 Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
@@ -39,7 +39,7 @@ class Predictor:
     """
 
     def __init__(self, source: Source, *, device: str = "auto") -> None:
-        trained = open_source(source)
+        trained = open_classifier(source)
         images = trained.images
         if images.shape is None or images.mean is None or images.std is None:
             raise ResiduaError(f"{trained.name} does not tell the size, mean and std of its images")

@@ -1,7 +1,17 @@
-"""What trained networks are worth on images: metrics, test-time views, ensembles."""
+"""What trained networks are worth: metrics of classifiers, test-time views, ensembles; the figures of other tasks."""
 
 from residua.evaluation.evaluate import Evaluation, evaluate, over_runs
 from residua.evaluation.inspect import inspect_run
+from residua.evaluation.measure import Measurement, measure
 from residua.evaluation.views import View, make_views
 
-__all__ = ["Evaluation", "View", "evaluate", "inspect_run", "make_views", "over_runs"]
+__all__ = [
+    "Evaluation",
+    "Measurement",
+    "View",
+    "evaluate",
+    "inspect_run",
+    "make_views",
+    "measure",
+    "over_runs",
+]

@@ -11,11 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from residua.data import Data, load_data, same_identity
+from residua.data import Data, load_data
 from residua.errors import UsageError
 from residua.evaluation import metrics
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
-from residua.evaluation.source import Source, Trained, data_spec, fitted, open_source
+from residua.evaluation.source import (
+    Source,
+    Trained,
+    data_spec,
+    fitted,
+    notes_of,
+    open_classifier,
+)
 from residua.evaluation.views import PLAIN, View
 from residua.loading import locate
 from residua.spec import DataSpec
@@ -66,11 +73,10 @@ def evaluate(
     """Measure trained networks on images.
 
     Args:
-        sources: run folders (paths, names under ``runs/``, ``"latest"``, or ``RunFolder``), weight files,
-        foreign
-            checkpoints, or modules made by ``create_model``; one or several.
-        data: the images; by default those that a run was trained with. Images are normalised with the
-        network's own
+        sources: run folders (paths, names under ``runs/``, ``"latest"``, or ``RunFolder``), weight files, foreign
+            checkpoints, or modules made by ``create_model``; one or several. Networks that are trained for another
+            task than classification are for ``measure``.
+        data: the images; by default those that a run was trained with. Images are normalised with the network's own
             mean and std where its file has them, else with those of the data.
         split: ``"train"``, ``"val"`` or ``"test"``.
         views: how each image is shown, see ``make_views``; probabilities are averaged.
@@ -81,12 +87,11 @@ def evaluate(
         limit: at most this many batches.
         progress: called with the images done and the images in all.
 
-    Returns an ``Evaluation`` for a single source or an ensemble, a list of them for a list or tuple of
-    sources.
+    Returns an ``Evaluation`` for a single source or an ensemble, a list of them for a list or tuple of sources.
 
     Raises:
-        UsageError: for a source, split or device that there is not, and for data whose classes, channels or
-            size are not those of the network.
+        UsageError: for a source, split or device that there is not, for a network that is no classifier, and for data
+            whose classes, channels or size are not those of the network.
         ResiduaError: for files that cannot be read and logits that are not finite.
 
     """
@@ -115,8 +120,8 @@ def evaluate(
         },
     )
     if ensemble:
-        return session.ensemble([open_source(source) for source in wanted])
-    evaluations = [session.ensemble([open_source(source)]) for source in wanted]
+        return session.ensemble([open_classifier(source) for source in wanted])
+    evaluations = [session.ensemble([open_classifier(source)]) for source in wanted]
     return evaluations[0] if single else evaluations
 
 
@@ -186,11 +191,7 @@ class _Session:
         return self.loaded[spec]
 
     def _notes(self, member: Trained, data: Data) -> list[str]:
-        notes = list(member.notes)
-        if self.data is None and member.run is not None:
-            changed = same_identity(member.run.data, data.identity)
-            notes += [f"the images are no longer those of the run: {changed}"] if changed else []
-        return notes
+        return notes_of(member, data) if self.data is None else list(member.notes)
 
 
 def _check_alike(

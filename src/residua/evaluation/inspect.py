@@ -20,7 +20,7 @@ from residua.data import Data, load_data, normalize
 from residua.errors import UsageError
 from residua.evaluation import metrics
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
-from residua.evaluation.source import data_spec, fitted, open_source
+from residua.evaluation.source import data_spec, fitted, open_classifier
 from residua.files import write_json
 from residua.train.run import RunFolder
 
@@ -40,7 +40,7 @@ def inspect_run(
 
     Raises UsageError if there is no such run, ResiduaError if its files or images cannot be read.
     """
-    trained = open_source(run)
+    trained = open_classifier(run)
     if trained.run is None:
         raise UsageError(f"{run} is a weight file: only a run can be inspected")
     data = fitted(trained, load_data(data_spec(trained, None)))

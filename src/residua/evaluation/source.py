@@ -10,11 +10,13 @@ from typing import Any
 
 from torch import nn
 
-from residua.data import Data
+from residua.convert.tensors import is_safetensors
+from residua.data import Data, same_identity
 from residua.data.load import sniff, split_source
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
 from residua.models.weights import build_model
+from residua.registry import family
 from residua.spec import DataSpec, ModelSpec, Spec
 from residua.train.run import RunFolder
 
@@ -25,13 +27,13 @@ Source = str | Path | RunFolder | nn.Module
 class Images(Spec):
     """What a weight file tells of the images of its network; None where it does not."""
 
-    shape: tuple[int, ...] | None = None  # (C, H, W), or (C, D, H, W) of clips and volumes
+    shape: tuple[int, ...] | None = None  # (C, H, W), (C, D, H, W) of clips and volumes, (L,) of text
     mean: tuple[float, ...] | None = None  # per channel, of images scaled to [0, 1]
     std: tuple[float, ...] | None = None
     classes: tuple[str, ...] | None = None
 
     def validate(self) -> None:  # noqa: D102
-        if self.shape is not None and (len(self.shape) not in (3, 4) or min(self.shape) < 1):
+        if self.shape is not None and (len(self.shape) not in (1, 3, 4) or min(self.shape) < 1):
             raise UsageError(f"shape must be (channels, [depth,] height, width), not {self.shape}")
         if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
             raise UsageError("mean and std belong together, a number a channel")
@@ -56,6 +58,11 @@ class Trained:
         """Names of the outputs; their numbers if nobody has named them."""
         return self.images.classes or tuple(str(number) for number in range(self.spec.num_classes))
 
+    @property
+    def task(self) -> str:
+        """What its family is trained for."""
+        return family(self.spec.family).task
+
 
 def open_source(source: Source) -> Trained:
     """A run, a weight file, a foreign checkpoint or a module, ready to be used.
@@ -77,7 +84,7 @@ def open_source(source: Source) -> Trained:
     weights = load_weights(found.path if isinstance(found, RunFolder) else found)
     name = str(source) if run is None else run.name
     images = _images(weights.data, name)
-    if images.classes is not None and len(images.classes) != weights.spec.num_classes:
+    if images.classes and len(images.classes) != weights.spec.num_classes:
         raise ResiduaError(
             f"{name} names {len(images.classes)} classes but has {weights.spec.num_classes} outputs"
         )
@@ -94,6 +101,24 @@ def open_source(source: Source) -> Trained:
         run=run,
         notes=tuple(map(str, weights.data.get("notes", ()))),
     )
+
+
+def open_classifier(source: Source) -> Trained:
+    """As ``open_source``. Raises UsageError for a network that does not tell classes of images apart."""
+    trained = open_source(source)
+    if trained.task != "classification":
+        raise UsageError(f"{trained.name} is trained for {trained.task} and gives images no class")
+    return trained
+
+
+def task_of(source: Source) -> str:
+    """What the network of a source is trained for, told without reading its weights. Raises as ``open_source``."""
+    found = locate(source) if isinstance(source, str | Path) else source
+    if isinstance(found, RunFolder):
+        return family(found.spec.family).task
+    if isinstance(found, Path) and not is_safetensors(found):
+        return "classification"  # other libraries' checkpoints are of classifiers
+    return open_source(found).task
 
 
 def _images(data: Mapping[str, Any], name: str) -> Images:
@@ -120,9 +145,17 @@ def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: b
     return spec.change(strict=True) if strict else spec
 
 
+def notes_of(trained: Trained, data: Any) -> list[str]:
+    """What there is to know of a network that is shown ``data`` for its own; also whether they have changed."""
+    changed = None if trained.run is None else same_identity(trained.run.data, data.identity)
+    return [*trained.notes, *([f"the data are no longer those of the run: {changed}"] if changed else [])]
+
+
 def fitted(trained: Trained, data: Data) -> Data:
     """The data, normalised as the network is used to. Raises UsageError if its images or classes do not suit it."""
     name, images, source = trained.name, trained.images, data.spec.source
+    if not isinstance(data, Data):
+        raise UsageError(f"{name} takes images with a class each, which {source} has not")
     if data.shape[0] != trained.spec.in_channels:
         raise UsageError(
             f"{name} takes {trained.spec.in_channels} channels, the images of {source} have {data.shape[0]}"

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -38,6 +38,27 @@ class Interrupted(ResiduaError):
         super().__init__(f"interrupted at step {step}; the checkpoint is written")
         self.exit_code = 128 + signal_number
         self.step = step
+
+
+def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
+    """Every metric of a task over ``batches`` (means, unless the task says otherwise), and of how many samples.
+
+    A figure is None where it is not finite: networks recover from that.
+    """
+    sums: dict[str, Tensor] = {}
+    for batch in batches:
+        for name, value in task.evaluate(batch).items():
+            sums[name] = sums[name] + value if name in sums else value.double()
+    figures = task.metrics(sums) if sums and isinstance(task, SummingTask) else _means(sums)
+    finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    return finite, int(sums.get("count", 0))
+
+
+def _means(sums: Mapping[str, Tensor]) -> dict[str, float]:
+    if not sums:
+        return {}
+    count = float(sums["count"])
+    return {name: float(value) / count for name, value in sums.items() if name != "count" and count}
 
 
 class Loop:
@@ -148,7 +169,7 @@ class Loop:
     def _close_epoch(self) -> None:
         """Validate, write the epoch's line, keep the best weights."""
         epoch = self.state.epochs_closed
-        train = self._means(self._sums)
+        train = _means(self._sums)
         line: dict[str, Any] = {
             "event": "epoch",
             "epoch": epoch,
@@ -171,21 +192,14 @@ class Loop:
         self._save_if_due()
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
-        """Every metric over ``batches`` (means, unless the task says otherwise), and of how many images.
+        """``measure`` of the task; a signal ends it: what was measured so far is thrown away."""
 
-        A figure is None where it is not finite: networks recover from that. A signal ends it: what was measured so far
-        is thrown away.
-        """
-        sums: dict[str, Tensor] = {}
-        for batch in batches:
-            for name, value in self.task.evaluate(batch).items():
-                sums[name] = sums[name] + value if name in sums else value.double()
-            self._stop_if_asked()
-        figures = (
-            self.task.metrics(sums) if sums and isinstance(self.task, SummingTask) else self._means(sums)
-        )
-        finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-        return finite, int(sums.get("count", 0))
+        def watched() -> Iterator[Any]:
+            for batch in batches:
+                yield batch
+                self._stop_if_asked()
+
+        return measure(self.task, watched())
 
     def _set_lr(self, progress: float) -> float:
         factor = lr_factor(self.recipe, progress)
@@ -193,12 +207,6 @@ class Loop:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
         return self.recipe.lr * factor
-
-    def _means(self, sums: dict[str, Tensor]) -> dict[str, float]:
-        if not sums:
-            return {}
-        count = float(sums["count"])
-        return {name: float(value) / count for name, value in sums.items() if name != "count" and count}
 
     def _finite(self, loss: float) -> float:
         if not math.isfinite(loss):

@@ -24,6 +24,11 @@ from residua.train.track import tracked
 EVAL_BATCH = 256
 
 
+def eval_batch(recipe: Recipe) -> int:
+    """Samples in a batch of an evaluation; the figures of some tasks follow it in their last digits."""
+    return min(EVAL_BATCH, 4 * recipe.batch_size)
+
+
 @dataclass(kw_only=True)
 class Session:
     """Everything that a training needs, made by ``fit`` or put together again by ``resume``."""
@@ -73,7 +78,7 @@ class Session:
     def _part(self, split: str) -> Any:
         return self.data.eval_batches(
             split,
-            min(EVAL_BATCH, 4 * self.recipe.batch_size),
+            eval_batch(self.recipe),
             device=self.plan.device,
             memory_format=self.plan.memory_format,
             limit=self.limit,
@@ -104,4 +109,5 @@ class Session:
             "best_epoch": state.best_epoch,
             **{f"test_{name}": value for name, value in test.items()},
             "test_images": count,
+            "train_images": len(self.data.train),
         }
