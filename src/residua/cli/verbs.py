@@ -86,6 +86,16 @@ VERBS = {
             "residua convert torchvision:resnet50 resnet50.safetensors --to timm",
         ),
     ),
+    "reproduce": Verb(
+        "reproduce:reproduce",
+        "Run experiments of the papers: published value, measured value, verdict.",
+        (
+            "residua reproduce --list",
+            "residua reproduce he2015/degradation",
+            "residua reproduce he2015 --data path/to/cifar-10 --scale small --seeds 3",
+            "residua reproduce all --scale quick",
+        ),
+    ),
     "doctor": Verb(
         "doctor:doctor",
         "Check this machine: compiler, instruction set, threads, extras, GPU.",

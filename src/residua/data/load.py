@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,16 @@ def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str
         raise UsageError(
             f"workers are 0 or more and storage is 'memory' or 'stream', not {workers} and {storage!r}"
         )
+    data = _load(spec, workers, storage)
+    if spec.validate_on == "val":
+        return data
+    if not isinstance(data, Data):
+        raise UsageError(f"validate_on 'test' is for images with classes, not for {spec.source}")
+    told = {**data.identity["splits"], "val": "the test images, for curves alone"}
+    return dataclasses.replace(data, val=data.test, identity={**data.identity, "splits": told})
+
+
+def _load(spec: DataSpec, workers: int, storage: str | None) -> Any:
     kind, rest = split_source(spec.source)
     if kind in SHIPPED:
         return SHIPPED[kind](spec, rest)

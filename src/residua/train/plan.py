@@ -19,8 +19,9 @@ from residua.machine import compiler, machine, usable_cores
 from residua.spec import SCHEMA, Spec
 from residua.train.compile import compile_scope
 
-# Multiply-adds of a whole training above which compiling (about a minute) earns its time back; measured lead: +10 %.
-_WORTH_COMPILING = 3e14
+# Multiply-adds of a whole training above which compiling (about 40 s) earns its time back; measured: +25 to +35 % on
+# one thread, +10 % on two.
+_WORTH_COMPILING = 5e13
 
 # Multiply-adds of a step below which a second thread costs more than it does: it waits more than it works, and on a
 # busy machine the others wait for it.

@@ -1,0 +1,30 @@
+"""The papers as experiments that can be run and judged: one flat file a paper. Importing this imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from residua.errors import UsageError, nearest
+from residua.papers.experiment import Experiment
+
+PAPERS = ("he2015",)
+
+
+@cache
+def experiments() -> dict[str, Experiment]:
+    """Every experiment by id, in the order of the papers."""
+    modules = [importlib.import_module(f"residua.papers.{paper}") for paper in PAPERS]
+    return {item.id: item for module in modules for item in module.EXPERIMENTS}
+
+
+def find(names: str) -> list[Experiment]:
+    """The experiments of an id, of a paper (``he2015``), or ``all``. Raises UsageError with the nearest name."""
+    known = experiments()
+    if names == "all":
+        return list(known.values())
+    if names in PAPERS:
+        return [item for item in known.values() if item.paper == names]
+    if names not in known:
+        raise UsageError(f"unknown experiment {names!r}{nearest(names, [*known, *PAPERS, 'all'])}")
+    return [known[names]]

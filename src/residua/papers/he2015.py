@@ -1,0 +1,83 @@
+"""He, Zhang, Ren & Sun 2015, "Deep Residual Learning for Image Recognition"."""
+
+from __future__ import annotations
+
+from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
+from residua.papers.verdict import Contrast, greater
+
+_DEGRADATION_ARMS = tuple(
+    Arm(name=f"{kind}-{depth}", model=f"cifar_{model}{depth}")
+    for kind, model in (("plain", "plain"), ("ResNet", "resnet"))
+    for depth in (20, 56)
+)
+_DEGRADATION_RULES = (
+    greater(
+        "train_error",
+        "plain-56",
+        "plain-20",
+        text="the deeper plain net has the higher training error",
+    ),
+    greater(
+        "test_error",
+        "plain-56",
+        "plain-20",
+        text="and the higher test error",
+    ),
+    greater(
+        "train_error",
+        "plain-56",
+        "ResNet-56",
+        text="with shortcuts the same 56 layers have the lower training error",
+    ),
+    Contrast(
+        text="with shortcuts depth no longer costs: what 36 more layers add to the training error is less by far",
+        measure="train_error",
+        weights={"plain-56": 1.0, "plain-20": -1.0, "ResNet-56": -1.0, "ResNet-20": 1.0},
+    ),
+)
+
+EXPERIMENTS = (
+    Experiment(
+        id="he2015/degradation",
+        title="Degradation: plain and residual nets of 20 and 56 layers",
+        zh="退化：20 层与 56 层的普通网络和残差网络",
+        claims=("X1",),
+        where="He et al. 2015, sec. 4.2, Figures 1 and 6",
+        settings={
+            "quick": Setting(
+                arms=_DEGRADATION_ARMS, rules=_DEGRADATION_RULES, recipe="digits", changes={"epochs": 10}
+            ),
+            "small": Setting(
+                arms=_DEGRADATION_ARMS,
+                rules=_DEGRADATION_RULES,
+                recipe="he2015-cifar",
+                changes={"epochs": 4},
+                needs="cifar10",
+                curves=True,
+                seeds=3,
+            ),
+            "paper": Setting(
+                arms=_DEGRADATION_ARMS,
+                rules=_DEGRADATION_RULES,
+                recipe="he2015-cifar",
+                needs="cifar10",
+                curves=True,
+                seeds=5,
+            ),
+        },
+        measures=("train_error", "test_error"),
+        figure="curves",
+        published=(
+            PublishedRow(
+                table="he2015.t6", model="ResNet-20", key="err", measure="test_error", arm="ResNet-20"
+            ),
+            PublishedRow(
+                table="he2015.t6", model="ResNet-56", key="err", measure="test_error", arm="ResNet-56"
+            ),
+        ),
+        observations=("plain-cifar", "fig1"),
+        caveats=(
+            "Published errors are of 64,000 iterations on CIFAR-10. Plain nets are drawn in the paper, not tabulated.",
+        ),
+    ),
+)
