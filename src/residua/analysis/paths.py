@@ -84,10 +84,10 @@ def path_gradients(
 ) -> list[PathGradient]:
     """The gradient that paths of each length carry (Veit et al. 2016, sec. 4.3).
 
-    For each length ``draws`` times, over the same images: a path of that length is drawn; the forward pass is the network's
-    own, and in the backward pass each unit on the path lets the gradient through its branch alone, each other one
-    through its shortcut alone. The network is measured as it predicts, in its own precision: of more than about a
-    hundred units take it in float64, where small gradients do not vanish. It is afterwards as it was.
+    For each length ``draws`` times, over the same images: a path of that length is drawn; the forward pass is the
+    network's own, and in the backward pass each unit on the path lets the gradient through its branch alone, each
+    other one through its shortcut alone. The network is measured as it predicts, in its own precision: of more than
+    about a hundred units take it in float64, where small gradients do not vanish. It is afterwards as it was.
 
     Raises UsageError for a network whose units do not stand in series, that has none, or gives no logits.
     """
@@ -197,9 +197,9 @@ def paths_finding(
             "cancellation": _cancellation(found),
         },
         sentence=f"Of {_number(total)} paths, {mean_length:.1f} units long on average, those of {first} to {last} "
-        f"units carry {math.fsum(carried[first : last + 1]):.1%} of the gradient (mean length by gradient {effective:.1f}); "
-        f"they are {_percent(of_paths)} of the paths. In ResNet-110, with 54 units, Veit et al. 2016 found that almost "
-        "all comes through paths of 5 to 17 units, 0.45 % of them.",
+        f"units carry {math.fsum(carried[first : last + 1]):.1%} of the gradient (mean length by gradient "
+        f"{effective:.1f}); they are {_percent(of_paths)} of the paths. In ResNet-110, with 54 units, Veit et al. 2016 "
+        "found that almost all comes through paths of 5 to 17 units, 0.45 % of them.",
         panels=[
             _panel("Number of paths", "number of paths", lengths, [_float(count) for count in counts]),
             _panel(
