@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.gradient import gradient_norms
+from residua.analysis.gradient import gradient_norms, gradients_over_training, layer_gradients
+from residua.errors import UsageError
 from residua.nn import Residual
 from residua.registry import build, model_spec
 
@@ -90,3 +91,56 @@ def test_where_no_gradient_arrives_the_norm_is_zero():
     first, last = gradient_norms(model, torch.randn(2, 3), torch.tensor([0, 1]))
     assert (first.norm, first.merged) == (0, 0)
     assert last.merged > 0
+
+
+def test_layer_gradients_are_those_of_backward():
+    model, images, labels = _case()
+    found = {g.layer: g for g in layer_gradients(model, images, labels)}
+    twin = copy.deepcopy(model)
+    F.cross_entropy(twin(images), labels).backward()
+    fc = twin.head.fc
+    both = torch.cat([fc.weight.grad.flatten(), fc.bias.grad])
+    assert found["head.fc"].gradient == pytest.approx(float(both.norm()), rel=1e-4)
+    stem = twin.stem.conv.weight
+    assert found["stem.conv"].gradient == pytest.approx(float(stem.grad.norm()), rel=1e-4)
+    assert found["stem.conv"].weights == pytest.approx(float(stem.detach().norm()), rel=1e-4)
+    assert next(iter(found)) == "stem.conv"
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_frozen_layers_have_no_gradient_and_unused_ones_none_at_all():
+    class Spare(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.spare, self.frozen = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3)
+            self.frozen.requires_grad_(False)
+
+        def forward(self, x):
+            return self.frozen(self.used(x))
+
+    model = Spare()
+    used, spare = layer_gradients(model, torch.randn(2, 3), torch.tensor([0, 1]))
+    assert (used.layer, spare.layer, spare.gradient) == ("used", "spare", 0)
+    assert used.gradient > 0
+    assert layer_gradients(model.requires_grad_(False), torch.randn(2, 3), torch.tensor([0, 1])) == []
+
+
+def test_over_training_each_state_is_measured_and_the_model_stays():
+    model, images, labels = _case()
+    before = copy.deepcopy(model.state_dict())
+    other = copy.deepcopy(model)
+    nn.init.zeros_(other.stem.conv.weight)
+    found = gradients_over_training(model, [(1, model.state_dict()), (7, other.state_dict())], images, labels)
+    assert [e.epoch for e in found] == [1, 7]
+    assert found[0].units == gradient_norms(copy.deepcopy(model).train(), images, labels)
+    assert found[1].units == gradient_norms(copy.deepcopy(other).train(), images, labels)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    with pytest.raises(UsageError, match="epoch 3 is not one of this"):
+        gradients_over_training(model, [(3, {"a": torch.zeros(1)})], images, labels)
+
+
+def test_norms_below_the_smallest_of_float32_are_kept_in_float64():
+    model = nn.Sequential(Residual(nn.Linear(3, 3)), nn.Linear(3, 3)).double()
+    nn.init.normal_(model[1].weight, std=1e-60)
+    (found,) = gradient_norms(model, torch.randn(2, 3, dtype=torch.float64), torch.tensor([0, 1]))
+    assert 1e-63 < found.norm < 1e-57

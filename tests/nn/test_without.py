@@ -47,7 +47,10 @@ def test_a_norm_that_is_used_twice_is_replaced_twice():
     assert isinstance(without_norms(norm), nn.Identity)
 
 
-@pytest.mark.parametrize("changes", [{}, {"shortcut": "C"}, {"merge": "exclusive_gating"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"shortcut": "C"}, {"merge": "exclusive_gating"}, {"drop_path": 0.9, "drop_path_mode": "batch"}],
+)
 def test_without_shortcuts_it_is_the_plain_network(changes):
     model = _model(**changes)
     plain = _model("cifar_plain14")
@@ -55,7 +58,7 @@ def test_without_shortcuts_it_is_the_plain_network(changes):
     assert all(isinstance(unit.merge, BranchOnly) for unit in residual_units(copied).values())
     plain.load_state_dict(copied.state_dict())  # the same parameters under the same names
     x = torch.randn(2, 3, 8, 8)
-    torch.testing.assert_close(copied.eval()(x), plain.eval()(x))
+    torch.testing.assert_close(copied.train()(x), plain.train()(x))
 
 
 def test_a_concatenation_has_no_plain_counterpart():

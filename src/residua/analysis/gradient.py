@@ -1,8 +1,11 @@
-"""How much gradient reaches each unit."""
+"""How much gradient reaches each unit and each layer, in one network and over its training."""
 
 from __future__ import annotations
 
+import copy
+import math
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.analysis.taps import Kind, kind_of, untouched
+from residua.errors import UsageError
 from residua.nn import residual_units
 
 
@@ -40,7 +44,7 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> list[Uni
         if (
             value.requires_grad
         ):  # the hook sees the gradient of this value, even if it is changed in place later
-            value.register_hook(lambda grad: norms.__setitem__(key, float(grad.float().norm())))
+            value.register_hook(lambda grad: norms.__setitem__(key, _norm(grad)))
 
     def entered(name: str, _: nn.Module, args: Any) -> None:
         watch(args[0], (name, "input"))
@@ -60,3 +64,79 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> list[Uni
         UnitGradient(unit=name, kind=kind_of(unit), norm=norms[name, "input"], merged=norms[name, "merge"])
         for name, unit in units.items()
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerGradient:
+    """L2 norms at the parameters of one layer (weight and bias together)."""
+
+    layer: str
+    gradient: float
+    weights: float
+
+
+def layer_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> list[LayerGradient]:
+    """Gradient of the mean cross entropy at every layer's own parameters, in the order of registration.
+
+    Frozen parameters are left out; a layer that the loss does not depend on has 0. Arguments, mode and what is left
+    unchanged are those of ``gradient_norms``.
+    """
+    owned = {
+        name: [p for p in module.parameters(recurse=False) if p.requires_grad]
+        for name, module in model.named_modules()
+    }
+    parameters = list({id(p): p for own in owned.values() for p in own}.values())
+    if not parameters:
+        return []
+    with untouched(model), torch.enable_grad():
+        loss = F.cross_entropy(model(images.detach()), labels)
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    gradients = {
+        id(p): torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)
+    }
+    return [
+        LayerGradient(
+            layer=name,
+            gradient=math.hypot(*(_norm(gradients[id(p)]) for p in own)),
+            weights=math.hypot(*(_norm(p.detach()) for p in own)),
+        )
+        for name, own in owned.items()
+        if own
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochGradients:
+    """The gradients at the units after one epoch of training."""
+
+    epoch: int
+    units: list[UnitGradient]
+
+
+def gradients_over_training(
+    model: nn.Module,
+    states: Iterable[tuple[int, Mapping[str, Tensor]]],
+    images: Tensor,
+    labels: Tensor,
+) -> list[EpochGradients]:
+    """``gradient_norms`` of a network as it was after several epochs, as in a training step.
+
+    ``states`` gives (epoch, state dict) one after another: a generator that reads them needs memory for one. ``model``
+    is untouched: a copy of it is filled. Raises UsageError for a state of another network.
+    """
+    copied = copy.deepcopy(model).train()
+    found = []
+    for epoch, state in states:
+        try:
+            copied.load_state_dict(dict(state))
+        except RuntimeError as error:
+            raise UsageError(
+                f"the state of epoch {epoch} is not one of this {type(model).__name__}"
+            ) from error
+        found.append(EpochGradients(epoch=epoch, units=gradient_norms(copied, images, labels)))
+    return found
+
+
+def _norm(values: Tensor) -> float:
+    wide = torch.promote_types(values.dtype, torch.float32)  # the squares of bfloat16 need more
+    return float(torch.linalg.vector_norm(values, dtype=wide))

@@ -7,6 +7,7 @@ import copy
 from torch import nn
 
 from residua.errors import UsageError
+from residua.nn.drop import DropPath
 from residua.nn.gate import ConstantScaling, ExclusiveGating, ShortcutOnlyGating
 from residua.nn.merge import Add, BranchOnly
 from residua.nn.residual import residual_units
@@ -35,9 +36,9 @@ def without_norms(model: nn.Module) -> nn.Module:
 
 
 def without_shortcuts(model: nn.Module) -> nn.Module:
-    """A copy whose units are plain: the same branches and activations, nothing round them. ``model`` is untouched.
+    """A copy whose units are plain: the same branches and activations, nothing round them (so none can be dropped).
 
-    Raises UsageError where a unit's branch alone has not the shape of its output (a concatenation, a merge of the
+    ``model`` is untouched. Raises UsageError where a unit's branch alone has not the shape of its output (a concatenation, a merge of the
     user's own).
     """
     copied = copy.deepcopy(model)
@@ -46,7 +47,7 @@ def without_shortcuts(model: nn.Module) -> nn.Module:
             raise UsageError(
                 f"unit {name} merges by {type(unit.merge).__name__}: it has no counterpart without a shortcut"
             )
-        unit.merge, unit.shortcut = BranchOnly(), nn.Identity()
+        unit.merge, unit.shortcut, unit.drop_path = BranchOnly(), nn.Identity(), DropPath()
     return copied
 
 
