@@ -71,6 +71,26 @@ def test_a_bad_image_among_good_ones(residua, weights, photos):
     assert "a0.png" in err
 
 
+def test_volumes_of_a_folder(residua, tmp_path):
+    torch.manual_seed(0)
+    about = {"classes": ["a", "b"], "shape": [1, 4, 16, 16], "mean": [0.5], "std": [0.2]}
+    model = create_model("r3d_tiny", num_classes=2, in_channels=1)
+    save_model(tmp_path / "v.safetensors", model, about)
+    (tmp_path / "scans").mkdir()
+    for name, shape in (("a", (4, 16, 16)), ("b", (1, 4, 16, 16)), ("c", (4, 8, 8))):
+        np.save(tmp_path / "scans" / f"{name}.npy", np.zeros(shape, np.uint8))
+    (tmp_path / "scans" / "notes.png").write_text("no volume")
+    code, out, err = residua(tmp_path / "v.safetensors", tmp_path / "scans", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert [one["image"][-5:] for one in found["predictions"]] == ["a.npy", "b.npy"]
+    assert found["predictions"][0]["top"] == found["predictions"][1]["top"]
+    assert [one["error"] for one in found["errors"]] == ["its shape is 1x4x8x8, not 1x4x16x16"]
+    (tmp_path / "empty").mkdir()
+    code, _, err = residua(tmp_path / "v.safetensors", tmp_path / "empty")
+    assert (code, "holds no .npy file" in err) == (2, True)
+
+
 def test_wrong_usage_is_one_line_and_exit_code_2(residua, weights, photos, tmp_path):
     (tmp_path / "empty").mkdir()
     for arguments in (

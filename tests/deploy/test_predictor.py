@@ -107,6 +107,58 @@ def test_without_names_classes_are_numbers(weights, photo):
     assert {label for label, _ in Predictor(weights(classes=None)[0])(photo, k=9)} == set("0123456")
 
 
+@pytest.fixture
+def volumes(tmp_path):
+    """A weight file of a network for volumes (1, 4, 16, 16), and the network."""
+    torch.manual_seed(0)
+    model = create_model("r3d_tiny", num_classes=2, in_channels=1)
+    about = {"shape": [1, 4, 16, 16], "mean": [0.4], "std": [0.2], "classes": ["sick", "well"]}
+    save_model(tmp_path / "volumes.safetensors", model, about)
+    return tmp_path / "volumes.safetensors", model.eval()
+
+
+def test_volumes_are_scaled_as_in_training(volumes, tmp_path):
+    path, model = volumes
+    predictor, random = Predictor(path), np.random.default_rng(0)
+    whole = random.integers(0, 256, (4, 16, 16), np.uint8)
+    real = random.normal(0.4, 0.2, (1, 4, 16, 16))
+    np.save(tmp_path / "whole.npy", whole)
+    found = predictor.predict([tmp_path / "whole.npy", str(tmp_path / "whole.npy"), whole, real])
+    for volume, got in ((whole[None] / 255, found[0]), (real, found[3])):
+        with torch.no_grad():
+            expected = model((torch.from_numpy(volume).float()[None] - 0.4) / 0.2)[0].softmax(0)
+        assert dict(got) == pytest.approx(
+            dict(zip(["sick", "well"], expected.tolist(), strict=True)), abs=1e-5
+        )
+    assert found[0] == found[1] == found[2]
+    assert predictor.suffixes == {".npy"}
+
+
+@pytest.mark.parametrize(
+    ("volume", "message"),
+    [
+        (np.zeros((4, 16, 15)), "its shape is 1x4x16x15, not 1x4x16x16"),
+        (np.zeros((16, 16)), "its shape is 16x16, not D x H x W"),
+        (np.full((4, 16, 16), np.nan), "not finite"),
+        (np.zeros((4, 16, 16), complex), "not real numbers"),
+        (np.array([None]), "not real numbers"),
+        (b"bytes", "a volume is a path or an array, not bytes"),
+        ("none.npy", "No such file"),
+    ],
+)
+def test_bad_volumes_are_one_line(volumes, volume, message):
+    with pytest.raises(ResiduaError, match=message) as caught:
+        Predictor(volumes[0])(volume)
+    assert "\n" not in str(caught.value)
+
+
+def test_networks_that_name_no_class_are_refused(tmp_path):
+    about = {"shape": [1, 64, 64], "mean": [0.5], "std": [0.5]}
+    save_model(tmp_path / "d.safetensors", create_model("detector_tiny"), about)
+    with pytest.raises(UsageError, match="is trained for detection and gives images no class"):
+        Predictor(tmp_path / "d.safetensors")
+
+
 @pytest.mark.parametrize("missing", [{"shape": None}, {"mean": None, "std": None}])
 def test_a_file_that_does_not_tell_its_images_is_refused(weights, missing):
     with pytest.raises(ResiduaError, match="does not tell the size, mean and std"):

@@ -56,8 +56,8 @@ def evaluate(
         json: print one JSON object.
 
     """
+    from residua.evaluation import Measurement, make_views, measure, over_runs
     from residua.evaluation import evaluate as evaluate_images
-    from residua.evaluation import make_views, measure, over_runs
     from residua.evaluation.source import task_of
 
     if data is None and len(sources) > 1 and not _is_source(sources[-1]):
@@ -93,7 +93,7 @@ def evaluate(
         report = tables[0] if len(tables) == 1 else {"schema": 1, "evaluations": tables, **mean}
         print(json_module.dumps(report, ensure_ascii=False))
         return
-    print("\n\n".join(_text(one) if other is None else _figures(one) for one in evaluations))
+    print("\n\n".join(_figures(one) if isinstance(one, Measurement) else _text(one) for one in evaluations))
     if len(evaluations) > 1 and mean:
         top1, (low, high) = mean["mean"]["top1"], mean["mean"]["interval"]
         print(

@@ -22,11 +22,11 @@ def predict(
     device: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Say what is on images. A bad image among good ones gets one line on stderr, and the exit code is 1.
+    """Say what is on images or in volumes. A bad one among good ones gets a line on stderr, and the exit code is 1.
 
     Args:
         source: a run folder, its name under runs/, latest, a weight file or a peer's checkpoint.
-        images: image files, or folders of them, searched to any depth.
+        images: image files, for networks of clips and volumes .npy files, or folders of them, searched to any depth.
         top_k: how many classes to name.
         device: auto, cpu, cuda or cuda:N.
         json: print one JSON object.
@@ -39,7 +39,7 @@ def predict(
         raise UsageError(f"--top-k must be at least 1, not {top_k}")
     predictor = Predictor(source, device=device)
     predictions, errors = [], []
-    for path in _files(images):
+    for path in _files(images, predictor.suffixes):
         try:
             found = predictor(path, top_k)
         except BadImage as error:
@@ -57,16 +57,14 @@ def predict(
     return 1 if errors else 0
 
 
-def _files(images: list[Path]) -> Iterator[Path]:
-    from residua.data.image import SUFFIXES
-
+def _files(images: list[Path], suffixes: frozenset[str]) -> Iterator[Path]:
     if not images:
         raise UsageError("name at least one image, or a folder of images")
     for path in images:
         if not path.is_dir():
             yield path  # whatever is wrong with it is said when it is read
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
         if not inside:
-            raise UsageError(f"{path} holds no image")
+            raise UsageError(f"{path} holds no {'.npy file' if '.npy' in suffixes else 'image'}")
         yield from inside

@@ -12,6 +12,9 @@ from cyclopts import Parameter
 from residua.cli.settings import read_settings
 from residua.errors import UsageError
 
+# what a network of a kind of data is shown afterwards, where it is no image
+_SHOWN = {"moving-digits": "CLIP.npy", "volumes": "VOLUME.npy"}
+
 
 def train(
     data: str | None = None,
@@ -190,7 +193,8 @@ def _summary(result: dict[str, Any], path: Path) -> str:
         f"report         {result['report'] or 'none'}",
         "",
         "next:",
-        *([f"  residua evaluate {path}", f"  residua predict {path} IMAGE"] if name == "accuracy" else []),
+        f"  residua evaluate {path}",
+        *([f"  residua predict {path} {_SHOWN.get(result['data'], 'IMAGE')}"] if name == "accuracy" else []),
         f"  residua train --resume {path} --epochs {result['epochs'] * 2}",
     ]
     return "\n".join(lines)

@@ -40,14 +40,8 @@ class Reading:
 
     def read(self, path: str) -> torch.Tensor:
         """The volume (C, D, H, W), uint8 or float32. Raises BadImage."""
-        array = open_volume(self.root / path)
-        with np.errstate(over="ignore"):
-            volume = np.array(array, dtype=np.uint8 if self.bytes else np.float32).reshape(_shape(array))
-        if volume.shape != self.shape:
-            raise BadImage(str(self.root / path), f"its shape is {_text(volume.shape)} now")
-        if not self.bytes and not np.isfinite(volume).all():
-            raise BadImage(str(self.root / path), "it holds numbers that are not finite")
-        return torch.from_numpy(volume)
+        name = str(self.root / path)
+        return torch.from_numpy(volume_of(open_volume(self.root / path), self.shape, name, bytes=self.bytes))
 
 
 class VolumeSplit:
@@ -155,11 +149,27 @@ def open_volume(path: Path) -> np.ndarray:
         foreign = any(word in str(error) for word in ("pickle", "objects"))  # numpy never unpickles here
         why = "it is no .npy file, or holds pickled objects" if foreign else "it is damaged"
         raise BadImage(str(path), why) from error
+    return check_volume(array, str(path))
+
+
+def check_volume(array: np.ndarray, name: str) -> np.ndarray:
+    """The array itself, if it can be a volume. Raises BadImage that names it."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        raise BadImage(str(path), f"it holds {getattr(array, 'dtype', 'no array')}, not real numbers")
+        raise BadImage(name, f"it holds {getattr(array, 'dtype', 'no array')}, not real numbers")
     if array.ndim not in (3, 4) or 0 in array.shape:
-        raise BadImage(str(path), f"its shape is {_text(array.shape)}, not D x H x W or C x D x H x W")
+        raise BadImage(name, f"its shape is {_text(array.shape)}, not D x H x W or C x D x H x W")
     return array
+
+
+def volume_of(array: np.ndarray, shape: Shape, name: str, *, bytes: bool) -> np.ndarray:
+    """A copy of the volume (C, D, H, W) of ``shape``: uint8 if ``bytes``, else float32. Raises BadImage."""
+    with np.errstate(over="ignore"):
+        volume = np.array(array, dtype=np.uint8 if bytes else np.float32).reshape(_shape(array))
+    if volume.shape != shape:
+        raise BadImage(name, f"its shape is {_text(volume.shape)}, not {_text(shape)}")
+    if not bytes and not np.isfinite(volume).all():
+        raise BadImage(name, "it holds numbers that are not finite")
+    return volume
 
 
 def _look(

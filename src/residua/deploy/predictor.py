@@ -1,20 +1,23 @@
-"""A trained network that is given any image: prepared as in training, named with its classes."""
+"""A trained network that is given any image or volume: prepared as in training, named with its classes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from residua.data import normalize, preprocess, read_image
-from residua.data.image import BadImage, decoded_size
+from residua.data.image import SUFFIXES, BadImage, decoded_size
+from residua.data.volumes import check_volume, open_volume, volume_of
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import log_softmax
 from residua.evaluation.outputs import logits
 from residua.evaluation.source import Source, open_classifier
+from residua.nn import place
 from residua.train.plan import choose_device
 
 Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
@@ -23,15 +26,16 @@ _BATCH = 64
 
 
 class Predictor:
-    """Says what is on images, with the network of a run, a weight file or a foreign checkpoint.
+    """Says what is on images or in volumes, with the network of a run, a weight file or a foreign checkpoint.
 
     Args:
-        source: what ``load_weights`` takes. Its file must tell the size, mean and std of its images.
+        source: what ``load_weights`` takes, of a classifier. Its file must tell the size, mean and std of its images.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
 
     An image is a path, the bytes of a file, a Pillow image, or a uint8 array ``(H, W)``, ``(H, W, 1)`` or
     ``(H, W, 3)``; of any size. It is cropped and resized by the rule of ``residua.data.image``, as in
-    evaluation.
+    evaluation. A volume or clip is the path of a ``.npy`` file or an array of real numbers, ``(D, H, W)`` or
+    ``(C, D, H, W)``, of the very shape that the network was trained on; uint8 is scaled to [0, 1] as there.
 
     Raises UsageError for a source or device that there is not, ResiduaError for a source that cannot be
     read or does not tell what its images look like.
@@ -43,14 +47,20 @@ class Predictor:
         images = trained.images
         if images.shape is None or images.mean is None or images.std is None:
             raise ResiduaError(f"{trained.name} does not tell the size, mean and std of its images")
-        if images.shape[0] not in (1, 3) or images.shape[1] != images.shape[2]:
+        self.volumes = len(images.shape) == 4
+        if not self.volumes and (images.shape[0] not in (1, 3) or images.shape[1] != images.shape[2]):
             raise ResiduaError(f"{trained.name} takes {images.shape}, neither grey nor colour squares")
         self.name = trained.name
         self.classes = trained.classes
         self.device = choose_device(device)
         self._precision = trained.precision
         self._shape, self._mean, self._std = images.shape, images.mean, images.std
-        self._model = trained.model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model = place(trained.model.eval(), self.device, torch.channels_last)
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """How the names of the files end that a folder of images or volumes is searched for."""
+        return frozenset({".npy"} if self.volumes else SUFFIXES)
 
     def __call__(self, image: Picture, k: int = 5) -> Prediction:
         """The ``k`` likeliest classes of one image. Raises BadImage, a ResiduaError, if it cannot be read."""
@@ -66,17 +76,33 @@ class Predictor:
             raise UsageError(f"k must be at least 1, not {k}")
         found: list[Prediction] = []
         for start in range(0, len(images), _BATCH):
-            pixels = np.stack([self.prepare(image) for image in images[start : start + _BATCH]])
-            shown = normalize(torch.from_numpy(pixels).to(self.device), self._mean, self._std)
-            log_probabilities = log_softmax(logits(self._model, shown, self._precision))
+            prepared = map(self.prepare, images[start : start + _BATCH])
+            shown = [
+                normalize(torch.tensor(p, device=self.device)[None], self._mean, self._std) for p in prepared
+            ]
+            log_probabilities = log_softmax(logits(self._model, torch.cat(shown), self._precision))
             found += [self._named(row, k) for row in np.exp(log_probabilities)]
         return found
 
     def prepare(self, image: Picture) -> np.ndarray:
-        """The pixels uint8 (C, H, W) that the network sees of an image. Raises BadImage if it cannot be read."""
+        """What the network sees of an image, uint8 (C, H, W), or of a volume, uint8 or float32 (C, D, H, W).
+
+        Raises BadImage if it cannot be read, and for a volume of another shape.
+        """
+        if self.volumes:
+            return self._volume(image)
         channels, size, _ = self._shape
         source = _from_array(image) if isinstance(image, np.ndarray) else image
         return preprocess(read_image(source, at_least=decoded_size(size)), size, channels)
+
+    def _volume(self, volume: Picture) -> np.ndarray:
+        if isinstance(volume, np.ndarray):
+            name, array = "volume", check_volume(volume, "volume")
+        elif isinstance(volume, str | os.PathLike):
+            name, array = str(volume), open_volume(Path(volume))
+        else:
+            raise BadImage("volume", f"a volume is a path or an array, not {type(volume).__name__}")
+        return volume_of(array, self._shape, name, bytes=array.dtype == np.uint8)
 
     def _named(self, probabilities: np.ndarray, k: int) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")[:k]
