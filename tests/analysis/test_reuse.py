@@ -26,6 +26,14 @@ def test_cka_is_the_cosine_of_centred_covariances():  # Kornblith et al. 2019, t
 
 
 @pytest.mark.parametrize("debiased", [True, False])
+def test_similarities_centre_what_is_not_centred(debiased):
+    features = [_features(20, 6) + 5, _features(20, 4, seed=1) + 5]
+    raw = similarities([x @ x.T for x in features], debiased=debiased)
+    assert torch.allclose(raw, similarities([gram(x) for x in features], debiased=debiased))
+    assert abs(float(raw[0, 1])) < 0.5
+
+
+@pytest.mark.parametrize("debiased", [True, False])
 def test_cka_knows_no_turn_scale_or_shift(debiased):
     x, y = _features(30, 5) + 0.5, _features(30, 7, seed=1).relu()
     turn = torch.linalg.qr(_features(5, 5, seed=2))[0]
