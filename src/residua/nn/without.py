@@ -38,8 +38,8 @@ def without_norms(model: nn.Module) -> nn.Module:
 def without_shortcuts(model: nn.Module) -> nn.Module:
     """A copy whose units are plain: the same branches and activations, nothing round them (so none can be dropped).
 
-    ``model`` is untouched. Raises UsageError where a unit's branch alone has not the shape of its output (a concatenation, a merge of the
-    user's own).
+    ``model`` is untouched. Raises UsageError where a unit's branch alone has not the shape of its output (a
+    concatenation), or may not have it (a merge of the user's own).
     """
     copied = copy.deepcopy(model)
     for name, unit in residual_units(copied).items():
