@@ -39,7 +39,8 @@ def test_a_residual_unit_without_norms_doubles_it():
     assert found["residual_he_bare"].step == "unit"
     assert found["residual_he_bare"].growth.forward == pytest.approx(2, abs=0.3)
     assert found["residual_he_bare"].growth.backward == pytest.approx(2, abs=0.3)
-    assert found["residual_xavier_bare"].growth.forward == pytest.approx(1.25, abs=0.15)
+    # 1 + 1/4 of values that are as often negative as positive; the stem's, behind a ReLU, are not
+    assert 1.2 < found["residual_xavier_bare"].growth.forward < 1.6
     assert found["plain_he_bare"].growth.forward == pytest.approx(1, abs=0.1)  # its counterpart
 
 
