@@ -37,6 +37,62 @@ KINDS = {
         trained=True,
         images=256,
     ),
+    "gradients": Kind(
+        function="profile:gradients_finding",
+        about="how much gradient reaches each unit, with and without norms and shortcuts",
+        double=True,
+    ),
+    "variance": Kind(
+        function="variance:variance_finding",
+        about="the variance of signal and gradient by depth, initialised after He and after Xavier",
+    ),
+    "jacobian": Kind(
+        function="jacobian:jacobian_finding",
+        about="the gradient at each unit against the product of the units' Jacobians, and the naive product",
+        double=True,
+        images=8,
+    ),
+    "unroll": Kind(
+        function="unroll:unroll_finding",
+        about="x_L = x_l + the sum of the branches between (He et al. 2016, eq. 4), and by how much it fails",
+        double=True,
+        images=32,
+    ),
+    "lesion": Kind(
+        function="lesion_study:lesion_finding",
+        about="delete one unit, delete several, swap them (Veit et al. 2016, sec. 4)",
+        trained=True,
+        images=128,
+    ),
+    "reuse": Kind(
+        function="reuse:reuse_finding",
+        about="how much a unit adds and how alike neighbours are (CKA); DenseNet's weights by source layer",
+        trained=True,
+    ),
+    "paths": Kind(
+        function="paths:paths_finding",
+        about="how many paths of which length there are, and the gradient that they carry (Veit et al. 2016, sec. 5)",
+        trained=True,
+    ),
+    "euler": Kind(
+        function="euler:euler_finding",
+        about="units as Euler steps of an ODE: error and accuracy as the steps are refined (Chen et al. 2018)",
+        trained=True,
+        images=32,
+    ),
+    "landscape": Kind(
+        function="landscape:landscape_finding",
+        about="the loss along filter-normalised random directions around the weights (Li et al. 2018)",
+        trained=True,
+        images=128,
+    ),
+    "explain": Kind(
+        function="explain:explain_finding",
+        about="which parts of an image speak for a prediction: Grad-CAM (Selvaraju et al. 2017)",
+        trained=True,
+        single=True,
+        images=8,
+    ),
 }
 
 

@@ -31,15 +31,15 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
 _PAPER = {INK: "#1a1a1a", GRID: "#c8c8c8"}
 _MARKED = 60  # points from which on a line has no markers
+_FEW = 10  # values of x that are all written at a logarithmic axis
 _WIDE = 50.0  # largest over smallest value from which on a map is logarithmic
-_LEVELS = 10  # contours of a map
+_LEVELS = 7  # contours of a map
 _STYLE: dict[str, Any] = {
     **{key: _PAPER.get(value, value) if isinstance(value, str) else value for key, value in SETTINGS.items()},
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "axes.titlesize": 9.5,
     "axes.xmargin": 0.03,
-    "text.parse_math": False,  # a $ in a name is a $
     "svg.hashsalt": "residua",
     "hatch.linewidth": 0.6,
     "legend.frameon": False,
@@ -90,7 +90,7 @@ def draw_finding(findings: Mapping[str, Finding], path: Path) -> None:
         for axes in list(grid)[len(panels) :]:
             axes.set_axis_off()
         title = next(iter(findings.values())).title
-        figure.suptitle(f"{title}: {', '.join(findings)}", fontsize=10.5)
+        figure.suptitle(_text(f"{title}: {', '.join(findings)}"), fontsize=10.5)
         write_atomic(
             path,
             lambda temporary: figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=FORMATS[suffix]),
@@ -112,7 +112,8 @@ def _together(findings: Mapping[str, Finding]) -> list[tuple[Panel, list[_Pen]]]
                 label = name if len(panel.curves) == 1 else f"{name}: {curve.label}"
                 curves.append(dataclasses.replace(curve, label=label))
                 pens.append(_Pen(number, number if len(panel.curves) == 1 else variant))
-    return [(dataclasses.replace(panel, curves=curves), pens) for panel, curves, pens in shared.values()]
+    drawn = [(dataclasses.replace(panel, curves=curves), pens) for panel, curves, pens in shared.values()]
+    return sorted(drawn, key=lambda item: item[0].surface is None)  # maps first, side by side
 
 
 def _layout(panels: Sequence[Panel]) -> tuple[int, float, float]:
@@ -126,9 +127,11 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, float, float]:
 def _panel(
     figure: Figure, axes: Axes, panel: Panel, pens: Sequence[_Pen], scales: Mapping[str, _Scale]
 ) -> None:
-    axes.set_title(panel.title)
-    axes.set_xlabel(panel.x_label)
-    axes.set_ylabel(panel.y_label)
+    axes.set_title(_text(panel.title))
+    axes.set_xlabel(_text(panel.x_label))
+    axes.set_ylabel(_text(panel.y_label))
+    from matplotlib.ticker import NullLocator
+
     if panel.surface is not None:
         _surface(figure, axes, panel.surface, scales[panel.surface.label])
         return
@@ -141,14 +144,28 @@ def _panel(
             _line(axes, curve, values, pen)
     if panel.log_x:
         axes.set_xscale("log")
+        at = sorted({x for curve in panel.curves for x in curve.x})
+        if len(at) <= _FEW:  # such as powers of two: say them
+            axes.set_xticks(at, [_tick(x) for x in at])
+            axes.xaxis.set_minor_locator(NullLocator())
     if panel.log_y and any(map(math.isfinite, (_shown(y, log=True) for c in panel.curves for y in c.y))):
         axes.set_yscale("log")
     if len(panel.curves) > 1:
         axes.legend()
 
 
+def _text(text: str) -> str:
+    """Text as it is: matplotlib would read what stands between two ``$`` as mathematics."""
+    return text.replace("$", r"\$")
+
+
 def _shown(y: float, *, log: bool) -> float:
     return float(y) if math.isfinite(y) and (y > 0 or not log) else math.nan
+
+
+def _tick(x: float) -> str:
+    parts = round(1 / x) if 0 < x < 1 else 0
+    return f"1/{parts}" if parts and abs(parts * x - 1) < 1e-9 else f"{x:.3g}"
 
 
 def _line(axes: Axes, curve: Curve, values: Sequence[float], pen: _Pen) -> None:
@@ -158,7 +175,7 @@ def _line(axes: Axes, curve: Curve, values: Sequence[float], pen: _Pen) -> None:
     axes.plot(
         list(curve.x),
         list(values),
-        label=curve.label,
+        label=_text(curve.label),
         color=COLOURS[pen.colour % len(COLOURS)],
         linestyle="" if points else dash,
         marker=MARKERS[pen.variant % len(MARKERS)] if few else "",
@@ -174,7 +191,7 @@ def _bars(axes: Axes, curve: Curve, values: Sequence[float], pen: _Pen, index: i
         [at + (index - (count - 1) / 2) * width for at in curve.x],
         list(values),
         width,
-        label=curve.label,
+        label=_text(curve.label),
         color=COLOURS[pen.colour % len(COLOURS)],
         hatch=HATCHES[pen.variant % len(HATCHES)],
         edgecolor="white",
@@ -217,7 +234,7 @@ def _surface(figure: Figure, axes: Axes, surface: Surface, scale: _Scale) -> Non
     mesh = axes.pcolormesh(
         surface.x, surface.y, z, norm=norm, cmap="cividis", shading="nearest", rasterized=True
     )
-    figure.colorbar(mesh, ax=axes, label=surface.label, shrink=0.85)
+    figure.colorbar(mesh, ax=axes, label=_text(surface.label), shrink=0.85)
     if surface.contours and z.count() and z.max() > z.min():
         spaced = np.geomspace if scale.log else np.linspace
         levels = spaced(scale.low, scale.high, _LEVELS + 2)[1:-1]
