@@ -110,7 +110,7 @@ def trace(bare: nn.Module, input_shape: Sequence[int]) -> list[Call]:
     if isinstance(spec, ModelSpec) and spec.takes_tokens:
         dtype = torch.int64
     try:
-        with torch.inference_mode(), _ShapesOnly(), warnings.catch_warnings():
+        with torch.no_grad(), _ShapesOnly(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a network says of small images, it says when it is used
             bare(torch.empty(1, *input_shape, dtype=dtype, device="meta"))
     except UsageError:

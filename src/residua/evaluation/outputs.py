@@ -46,7 +46,7 @@ def read_outputs(
     ``limit`` ends after so many batches. Raises UsageError for an unknown split and for images that the
     model refuses, ResiduaError if no image can be read and for logits that are not finite.
     """
-    # not in inference mode: moved parameters would never train again
+    # nothing here runs in inference mode: what is made in it (moved parameters, a mask kept) never trains again
     model = place(model, device, torch.channels_last)
     training = model.training
     total = min(len(data.split(split)), batch_size * limit if limit else len(data.split(split)))
@@ -66,7 +66,7 @@ def read_outputs(
     return Outputs(log_probabilities=together[0], labels=together[1], positions=together[2])
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def logits(model: nn.Module, images: Tensor, precision: str) -> np.ndarray:
     """Logits float32 (N, K) of normalised images (N, C, H, W), computed in ``"float32"`` or ``"bfloat16"``."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):

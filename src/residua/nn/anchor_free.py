@@ -79,7 +79,7 @@ class Detector(nn.Module):
             [(-(-height // s), -(-width // s)) for s in self.strides], self.strides, images.device
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def detect(self, x: Tensor, *, least: float = 0.05, overlap: float = 0.6) -> Detections:
         """What is in images: at least ``least`` sure, and boxes of a class overlap by at most ``overlap``."""
         return detections(self(x), x.shape[2:], least=least, overlap=overlap)

@@ -45,7 +45,7 @@ class Classification:
         take_step(self.optimizers["model"], self.recipe)
         return sums
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Sums over the batch, in evaluation mode, without label smoothing."""
         self.model.eval()

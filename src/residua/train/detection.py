@@ -54,7 +54,7 @@ class Detection:
         take_step(self.optimizers["model"], self.recipe)
         return _sums(loss.detach(), batch)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def evaluate(self, batch: Any) -> dict[str, Tensor]:
         """The loss over the batch; its detections are kept for ``metrics``."""
         self.model.eval()

@@ -82,7 +82,7 @@ class Adversarial:
         self.model.eval()
         self.judge.eval()
         images, labels, positions = batch
-        with torch.inference_mode():
+        with torch.no_grad():
             made = (self._made(positions) + 1) / 2
             features = {"real": self.judge(images), "made": self.judge((made - self._mean) / self._std)}
             hits = (self.judge.network.head.fc(features["real"]).argmax(1) == labels).sum()
@@ -105,7 +105,7 @@ class Adversarial:
     def illustrate(self, folder: Path) -> None:
         """Write ``samples.png``: the images that the generator makes of the first latents of an evaluation."""
         self.model.eval()
-        with torch.inference_mode():
+        with torch.no_grad():
             made = self._made(np.arange(_GRID * _GRID)).cpu()
         pixels = ((made + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()  # (N, S, S, C)
         pixels = np.pad(

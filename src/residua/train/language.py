@@ -56,7 +56,7 @@ class Language:
         take_step(self.optimizers["model"], self.recipe)
         return sums
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Sums over the batch, in evaluation mode; from an encoder every seventh byte is hidden, always the same."""
         self.model.eval()

@@ -46,7 +46,7 @@ class Segmentation:
         take_step(self.optimizers["model"], self.recipe)
         return _sums(loss.detach(), logits.detach(), masks)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def evaluate(self, batch: Any) -> dict[str, Tensor]:
         """Sums over the batch, the confusion matrix among them."""
         self.model.eval()
