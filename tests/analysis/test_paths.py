@@ -216,4 +216,6 @@ def test_the_finding():
     assert "512 paths" in found.sentence
     plain = paths_finding(*_case("cifar_plain20"), draws=4)
     assert plain.values["paths"] == 1
+    assert plain.values["cancellation"] == pytest.approx(1)  # of the same images, and there is one path
+    assert "a single path of 9 branches" in plain.sentence
     assert (plain.values["effective_first"], plain.values["effective_last"]) == (9, 9)
