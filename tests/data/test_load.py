@@ -7,6 +7,7 @@ import pytest
 from residua.data import load_data
 from residua.data.load import sniff, split_source
 from residua.errors import UsageError
+from residua.spec import DataSpec
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,12 @@ def test_workers_and_storage_are_checked() -> None:
 def test_the_room_and_fetch_import_no_torch() -> None:
     code = "import sys, residua.data, residua.data.fetch; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_curves_on_the_test_images_hold_no_training_images_out() -> None:
+    data = load_data(DataSpec(val_fraction=0, validate_on="test"))
+    assert data.val is data.test
+    assert len(data.train) == 1437
+    assert "test images" in data.identity["splits"]["val"]
+    with pytest.raises(UsageError, match="val_fraction must be 0"):
+        DataSpec(validate_on="test")
+    with pytest.raises(UsageError, match="images with classes"):
+        load_data(DataSpec(source="scenes:boxes", val_fraction=0, validate_on="test"))
