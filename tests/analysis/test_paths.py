@@ -212,6 +212,10 @@ def test_the_finding():
     first, last = found.values["effective_first"], found.values["effective_last"]
     assert math.fsum(row[4] for row in found.rows[first : last + 1]) >= 0.95
     assert 0 < found.values["cancellation"] <= 1
+    total = math.fsum(row[5] for row in found.rows)
+    assert found.values["mean_length_together"] == pytest.approx(
+        sum(row[0] * row[5] for row in found.rows) / total
+    )
     assert len(found.panels) == 4
     assert "512 paths" in found.sentence
     plain = paths_finding(*_case("cifar_plain20"), draws=4)

@@ -191,6 +191,9 @@ def paths_finding(
             "paths": total,
             "mean_length": mean_length,
             "mean_length_by_gradient": effective,
+            # of the gradients of each length together, which are exact: nothing is drawn
+            "mean_length_together": math.fsum(one.length * one.together for one in found)
+            / (math.fsum(one.together for one in found) or math.nan),
             "part": part,
             "effective_first": first,
             "effective_last": last,
