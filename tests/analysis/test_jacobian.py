@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,8 +17,10 @@ from residua.analysis.jacobian import (
     products,
 )
 from residua.analysis.visits import relative_errors, runs, visits
+from residua.data import load_data, normalize
 from residua.nn import Residual
 from residua.registry import build, model_spec
+from residua.spec import DataSpec
 
 
 def case(name="cifar_resnet14", **changes):
@@ -150,3 +153,15 @@ def test_the_finding_says_both_errors():
     assert f"{values['naive_error']:.1e}" in found.sentence
     assert values == json.loads(json.dumps(jacobian_finding(*case()).to_dict()))
     assert "exact here too" in jacobian_finding(*case("cifar_preact_resnet14")).sentence
+
+
+def test_on_the_digits_with_the_networks_of_the_paper():
+    data = load_data(DataSpec(source="digits"))
+    pixels, labels = data.train.read(np.arange(16))
+    images = normalize(pixels, data.mean, data.std)
+    for name, naive_is_exact in (("cifar_resnet20", False), ("cifar_preact_resnet20", True)):
+        torch.manual_seed(0)
+        found = jacobian_finding(build(model_spec(name, in_channels=1)), images, labels).values
+        assert found["relative_error"] < 1e-10
+        assert found["forward_error"] < 1e-10
+        assert (found["naive_error"] < 1e-10) is naive_is_exact
