@@ -11,6 +11,7 @@ LIGHT = {
     "model names": "from residua.registry import list_models, model_spec; list_models(); model_spec('cifar_resnet26')",
     "published figures": "from residua.published import published; published().table('he2015.t6')",
     "help": "import sys; from residua.cli.main import make_app; make_app()(['--help'], result_action='return_value')",
+    "the list of networks": "from residua.cli.models import models; models(); models(json=True)",
     "verbs": "import residua.cli.models, residua.cli.describe",
     "errors": "import residua; residua.UsageError; residua.list_models('*')",
 }

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from residua.analysis.cost import totals
 from residua.description import describe
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec
-from residua.registry import build, list_models, model_spec
+from residua.registry import build, families, list_models, model_spec
 
 # the deeper ones repeat the same units and take long to walk through
 SHALLOW = [name for name in list_models() if model_spec(name).depth <= 50]
@@ -40,6 +41,44 @@ def test_every_other_family_is_summarised_within_100_columns(name):
     assert sum(part.parameters for part in described.cost.parts) == described.parameters
     values = json.loads(json.dumps(described.to_dict()))
     assert (values["name"], values["depth"]) == (name, model_spec(name).depth)
+
+
+@pytest.mark.parametrize("name", [family.tiny for family in families().values()])
+def test_a_member_of_every_family(name):
+    holds(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list_models())
+def test_every_registered_network(name):
+    holds(name)
+
+
+def holds(name):
+    """What is true of every page: its counts are the network's, and it is JSON too."""
+    spec = model_spec(name)
+    described = describe(name)
+    values = json.loads(json.dumps(described.to_dict()))
+    counts = (values["parameters"], values["multiply_adds"])
+    assert counts == totals(spec, spec.usual_input)
+    assert (values["name"], values["depth"], values["input"]) == (name, spec.depth, list(spec.usual_input))
+    assert values["spec"] == spec.to_dict()
+    lines = str(described).splitlines()
+    assert lines[0].startswith(f"{name}: {counts[0]:,} parameters, {counts[1]:,} multiply-adds for ")
+    assert max(map(len, lines)) <= 100
+    assert not any(line != line.rstrip() for line in lines)
+    assert not {"Sequential", "NoneType", "nan"} & set(str(described).replace(",", " ").split())
+
+
+def test_units_are_called_what_they_are():
+    """No unit, plain units, and shortcuts of several layers."""
+    assert "\n\nResidual units: none\n" in str(describe("googlenet_tiny"))
+    plain = str(describe("transformer_plain_tiny"))
+    assert "multiply-adds for 128 tokens, depth" in plain.splitlines()[0]
+    assert "\n\nPlain units: 4\n" in plain
+    told = " ".join(str(describe("sngan_tiny")).split())
+    assert "the shortcut is a 1x1 convolution and upsampling" in told
+    assert "the shortcut is average pooling and a 1x1 convolution" in told
 
 
 def test_units_of_a_dense_network_are_told_by_stage():

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from residua.description import describe
-from residua.description.page import columns
+from residua.description.columns import columns
 
 cells = st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=12)
 

@@ -25,7 +25,7 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
     if json:
         print(json_module.dumps({"schema": 1, "models": rows}, ensure_ascii=False))
         return
-    from residua.description.page import columns
+    from residua.description.columns import columns
 
     header = tuple(column.replace("_", "-") for column in _COLUMNS)
     cells = [tuple(_cell(row[column]) for column in _COLUMNS) for row in rows]
@@ -44,11 +44,11 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
 
 
 def _row(name: str) -> dict[str, Any]:
-    from residua.analysis.cost import totals
+    from residua.analysis.listed import listed_totals
     from residua.registry import model_spec
 
     spec: Any = model_spec(name)  # every family's spec says its depth and its usual input
-    parameters, multiply_adds = totals(spec, spec.usual_input)
+    parameters, multiply_adds = listed_totals(spec)
     return {
         "name": name,
         "family": spec.family,

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from residua.description.answers import padding, words
+from residua.description.columns import WIDTH, columns
 from residua.description.figures import Figure
 from residua.description.paper import PrintedFlops
 from residua.description.structure import Shortcut, Structure
 
 if TYPE_CHECKING:
-    from residua.description.describe import Description
-
-WIDTH = 100
+    from residua.description.description import Description
 
 
 @dataclass(frozen=True)
@@ -49,26 +48,6 @@ def page(described: Description) -> list[Section]:
 def render(sections: Sequence[Section]) -> str:
     """The page as plain text."""
     return "\n\n".join("\n".join([*_wrapped(section.heading), *section.lines]) for section in sections)
-
-
-def columns(
-    rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), flexible: int, width: int = WIDTH
-) -> list[str]:
-    """Rows as aligned lines; columns in ``right`` are flush right, the ``flexible`` one is wrapped to fit ``width``."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    others = sum(widths) - widths[flexible] + 2 * (len(widths) - 1)
-    widths[flexible] = min(max(widths[flexible], 1), max(width - others, 10))
-    lines = []
-    for row in rows:
-        for number, piece in enumerate(textwrap.wrap(row[flexible], widths[flexible]) or [""]):
-            cells = [cell if number == 0 else "" for cell in row]
-            cells[flexible] = piece
-            aligned = [
-                c.rjust(w) if i in right else c.ljust(w)
-                for i, (c, w) in enumerate(zip(cells, widths, strict=True))
-            ]
-            lines.append("  ".join(aligned).rstrip())
-    return lines
 
 
 def _title(described: Description) -> str:

@@ -12,8 +12,9 @@ from torch import nn
 
 from residua.analysis.cost import Cost, count
 from residua.analysis.skeleton import trace
+from residua.description.columns import columns
 from residua.description.elsewhere import Elsewhere, elsewhere
-from residua.description.page import Section, bullets, columns, render
+from residua.description.page import Section, bullets, render
 from residua.nn import residual_units
 from residua.spec import ModelSpec
 
@@ -79,17 +80,20 @@ class Summary:
         """The page as headings and lines."""
         title = (
             f"{self.name}: {self.parameters:,} parameters, {self.multiply_adds:,} multiply-adds for "
-            f"{_words(self.cost.input)}, depth {self.depth}"
+            f"{_input(self.spec, self.cost.input)}, depth {self.depth}"
         )
         parts = [("part", "parameters", "multiply-adds")]
         parts += [(p.part, f"{p.parameters:,}", f"{p.multiply_adds:,}") for p in self.cost.parts]
         units = [(unit.first, str(unit.units), _told(unit)) for unit in self.units]
         total = sum(unit.units for unit in self.units)
+        plain = bool(units) and all(unit.merge == "BranchOnly" for unit in self.units)
         sections = [
             (title, columns(parts, right=(1, 2), flexible=0)),
             (
-                f"Residual units: {total}",
-                columns([("first", "units", "what they are"), *units], right=(1,), flexible=2),
+                f"{'Plain' if plain else 'Residual'} units: {total or 'none'}",
+                columns([("first", "units", "what they are"), *units], right=(1,), flexible=2)
+                if units
+                else [""],
             ),
             (
                 "Published (errors and accuracies in percent; never compare across protocols)",
@@ -111,7 +115,7 @@ def summarize(bare: nn.Module, spec: ModelSpec, input_shape: Sequence[int]) -> S
             first=name,
             units=1,
             merge=type(unit.merge).__name__,
-            shortcut=type(unit.shortcut).__name__,
+            shortcut=_kinds(unit.shortcut),
             input=shapes[name][0],
             output=shapes[name][1],
         )
@@ -146,16 +150,32 @@ _SHORTCUTS = {
     "Identity": "identity",
     "Projection": "a projection",
     "PadShortcut": "subsampling and zero channels",
+    "Conv2d": "a 1x1 convolution",
+    "SpectralConv2d": "a 1x1 convolution",
+    "Upsample": "upsampling",
+    "AvgPool2d": "average pooling",
 }
 
 
+def _kinds(shortcut: nn.Module) -> str:
+    """The class of a shortcut, or the classes of the layers that it is made of, in order."""
+    layers = list(shortcut) if isinstance(shortcut, nn.Sequential) else [shortcut]
+    return ", ".join(type(layer).__name__ for layer in layers)
+
+
 def _told(unit: Unit) -> str:
-    shortcut = _SHORTCUTS.get(unit.shortcut, unit.shortcut)
+    shortcut = " and ".join(_SHORTCUTS.get(kind, kind) for kind in unit.shortcut.split(", "))
     path = (
         _words(unit.input) if unit.input == unit.output else f"{_words(unit.input)} to {_words(unit.output)}"
     )
     how = _MERGES.get(unit.merge, unit.merge)
     return f"{path}; {how}" if unit.merge == "BranchOnly" else f"{path}; {how}; the shortcut is {shortcut}"
+
+
+def _input(spec: ModelSpec, shape: Sequence[int]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} {'tokens' if spec.takes_tokens else 'latent numbers'}"
+    return _words(shape)
 
 
 def _words(shape: Sequence[int]) -> str:
