@@ -29,7 +29,7 @@ from residua.nn import Add, ContextModule, Residual, residual_units
 from residua.nn.ode import Flow
 from residua.nn.solver import Solver
 
-_EXACT = {torch.float32: 1e-6, torch.float64: 1e-10}  # tolerances of the solver that stands for the solution
+_EXACT = {torch.float32: 1e-6, torch.float64: 1e-8}  # tolerances of the solver that stands for the solution
 
 
 def refinable(model: nn.Module) -> dict[str, Residual]:
@@ -66,7 +66,7 @@ def euler_finding(
 
     ``images`` is ``(N, C, H, W)``, normalised as in training, ``labels`` int64 ``(N,)``. The error is the root mean
     square of the difference of the logits over that of the reference's: the adaptive solver (Dormand-Prince, tolerances
-    of 1e-6 in float32, 1e-10 in float64) for ODE blocks, else twice as many steps as ``finest``. The observed order is
+    of 1e-6 in float32, 1e-8 in float64) for ODE blocks, else twice as many steps as ``finest``. The observed order is
     the base-2 logarithm of the ratio of the changes of the logits from one step size to the next, which needs no
     reference (Richardson). Measured as the network predicts, and afterwards unchanged.
 

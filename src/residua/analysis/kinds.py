@@ -45,6 +45,7 @@ KINDS = {
     "variance": Kind(
         function="variance:variance_finding",
         about="the variance of signal and gradient by depth, initialised after He and after Xavier",
+        double=True,
     ),
     "jacobian": Kind(
         function="jacobian:jacobian_finding",

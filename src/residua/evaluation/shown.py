@@ -73,7 +73,7 @@ class Opener:
             raise ResiduaError(f"{trained.name} does not tell the size, mean and std of its images")
         channels, size, _ = images.shape
         pixels = preprocess(read_image(self.data, at_least=decoded_size(size)), size, channels)
-        tensor = torch.from_numpy(pixels)[None]
+        tensor = torch.from_numpy(pixels.copy())[None]
         return Shown(
             trained=trained,
             fresh=False,

@@ -33,6 +33,7 @@ _PAPER = {INK: "#1a1a1a", GRID: "#c8c8c8"}
 _MARKED = 60  # points from which on a line has no markers
 _FEW = 10  # values of x that are all written at a logarithmic axis
 _WIDE = 50.0  # largest over smallest value from which on a map is logarithmic
+_INSIDE = 4  # curves whose legend finds room inside the axes
 _LEVELS = 7  # contours of a map
 _STYLE: dict[str, Any] = {
     **{key: _PAPER.get(value, value) if isinstance(value, str) else value for key, value in SETTINGS.items()},
@@ -121,7 +122,9 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, float, float]:
     if all(panel.surface is not None and panel.surface.picture is not None for panel in panels):
         return min(len(panels), 4), 2.1, 2.35
     columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
-    return columns, 5.4 if columns == 1 else 4.5 if columns == 2 else 3.9, 3.3
+    below = max(len(panel.curves) for panel in panels)
+    legend = 0.18 * math.ceil(below / 2) if below > _INSIDE else 0.0
+    return columns, 5.4 if columns == 1 else 4.5 if columns == 2 else 3.9, 3.3 + legend
 
 
 def _panel(
@@ -150,7 +153,9 @@ def _panel(
             axes.xaxis.set_minor_locator(NullLocator())
     if panel.log_y and any(map(math.isfinite, (_shown(y, log=True) for c in panel.curves for y in c.y))):
         axes.set_yscale("log")
-    if len(panel.curves) > 1:
+    if len(panel.curves) > _INSIDE:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    elif len(panel.curves) > 1:
         axes.legend()
 
 
