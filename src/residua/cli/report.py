@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+
+from residua.errors import ResiduaError, UsageError
 
 
 def report(
@@ -18,17 +21,30 @@ def report(
     out: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
-) -> None:
-    """Render one offline HTML page about a run, or about several beside each other with a diagnosis of the worst.
+) -> int:
+    """Render one offline HTML page about a run, about several beside each other, or about reproduced experiments.
 
     Args:
-        runs: run folders, names under runs/, or latest.
+        runs: run folders, names under runs/, or latest; or one result of reproduce, or its folder of many (a page for
+            each, and index.html that leads to them).
         lang: language of the page.
         out: the page; by default report.html in a single run's folder, compare-A-B.html beside the first of several.
         overwrite: replace a page that exists; a single run's report.html is always replaced.
-        json: print one JSON object, with the diagnosis.
+        json: print one JSON object, with the diagnosis of runs.
 
     """
+    from residua.report.evidence import find_results
+
+    paths = [Path(run) for run in runs]
+    found = [find_results(path) if path.exists() else [] for path in paths]
+    if any(found):
+        if len(paths) > 1:
+            raise UsageError("a report of experiments takes one path: a result, or the folder of many")
+        return _experiments(paths[0], found[0], lang, out, overwrite, json)
+    return _runs(runs, lang, out, overwrite, json)
+
+
+def _runs(runs: list[Path], lang: str, out: Path | None, overwrite: bool, json: bool) -> int:
     from residua.report import diagnose_runs, read_run, render_report
     from residua.train import resolve_run
 
@@ -36,7 +52,42 @@ def report(
     page = render_report(folders, lang=lang, out=out, overwrite=overwrite)
     if not json:
         print(page)
-        return
+        return 0
     found = diagnose_runs([read_run(folder) for folder in folders], lang=lang)
     answer = {"schema": 1, "report": str(page), "diagnosis": asdict(found) if found else None}
     print(json_module.dumps(answer, ensure_ascii=False))
+    return 0
+
+
+def _experiments(
+    path: Path, results: list[Path], lang: str, out: Path | None, overwrite: bool, json: bool
+) -> int:
+    """The page of one result; of a folder of many every page, and the gallery. 1 if a result of many is damaged."""
+    from residua.report import render_gallery, render_reproduction
+
+    if path.is_file() or results == [path / "result.json"]:
+        pages = [render_reproduction(results[0], lang=lang, out=out, overwrite=overwrite)]
+        damaged = False
+    else:
+        if out is not None:
+            raise UsageError(f"--out names one page, and {path} holds {len(results)} results")
+        pages, damaged = _each(results, lang)
+        pages.append(render_gallery(path, lang=lang))
+    print(
+        json_module.dumps({"schema": 1, "report": str(pages[-1]), "pages": [*map(str, pages)]})
+        if json
+        else pages[-1]
+    )
+    return int(damaged)
+
+
+def _each(results: list[Path], lang: str) -> tuple[list[Path], bool]:
+    from residua.report import render_reproduction
+
+    pages: list[Path] = []
+    for result in results:
+        try:
+            pages.append(render_reproduction(result, lang=lang))
+        except ResiduaError as error:
+            print(f"residua: {error}", file=sys.stderr)
+    return pages, len(pages) < len(results)

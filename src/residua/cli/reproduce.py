@@ -26,6 +26,7 @@ def reproduce(
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
     ray: str | None = None,
     device: str = "auto",
+    lang: Literal["en", "zh"] = "en",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run experiments of the papers and say of each: published value, measured value, verdict.
@@ -45,6 +46,7 @@ def reproduce(
         jobs: runs at once; by default one for each core.
         ray: address of a Ray cluster on which the runs are made; --out must be on a disk that its nodes share.
         device: auto, cpu, cuda or cuda:N.
+        lang: language of the reports.
         json: print one JSON object.
 
     """
@@ -70,10 +72,16 @@ def reproduce(
         device=device,
         progress=_Progress(),
     )
+    from residua.papers.store import result_path
+    from residua.report import render_gallery, render_reproduction
+
+    pages = [render_reproduction(result_path(out, r["experiment"], r["scale"]), lang=lang) for r in results]
+    gallery = render_gallery(out, lang=lang)
     if json:
         print(json_module.dumps({"schema": 1, "results": results}, ensure_ascii=False))
     else:
-        print("\n\n".join(_shown(result, out) for result in results))
+        print("\n\n".join(f"{_shown(r)}\n  {page}" for r, page in zip(results, pages, strict=True)))
+        print(f"\nall results: {gallery}")
     failed = {name: why for result in results for name, why in result["failed"].items()}
     for name, why in failed.items():
         print(f"residua: {name} failed: {why}", file=sys.stderr)
@@ -111,7 +119,7 @@ def _scales(item: Any) -> list[str]:
     return [scale for scale, setting in item.settings.items() if not isinstance(setting, str)]
 
 
-def _shown(result: dict[str, Any], out: Path) -> str:
+def _shown(result: dict[str, Any]) -> str:
     """A result for people: the table with the published figures, each check, and the verdict."""
     lines = [f"{result['experiment']}  {result['title']}  ({', '.join(c['id'] for c in result['claims'])})"]
     rows = [("", "measured", "published")]
@@ -131,8 +139,6 @@ def _shown(result: dict[str, Any], out: Path) -> str:
     lines += [f"  {check['status']}: {check['text']} [{check['reason']}]" for check in result["checks"]]
     why = f" ({result['reason']})" if result["reason"] else ""
     lines.append(f"  verdict: {result['verdict']}{why}")
-    if result["checks"]:
-        lines.append(f"  {out / result['experiment'] / result['scale'] / 'result.json'}")
     return "\n".join(lines)
 
 

@@ -55,8 +55,12 @@ VERBS = {
     ),
     "report": Verb(
         "report:report",
-        "Render an offline HTML report of one run, or of several side by side.",
-        ("residua report latest", "residua report runs/plain56 runs/resnet56 --lang zh --out why.html"),
+        "Render an offline HTML report of one run, of several side by side, or of reproduced experiments.",
+        (
+            "residua report latest",
+            "residua report runs/plain56 runs/resnet56 --lang zh --out why.html",
+            "residua report runs/reproduce",
+        ),
     ),
     "runs": Verb(
         "runs:runs",

@@ -1,8 +1,20 @@
-"""Figures and the offline HTML page of one run or of several. Importing it loads no torch, no matplotlib."""
+"""Figures and offline HTML pages, of runs and of reproduced experiments. Importing it loads no torch, no matplotlib."""
 
 from residua.report.compare import diagnose_runs
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
 from residua.report.folder import Run, read_run
+from residua.report.gallery import render_gallery
 from residua.report.page import render_report
+from residua.report.reproduction import render_reproduction
 
-__all__ = ["Diagnosis", "Outcome", "Run", "diagnose", "diagnose_runs", "read_run", "render_report"]
+__all__ = [
+    "Diagnosis",
+    "Outcome",
+    "Run",
+    "diagnose",
+    "diagnose_runs",
+    "read_run",
+    "render_gallery",
+    "render_report",
+    "render_reproduction",
+]

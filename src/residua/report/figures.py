@@ -62,7 +62,10 @@ DASHES = {"solid": "-", "dashed": (0, (4, 2)), "none": ""}
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A curve: its name in the legend, its points, and how it looks. A point that is not finite is a gap."""
+    """A curve: its name in the legend, its points, and how it looks. A point that is not finite is a gap.
+
+    ``spread`` is half the height of a band around the curve at each point, such as a standard deviation.
+    """
 
     label: str
     x: Sequence[float]
@@ -70,6 +73,8 @@ class Series:
     colour: int = 0
     line: Literal["solid", "dashed", "none"] = "solid"
     marker: Literal["", "star", "dot"] = ""
+    width: float = 1.6
+    spread: Sequence[float] = ()
 
 
 def line_chart(
@@ -80,11 +85,12 @@ def line_chart(
     y_label: str,
     log: bool = False,
     gap_note: str = "",
+    top: float | None = None,
 ) -> Html:
     """A figure of curves with its legend; its labels carry the units.
 
-    ``log`` makes a logarithmic axis of y; any other axis of y begins at zero. ``gap_note`` (with a field
-    ``n``) is shown under the figure if points could not be drawn.
+    ``log`` makes a logarithmic axis of y; any other axis of y holds zero, and ends at ``top`` where that is given.
+    ``gap_note`` (with a field ``n``) is shown under the figure if points could not be drawn.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -94,12 +100,17 @@ def line_chart(
         axes = figure.add_subplot()
         for item in drawn:
             _plot(axes, item)
+            if item.spread:
+                _band(axes, item, log=log)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        whole = all(float(x).is_integer() for item in drawn for x in item.x)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=whole))
         if axes.get_xlim()[1] >= 10_000:
             axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
         _scale(axes, [y for item in drawn for y in item.y if math.isfinite(y)], log=log)
+        if top is not None:
+            axes.set_ylim(top=top)
         svg = _svg(figure, title)
     note = element("p", gap_note.format(n=dropped), class_="note") if dropped and gap_note else ""
     return _chart(title, svg, _legend(series), note)
@@ -152,11 +163,13 @@ def _drawable(series: Series, *, log: bool) -> Series:
         line=series.line,
         # A line of one point would not be seen.
         marker=series.marker or ("dot" if sum(map(math.isfinite, y)) == 1 else ""),
+        width=series.width,
+        spread=[series.spread[i] for i in keep] if series.spread else (),
     )
 
 
 def _shown(y: float, *, log: bool) -> bool:
-    return SMALLEST < y < LARGEST or (y == 0 and not log)
+    return SMALLEST < (y if log else abs(y)) < LARGEST or (y == 0 and not log)
 
 
 def _plot(axes: Axes, series: Series) -> None:
@@ -166,6 +179,7 @@ def _plot(axes: Axes, series: Series) -> None:
         series.y,
         color=colour,
         linestyle=DASHES[series.line],
+        linewidth=series.width,
         marker=MARKERS.get(series.marker, ""),
         markersize=10 if series.marker == "star" else 4,
         clip_on=series.marker != "star",  # a star at the last epoch stands on the edge
@@ -173,9 +187,23 @@ def _plot(axes: Axes, series: Series) -> None:
     )
 
 
+def _band(axes: Axes, series: Series, *, log: bool) -> None:
+    """The band of ``spread``; where its lower edge has no place on a logarithmic axis, it ends at the curve."""
+    low, high = (
+        [
+            y + sign * s if _shown(y + sign * s, log=log) else y
+            for y, s in zip(series.y, series.spread, strict=True)
+        ]
+        for sign in (-1, 1)
+    )
+    axes.fill_between(
+        series.x, low, high, color=f"#fe00{series.colour:02x}", alpha=0.18, linewidth=0, zorder=2
+    )
+
+
 def _scale(axes: Axes, values: Sequence[float], *, log: bool) -> None:
     if not log:
-        axes.set_ylim(0, 1.05 * max(values, default=0) or 1)
+        axes.set_ylim(1.05 * min([0, *values]), 1.05 * max([0, *values]) or (0 if any(values) else 1))
     elif values:
         axes.set_yscale("log")
         axes.set_ylim(min(values) / 1.3, max(values) * 1.3)

@@ -6,6 +6,8 @@ import math
 
 Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
+WHOLE = 1e15  # a float holds no unit beyond
+
 
 def wilson(share: float, n: int) -> tuple[float, float]:
     """95 % Wilson score interval of a share measured on ``n`` images (Wilson 1927)."""
@@ -54,3 +56,17 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def figure(value: float | None) -> str:
+    """A measured number: whole ones with their thousands separated, others with four significant digits."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if float(value).is_integer() and abs(value) < WHOLE:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def spread(mean: float | None, sd: float | None) -> str:
+    """A mean with its standard deviation over seeds, where there is one that is not zero."""
+    return figure(mean) if not sd or not math.isfinite(sd) else f"{figure(mean)} ± {sd:.2g}"

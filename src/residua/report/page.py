@@ -1,11 +1,9 @@
-"""The page: one HTML file that loads nothing from anywhere, needs no script, and is the same each time."""
+"""The page of runs: what each holds in sections, the same bytes each time."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from residua.errors import UsageError
@@ -13,14 +11,11 @@ from residua.files import write_text
 from residua.report import compare, quality, stored
 from residua.report.curves import curves, schedule
 from residua.report.depth import depth
+from residua.report.document import Section, document
 from residua.report.folder import Run, read_run
 from residua.report.headline import headline
 from residua.report.html import Html, element, join
 from residua.report.text import Translate, translator
-
-Section = tuple[
-    str, Html | None
-]  # the key of its title, and its contents; None: the folder does not hold them
 
 SECTIONS: dict[str, Callable[[Run, Translate], Html | None]] = {
     "curves": lambda run, t: _noted(curves([(run.name, run)], t), t("curves_note")),
@@ -38,16 +33,6 @@ SECTIONS: dict[str, Callable[[Run, Translate], Html | None]] = {
     "environment": stored.environment,
     "repeat": stored.repeat,
 }
-
-# Adds a button to every command; without it, a click on the command selects the whole of it.
-SCRIPT = """\
-for (const box of document.querySelectorAll(".command")) {
-  const button = document.createElement("button"), words = document.body.dataset;
-  button.textContent = words.copy;
-  button.onclick = () => navigator.clipboard.writeText(box.querySelector("pre").textContent)
-    .then(() => { button.textContent = words.copied; });
-  box.append(button);
-}"""
 
 
 def render_report(
@@ -124,32 +109,6 @@ def _noted(content: Html | None, note: str) -> Html | None:
 
 def _page(title: str, top: Html, sections: Sequence[Section], lang: str) -> str:
     t = translator(lang)
-    shown = [(key, content) for key, content in sections if content is not None]
     missing = [t(key) for key, content in sections if content is None and key != "samples"]
     left_out = element("p", t("left_out", parts=t("comma").join(missing)), class_="note") if missing else ""
-    links = (element("a", t(key), href=f"#{key}") for key, _ in shown)
-    bodies = (element("section", element("h2", t(key)), content, id=key) for key, content in shown)
-    style = files("residua.report").joinpath("style.css").read_text(encoding="utf-8")
-    # Even a text that slipped through the escaping could load nothing and run nothing.
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Html(style)),
-    )
-    body = element(
-        "body",
-        element(
-            "header", element("h1", title), top, left_out, element("nav", *links, aria_label=t("contents"))
-        ),
-        element("main", *bodies),
-        element("footer", t("footer")),
-        element("script", Html(SCRIPT)),
-        data_copy=t("copy"),
-        data_copied=t("copied"),
-    )
-    return "<!doctype html>\n" + element("html", head, body, lang={"en": "en", "zh": "zh-Hans"}[lang]) + "\n"
+    return document(title, join([top, left_out]), sections, lang)

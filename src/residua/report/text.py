@@ -187,6 +187,114 @@ TEXT: dict[str, tuple[str, str]] = {
         "weights.",
         "本次训练的命令，取自 env.json。计划、版本和数据相同，则得到相同的权重。",
     ),
+    # reproductions: what a paper claims, and what was measured
+    "claim": ("The claim", "论断"),
+    "published_section": ("What is published", "已发表的结果"),
+    "figure_section": ("Figure", "图"),
+    "measured_section": ("Measured", "实测结果"),
+    "checks": ("Checks", "检验"),
+    "misquotes": ("Often misquoted", "常见的误引"),
+    "caveats": ("Caveats", "注意事项"),
+    "arms": ("What was run", "实验内容"),
+    "time": ("Time and hardware", "时间与硬件"),
+    "reproduction_footer": (
+        "Rendered by residua from result.json alone. This page is one file and loads nothing from anywhere.",
+        "由 residua 仅根据 result.json 生成。本页是单个文件，不从任何地方加载内容。",
+    ),
+    "reproduced": ("reproduced", "已复现"),
+    "direction reproduced": ("direction reproduced", "方向已复现"),
+    "not reproduced": ("not reproduced", "未复现"),
+    "undecided": ("undecided", "尚未判定"),
+    "not judged at this scale": ("not judged at this scale", "此规模下不作判定"),
+    "no result yet": ("no result yet", "尚无结果"),
+    "means_reproduced": (
+        "Every statement holds as it is stated: exactly, or within the tolerance of the published number.",
+        "每条陈述都如所述成立：精确成立，或在已发表数值的容差之内。",
+    ),
+    "means_direction": (
+        "The differences go the way that is claimed, beyond what chance explains. Their size is not judged.",
+        "差异的方向与论断一致，且超出偶然所能解释的范围。差异的大小不作判定。",
+    ),
+    "means_not": (
+        "At least one statement is refuted by what was measured here.",
+        "至少有一条陈述被此处的测量所否定。",
+    ),
+    "means_undecided": (
+        "The seeds differ too much, or are too few, to tell.",
+        "各随机种子之间差异过大，或种子过少，无法判定。",
+    ),
+    "means_not_judged": (
+        "Nothing was judged: this scale cannot tell.",
+        "未作判定：此规模无法说明问题。",
+    ),
+    "scale": ("Scale", "规模"),
+    "scale_note": (
+        "The published figures are of the paper's own data and training. This is the scale “{scale}”, on {data}: "
+        "the numbers cannot be compared with the published ones; the direction of the differences is judged.",
+        "已发表的数值来自论文自己的数据和训练。这里的规模是“{scale}”，数据为 {data}：数值不能与已发表的相比，"
+        "只判定差异的方向。",
+    ),
+    "unconfirmed": ("unconfirmed", "未经核实"),
+    "arm": ("Arm", "组"),
+    "measure": ("Measure", "指标"),
+    "seeds_n": ("Seeds", "种子数"),
+    "published": ("Published", "已发表"),
+    "protocol": ("Protocol", "方式"),
+    "source": ("Source", "来源"),
+    "not_comparable": ("not comparable here", "此处不可比"),
+    "nothing_published": ("The paper prints no number here.", "论文在此没有给出数值。"),
+    "said": ("Popular texts say", "流行文章的说法"),
+    "truth": ("The source says", "原始文献的说法"),
+    "changes": ("Changes", "改动"),
+    "common": ("Common to all arms", "各组共同的设置"),
+    "seeds_of": ("{n} (at most {most})", "{n}（至多 {most}）"),
+    "failed": ("Failed", "失败"),
+    "not_whole": (
+        "Some runs failed; the verdict rests on the others.",
+        "部分训练失败；判定仅依据其余的训练。",
+    ),
+    "training_time": ("Training time, all runs together", "全部训练的总时间"),
+    "processor": ("Processor", "处理器"),
+    "memory": ("Memory", "内存"),
+    "versions": ("Versions", "版本"),
+    "repeat_experiment": (
+        "The command that made this result. What is complete is read again, not run again.",
+        "得到此结果的命令。已完成的部分直接读取，不会重新运行。",
+    ),
+    "error_of": ("Error by epoch, {arms}", "每轮的错误率，{arms}"),
+    "curves_seeds": (
+        "One colour an arm. Bold: test. Thin and dashed: training. Star: test error at the end, where it was read only "
+        "then. Lines are means over seeds, bands one standard deviation.",
+        "每组一种颜色。粗线：测试。细虚线：训练。星号：最终的测试错误率（仅在结束时读取的情况）。线是各种子的平均，"
+        "色带是一个标准差。",
+    ),
+    "series_seeds": (
+        "Lines are means over seeds, bands one standard deviation.",
+        "线是各种子的平均，色带是一个标准差。",
+    ),
+    "dots_seeds": (
+        "Small dot: one seed. Bar: their mean. At the right: mean ± standard deviation.",
+        "小圆点：一个种子。竖线：平均值。右侧：平均值 ± 标准差。",
+    ),
+    "dots_published": ("Diamond: published value.", "菱形：已发表的数值。"),
+    "checks_note": (
+        "Differences are of paired seeds; ± is their standard deviation. A direction is decided when its one-sided p "
+        "is below the level, which is 0.05 divided by the claims and looks, so that all of them together err with a "
+        "chance of at most 5 %.",
+        "差值按种子配对计算，± 为其标准差。单侧 p 低于水平时方向即判定；该水平是 0.05 除以论断数与查看次数，因此"
+        "全部判定合计出错的概率至多 5 %。",
+    ),
+    "gallery": ("The papers, checked", "论文的检验"),
+    "experiments": ("Experiments", "实验"),
+    "by_claim": ("Claim by claim", "逐条论断"),
+    "not_run": ("Not run yet", "尚未运行"),
+    "damaged": ("damaged", "已损坏"),
+    "verdict": ("Verdict", "判定"),
+    "gallery_note": (
+        "{n} results. Each card leads to its page: the claim, what is published, what was measured, and how it was "
+        "judged.",
+        "共 {n} 项结果。每张卡片通往其页面：论断、已发表的结果、实测结果，以及判定的依据。",
+    ),
     # comparison
     "same": (
         "Model, recipe, plan and data are the same in every run.",

@@ -1,0 +1,166 @@
+"""The result of an experiment as the report reads it: plain checked values, whoever wrote the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from residua.errors import ResiduaError, UsageError
+from residua.files import read_json
+from residua.papers.statistics import Sample
+from residua.report.shape import COUNT, MEASURED, POSITIVE, TEXT, Optional, check
+
+RESULT, PAGE = "result.json", "report.html"
+CELLS = "runs"  # the folder of the trainings beside the papers' folders; they have a result.json each, too
+_OBSERVED = {"text": TEXT, "source": TEXT, "status": TEXT}
+_PUBLISHED = {
+    "source": TEXT,
+    "status": TEXT,
+    "model": TEXT,
+    "key": TEXT,
+    "url": Optional(TEXT),
+    "arm": Optional(TEXT),
+}
+SHAPE = {
+    "experiment": TEXT,
+    "title": TEXT,
+    "title_zh": Optional(TEXT),
+    "claims": [{"id": TEXT, "text": TEXT, "zh": Optional(TEXT)}],
+    "where": TEXT,
+    "scale": TEXT,
+    "verdict": TEXT,
+    "reason": Optional(TEXT),
+    "checks": [{"text": TEXT, "status": TEXT, "reason": TEXT}],
+    "table": [
+        {
+            "arm": TEXT,
+            "measure": TEXT,
+            "n": COUNT,
+            "mean": Optional(MEASURED),
+            "sd": Optional(MEASURED),
+            "published": [{"source": TEXT, "status": TEXT}],
+        }
+    ],
+    "published": [_PUBLISHED],
+    "observations": [_OBSERVED],
+    "misquotes": [{"claim": TEXT, "truth": TEXT, "status": TEXT, "where_seen": Optional(TEXT)}],
+    "caveats": [TEXT],
+    "figure": TEXT,
+    "measures": [TEXT],
+    "data": {},
+    "recipe": Optional({}),
+    "arms": [{"name": TEXT, "model": Optional(TEXT)}],
+    "evidence": {},
+    "failed": {},
+    "seeds": COUNT,
+    "max_seeds": COUNT,
+    "seconds": POSITIVE,
+    "machine": {},
+    "command": [TEXT],
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an experiment: the values of its ``result.json``, and the curves and seeds in its evidence."""
+
+    path: Path
+    values: dict[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    @property
+    def page(self) -> Path:
+        """Where its page stands."""
+        return self.path.parent / PAGE
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms that were measured, in the order of the experiment."""
+        return [str(arm) for arm in self["evidence"]]
+
+    def seeds(self, arm: str, measure: str) -> list[float]:
+        """A measure of an arm, by seed; only numbers."""
+        return [
+            value
+            for value in (number(seed.get(measure)) for seed in self._seeds(arm))
+            if math.isfinite(value)
+        ]
+
+    def lists(self, arm: str, measure: str) -> list[list[float]]:
+        """A measure of an arm that is a list, by seed; NaN for what is no number in it."""
+        found = [seed[measure] for seed in self._seeds(arm) if isinstance(seed.get(measure), list)]
+        return [[number(value) for value in values] for values in found]
+
+    def names(self) -> list[str]:
+        """Every measure that is a list of any arm."""
+        return list(
+            dict.fromkeys(
+                name
+                for arm in self.arms
+                for seed in self._seeds(arm)
+                for name, value in seed.items()
+                if isinstance(value, list)
+            )
+        )
+
+    def _seeds(self, arm: str) -> Iterator[dict[str, Any]]:
+        seeds = self["evidence"].get(arm)
+        yield from (
+            seed for seed in (seeds.values() if isinstance(seeds, dict) else ()) if isinstance(seed, dict)
+        )
+
+
+def number(value: Any) -> float:
+    """A value of JSON as a number; NaN where it is none, or beyond what is drawn."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def over_seeds(lists: list[list[float]]) -> list[Sample | None]:
+    """Mean and spread over seeds at each position; None where no seed has a number."""
+    longest = max(map(len, lists), default=0)
+    columns = (
+        [values[i] for values in lists if i < len(values) and math.isfinite(values[i])]
+        for i in range(longest)
+    )
+    return [Sample.of(column) if column else None for column in columns]
+
+
+def read_result(path: Path) -> Result:
+    """Read a ``result.json`` of an experiment. Raises ResiduaError that names the key that is damaged."""
+    values = read_json(path)
+    check(values, {}, str(path))
+    if "experiment" not in values:
+        raise ResiduaError(f"{path} is not the result of an experiment: it lacks 'experiment'")
+    check(values, SHAPE, str(path))
+    return Result(path, values)
+
+
+def find_results(path: Path) -> list[Path]:
+    """The results that a path means: a ``result.json``, its folder, or a folder of many (``--out`` of reproduce).
+
+    Empty if it is something else, such as the folder of a run. Raises UsageError for another file.
+    """
+    if path.is_file():
+        if path.name != RESULT:
+            raise UsageError(f"{path} is no {RESULT} of an experiment")
+        path = path.parent
+    if (path / "spec.json").exists():
+        return []  # a run folder
+    if (path / RESULT).exists():
+        return [path / RESULT]
+    below = sorted(found for pattern in ("*", "*/*", "*/*/*") for found in path.glob(f"{pattern}/{RESULT}"))
+    return [found for found in below if not _of_a_run(found, path)]
+
+
+def _of_a_run(result: Path, top: Path) -> bool:
+    return CELLS in result.relative_to(top).parts or (result.parent / "spec.json").exists()
