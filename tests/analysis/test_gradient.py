@@ -144,3 +144,10 @@ def test_norms_below_the_smallest_of_float32_are_kept_in_float64():
     nn.init.normal_(model[1].weight, std=1e-60)
     (found,) = gradient_norms(model, torch.randn(2, 3, dtype=torch.float64), torch.tensor([0, 1]))
     assert 1e-63 < found.norm < 1e-57
+
+
+def test_a_network_that_gives_no_logits_is_refused_in_one_line():
+    model = nn.Sequential(Residual(nn.Linear(3, 3)), nn.Unflatten(1, (3, 1)))
+    for look in (gradient_norms, layer_gradients):
+        with pytest.raises(UsageError, match=r"\(2, classes\), not \(2, 3, 1\)"):
+            look(model, torch.randn(2, 3), torch.tensor([0, 1]))

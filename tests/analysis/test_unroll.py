@@ -77,4 +77,4 @@ def test_the_finding_has_the_figures():
     found = unroll_finding(*case("cifar_preact_resnet20"))
     assert found.values["relative_error"] < 1e-12
     assert (found.values["units"], found.values["spoilt"], found.values["stretches"]) == (8, 0, 3)
-    assert "6 of 8 units" in found.sentence
+    assert "6 of 8 units keep the shape" in found.sentence

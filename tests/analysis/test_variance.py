@@ -35,7 +35,7 @@ def test_he_keeps_the_variance_of_a_plain_network_and_xavier_halves_it():
 
 
 def test_a_residual_unit_without_norms_doubles_it():
-    found = {p.label: p for p in variance_profiles(*case("cifar_preact_resnet20", depths=[9, 1]), draws=2)}
+    found = {p.label: p for p in variance_profiles(*case("cifar_preact_resnet20", depths=[6, 1]), draws=2)}
     assert found["residual_he_bare"].step == "unit"
     assert found["residual_he_bare"].growth.forward == pytest.approx(2, abs=0.3)
     assert found["residual_he_bare"].growth.backward == pytest.approx(2, abs=0.3)
@@ -108,6 +108,15 @@ def test_networks_without_convolutions_have_no_borders():
     assert {row[3] for row in found.rows} == {"wraps round"}
     assert "padding" not in found.sentence
     assert found.values["residual_he_bare"] == pytest.approx(2, abs=0.3)
+
+
+def test_where_every_unit_changes_the_shape_nothing_is_said():
+    found = variance_finding(*case("cifar_resnet8", depths=[1, 1, 1], widths=[4, 6, 8]), draws=1)
+    assert found.to_dict()["residual_he_bare"] is None
+    assert "residual network" not in found.sentence
+    dense = build(model_spec("densenet_tiny"))
+    found = variance_finding(dense, torch.randn(4, 3, 32, 32), torch.arange(4), draws=1)
+    assert found.sentence.startswith("No two units")
 
 
 @pytest.mark.parametrize(("options", "message"), [({"draws": 0}, "at least once"), ({}, "2 images")])

@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.analysis.taps import Kind, kind_of, untouched
+from residua.analysis.visits import classification_loss
 from residua.errors import UsageError
 from residua.nn import residual_units
 
@@ -57,7 +57,7 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> list[Uni
             handles.append(unit.register_forward_pre_hook(partial(entered, name)))
             handles.append(unit.merge.register_forward_hook(partial(merged, name)))
         images = images.detach().clone().requires_grad_()  # so that frozen parameters hide no unit
-        loss = F.cross_entropy(model(images), labels)
+        loss = classification_loss(model(images), labels)
         sources = [images, *(p for p in model.parameters() if p.requires_grad)]  # every way back is walked
         torch.autograd.grad(loss, sources, allow_unused=True)
     return [
@@ -89,7 +89,7 @@ def layer_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> list[La
     if not parameters:
         return []
     with untouched(model), torch.enable_grad():
-        loss = F.cross_entropy(model(images.detach()), labels)
+        loss = classification_loss(model(images.detach()), labels)
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
     gradients = {
         id(p): torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +48,6 @@ class Spectrum:
     norms: tuple[float, ...]  # ||J||, each unit's largest singular value
     smallest: float  # of the product of I + J
     largest: float
-    real_smallest: float  # of the product of the units' own Jacobians D (S + J)
-    real_largest: float
 
     @property
     def e(self) -> float:
@@ -70,29 +69,32 @@ class Spectrum:
 def spectrum(units: Sequence[Visit], scale: float = 1.0) -> Spectrum:
     """Of units in a row that keep their shape, at the first image; what follows a scaled branch follows from it."""
     x = units[0].x[:1]
-    product = real = torch.eye(x.numel(), dtype=x.dtype, device=x.device)
+    product = torch.eye(x.numel(), dtype=x.dtype, device=x.device)
     norms = []
     for visit in units:
-
-        def unit(x: Tensor, visit: Visit = visit) -> Tensor:
-            it = visit.unit
-            return it.activation(it.merge(x, it.shortcut(x), scale * visit.branch(x)))
-
         jacobian = scale * dense(visit.branch, x)
         norms.append(float(torch.linalg.eigvalsh(jacobian.T @ jacobian)[-1].clamp(min=0).sqrt()))
         product = product + jacobian @ product
-        real = dense(unit, x) @ real
-        x = unit(x)
-    values, real_values = torch.linalg.svdvals(product), torch.linalg.svdvals(real)
+        unit = visit.unit
+        x = unit.activation(unit.merge(x, unit.shortcut(x), scale * visit.branch(x)))
+    values = torch.linalg.svdvals(product)
     return Spectrum(
         scale=scale,
         units=len(units),
         norms=tuple(norms),
         smallest=float(values[-1]),
         largest=float(values[0]),
-        real_smallest=float(real_values[-1]),
-        real_largest=float(real_values[0]),
     )
+
+
+@torch.no_grad()
+def real_factors(units: Sequence[Visit]) -> tuple[float, float]:
+    """Smallest and largest singular value of the product of the whole Jacobians D (S + J), at the first image."""
+    product = torch.eye(units[0].x[0].numel(), dtype=units[0].x.dtype, device=units[0].x.device)
+    for visit in units:
+        product = dense(partial(visit.unit, **visit.context), visit.x[:1]) @ product
+    values = torch.linalg.svdvals(product)
+    return float(values[-1]), float(values[0])
 
 
 def longest_stretch(walked: Sequence[Visit], most: int) -> list[Visit]:
@@ -160,25 +162,20 @@ def counterexamples() -> list[Counterexample]:
     return found
 
 
-def spectra(
+def singular_finding(
     model: nn.Module, images: Tensor, labels: Tensor, *, scales: Sequence[float] = SCALES, most: int = 1024
-) -> list[Spectrum]:
-    """``spectrum`` of the longest stretch of a network, its branches at several scales, at the first image.
+) -> Finding:
+    """The spectrum of a network's longest stretch, its branches at several scales, beside the ``counterexamples``.
 
-    In float64, in evaluation mode, on a copy of ``model``; matrices have at most ``most`` rows. Raises UsageError where
+    At the first image, in float64 and evaluation mode, on a copy of ``model``; matrices have at most ``most`` rows. The
+    values are those of the last scale; ``real_*`` those of the units as they are, D (S + J). Raises UsageError where
     no residual unit keeps a shape that small, or without scales.
     """
     if not scales:
         raise UsageError("at least one scale is needed")
     stretch = longest_stretch(visits(model, images[:1], labels[:1]), most)
-    return [spectrum(stretch, scale) for scale in scales]
-
-
-def singular_finding(
-    model: nn.Module, images: Tensor, labels: Tensor, *, scales: Sequence[float] = SCALES, most: int = 1024
-) -> Finding:
-    """``spectra`` as a finding, with ``counterexamples`` beside them; the values are those of the last scale."""
-    found, against = spectra(model, images, labels, scales=scales, most=most), counterexamples()
+    found, against = [spectrum(stretch, scale) for scale in scales], counterexamples()
+    real_smallest, real_largest = real_factors(stretch)
     last = found[-1]
     nothing, shrunk, nilpotent, _ = against
     rows = [
@@ -191,7 +188,6 @@ def singular_finding(
             s.smallest,
             s.largest,
             s.upper,
-            s.real_smallest,
         )
         for s in found
     ]
@@ -205,7 +201,6 @@ def singular_finding(
             c.smallest,
             c.largest,
             (1 + c.norm) ** c.units,
-            c.smallest,
         )
         for c in against
     ]
@@ -222,7 +217,6 @@ def singular_finding(
             "smallest",
             "largest",
             "(1 + e)^L",
-            "smallest of D (S + J)",
         ),
         rows=rows,
         values={
@@ -232,8 +226,8 @@ def singular_finding(
             "smallest": last.smallest,
             "largest": last.largest,
             "upper": last.upper,
-            "real_smallest": last.real_smallest,
-            "real_largest": last.real_largest,
+            "real_smallest": real_smallest,
+            "real_largest": real_largest,
             "minus_identity": nothing.largest,
             "minus_tenth_99": shrunk.largest,
             "nilpotent_radius": nilpotent.radius,
@@ -242,7 +236,8 @@ def singular_finding(
         sentence=(
             f"Over {last.units} units in a row the product of I + J multiplies a gradient by {last.smallest:.3g} to "
             f"{last.largest:.3g} (e = {last.e:.3g}), and by less than 1 in some direction at {len(below)} of "
-            f"{len(found)} scales of the branches: no factor of at least 1 is assured. F = -x gives "
+            f"{len(found)} scales of the branches: no factor of at least 1 is assured. The whole units, "
+            f"D(S + J), multiply it by {real_smallest:.3g} to {real_largest:.3g}. F = -x gives "
             f"{nothing.largest:.0f}; F = -x/10 over 99 units {shrunk.largest:.3g}; a J of spectral radius "
             f"{nilpotent.radius:.0f} gives {nilpotent.largest:.3g}."
         ),

@@ -115,7 +115,7 @@ def _sentence(units: int, kept: int, spoilt: list[UnrolledUnit], worst: float | 
     if worst is None:
         return f"None of the {units} units keeps the shape: there is nothing that could be added up."
     if worst < _EXACT:
-        return f"x_L = x_l + sum F holds to {worst:.1e} in float64 along the {kept} of {units} units that keep shape."
+        return f"x_L = x_l + sum F holds to {worst:.1e} in float64 ({kept} of {units} units keep the shape)."
     reasons = "; ".join(dict.fromkeys(u.spoilt_by for u in spoilt)) or "none is known to: look at the modules"
     return (
         f"x_L = x_l + sum F fails by up to {worst:.2g} of |x_L|: {len(spoilt)} of the {kept} units that keep the shape "

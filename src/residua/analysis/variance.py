@@ -208,13 +208,17 @@ def _sentence(found: Sequence[VarianceProfile]) -> str:
     parts = []
     for network in dict.fromkeys(profile.network for profile in found):
         he, xavier = by_label[f"{network}_he_bare"], by_label[f"{network}_xavier_bare"]
+        if math.isnan(he.growth.forward):
+            continue  # no two in a row give the same shape
         parts.append(
             f"a {he.step} of the {network} network multiplies the variance by {_figures(he)} under He and "
             f"{_figures(xavier)} under Xavier"
         )
+    if not parts:
+        return "No two units in a row give the same shape: there is no step that the variance could be followed along."
     said = f"Without norms, {' and '.join(parts)}."
-    if "plain_he_bare_borders" in by_label:
-        padded = by_label["plain_he_bare_borders"]
+    padded = by_label.get("plain_he_bare_borders")
+    if padded is not None and math.isfinite(padded.growth.forward):
         said += (
             f" That is where maps have no borders: with zero padding a plain {padded.step} under He makes it "
             f"{_figures(padded)}."
