@@ -73,7 +73,13 @@ def test_without_residuals_and_with_drop_path():
     ("changes", "message"),
     [
         ({"backbone": "cifar_resnet9"}, "depth 9 is not 6n"),
-        ({"backbone": "detector_tiny"}, "a detector stands on a classifier, not on 'detector_tiny'"),
+        (
+            {"backbone": "detector_tiny"},
+            "a detector stands on a classifier of images, not on 'detector_tiny'",
+        ),
+        ({"backbone": "sngan_tiny"}, "a detector stands on a classifier of images, not on 'sngan_tiny'"),
+        ({"backbone": "r3d_tiny"}, "a detector stands on a classifier of images, not on 'r3d_tiny'"),
+        ({"backbone": "vgg_tiny", "drop_path": 0.1}, "VGGSpec has no key 'drop_path_rule'"),
         ({"backbone": "resnet5O"}, "unknown model 'resnet5O'; did you mean"),
         ({"tower": -1}, "tower cannot be negative"),
         ({"width": 0}, "width must be above 0"),
@@ -83,6 +89,19 @@ def test_without_residuals_and_with_drop_path():
 def test_what_cannot_be(changes, message):
     with pytest.raises(UsageError, match=message):
         model_spec("detector_tiny", **changes)
+
+
+@pytest.mark.parametrize("backbone", ["vgg_tiny", "densenet_tiny", "wrn_10_1", "cifar_preact_resnet8"])
+def test_every_classifier_with_stages_carries_it(backbone):
+    model = tiny(backbone=backbone, levels=[3])
+    assert model(torch.randn(2, 1, 64, 64)).shape[2] == 10 + 5
+
+
+def test_no_images_and_images_that_are_too_small():
+    assert tiny().detect(torch.randn(0, 1, 64, 64)).boxes.shape == (0, 100, 4)
+    for size in ((1, 1), (64, 3)):
+        with pytest.raises(UsageError, match="at least 4 px here"):
+            tiny()(torch.randn(1, 1, *size))
 
 
 def test_levels_that_the_backbone_lacks():

@@ -58,15 +58,21 @@ def test_the_weights_are_the_models_own_under_their_own_names():
         assert parameter is own[name]
 
 
-@pytest.mark.parametrize("levels", [(), (1,), (2, 5), (3, 2), (2, 2)])
+@pytest.mark.parametrize("levels", [(), (1,), (2, 5), (3, 2), (2, 2), (2.0,), ("2",)])
 def test_levels_that_are_none(levels):
     with pytest.raises(UsageError, match="the levels of cifar_resnet8 are 2 to 4, in rising order"):
         features(build(model_spec("cifar_resnet8")), levels)
 
 
 def test_other_modules_and_other_images_are_refused():
-    with pytest.raises(UsageError, match="only classifiers with stages give feature maps, not Linear"):
+    with pytest.raises(
+        UsageError, match="only classifiers of images with stages give feature maps, not Linear"
+    ):
         features(torch.nn.Linear(2, 2))
+    with pytest.raises(
+        UsageError, match="only classifiers of images with stages give feature maps, not r3d_tiny"
+    ):
+        features(build(model_spec("r3d_tiny")))
     levels = features(build(model_spec("cifar_resnet8")))
     for shape in ((3, 32, 32), (1, 1, 32, 32), (1, 3, 32, 3)):
         with pytest.raises(UsageError, match=r"cifar_resnet8 takes images \(N, 3, H, W\) of at least 4 px"):

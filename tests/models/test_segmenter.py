@@ -20,6 +20,15 @@ def test_the_backbone_is_dilated():
     assert [tuple(m.shape) for m in maps] == [(1, 64, 16, 16)]
 
 
+def test_a_training_batch_of_one_image_is_refused_where_it_has_no_variance():
+    x = torch.randn(1, 1, 32, 32)
+    model = build(model_spec("segmenter_tiny"))
+    with pytest.raises(UsageError, match="training needs two images"):
+        model(x)
+    assert model.eval()(x).shape == (1, 11, 32, 32)
+    assert build(model_spec("segmenter_tiny", head="fcn"))(x).shape == (1, 11, 32, 32)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,5 +1,6 @@
 """Hand-worked cases, and a reference that follows the definition word by word."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,6 +38,14 @@ def test_one_of_two_found_behind_a_false_alarm_by_hand():
     # the hit first: precision 1 up to recall 1/2
     found = one(torch.cat((BOX[2:], BOX[:1])), [0.8, 0.9], [0, 0], BOX[:2], [0, 0], classes=1)
     assert average_precision([found])[0].item() == pytest.approx(51 / 101, abs=1e-12)
+
+
+def test_the_levels_of_recall_are_those_of_cocos_program():
+    """7 of 20 boxes, no false alarm: its level 0.35 is 0.35000000000000003, which a recall of 7 / 20 does not reach."""
+    corner = torch.arange(20.0)[:, None] * torch.tensor([20.0, 0])
+    boxes = torch.cat((corner, corner + 10), 1)
+    found = one(boxes[:7], [0.9] * 7, [0] * 7, boxes, [0] * 20, classes=1)
+    assert average_precision([found])[0].item() == pytest.approx(35 / 101, abs=1e-12)
 
 
 def test_a_box_is_found_once():
@@ -88,7 +97,7 @@ def reference(images, classes, threshold):
         for n, (_, hit) in enumerate(flags, 1):
             right += hit
             points.append((right / total, right / n))
-        levels = [max((p for r, p in points if r >= level / 100 - 1e-12), default=0) for level in range(101)]
+        levels = [max((p for r, p in points if r >= level), default=0) for level in np.linspace(0, 1, 101)]
         of_classes.append(sum(levels) / 101)
     return sum(of_classes) / len(of_classes)
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -42,6 +44,36 @@ def test_a_picture_without_boxes_is_background():
     points, strides = locations([(4, 4)], (4,))
     labels, _ = assign(points, strides, torch.zeros(1, 3, 4), torch.full((1, 3), -1), reach=4)
     assert (labels == -1).all()
+
+
+def test_pictures_with_no_room_for_a_box_are_background():
+    points, strides = locations([(4, 4)], (4,))
+    labels, boxes = assign(points, strides, torch.zeros(2, 0, 4), torch.zeros(2, 0).long(), reach=4)
+    assert (labels == -1).all()
+    assert boxes.shape == (2, 16, 4)
+
+
+def test_every_location_learns_the_box_that_a_loop_finds():
+    """The rules of sec. 3.1 and 3.2, one location and one box at a time."""
+    generator = torch.Generator().manual_seed(0)
+    points, strides = locations([(16, 16), (8, 8), (4, 4)], (4, 8, 16))
+    corner = 48 * torch.rand(6, 5, 2, generator=generator)
+    boxes = torch.cat((corner, corner + 2 + 40 * torch.rand(6, 5, 2, generator=generator)), 2)
+    truth = torch.randint(-1, 4, (6, 5), generator=generator)
+    labels, found = assign(points, strides, boxes, truth, reach=2)
+    for image in range(6):
+        for place, ((x, y), stride) in enumerate(zip(points.tolist(), strides.tolist(), strict=True)):
+            low, high = {4: (0, 8), 8: (8, 16), 16: (16, 1e9)}[stride]  # twice the strides of the levels
+            fitting = []
+            for (x0, y0, x1, y1), label in zip(boxes[image].tolist(), truth[image].tolist(), strict=True):
+                sides = (x - x0, y - y0, x1 - x, y1 - y)
+                off = max(abs(x - (x0 + x1) / 2), abs(y - (y0 + y1) / 2))
+                if label >= 0 and min(sides) > 0 and off < 1.5 * stride and low < max(sides) <= high:
+                    fitting.append(((x1 - x0) * (y1 - y0), label, x0))
+            _, label, left = min(fitting, default=(0, -1, None))
+            assert labels[image, place] == label
+            assert left is None or found[image, place, 0] == pytest.approx(left)
+    assert 20 < int((labels >= 0).sum()) < labels.numel() / 2
 
 
 def test_centerness_by_hand():
@@ -102,6 +134,22 @@ def test_perfect_predictions_cost_little_and_are_all_found(task):
     figures = detection.metrics({k: v.double() for k, v in detection.evaluate(batch).items()})
     detection.model = model
     assert figures["average_precision"] == pytest.approx(1)
+
+
+def test_a_batch_without_boxes_teaches_the_background_alone(task):
+    detection, batch = task
+    detection.model.zero_grad()
+    empty = dataclasses.replace(batch, labels=torch.full_like(batch.labels, -1))
+    loss = detection._loss(detection.model(batch.images), empty)
+    loss.backward()
+    assert 0 < loss.item() < 10
+    head = detection.model.head
+    assert head.logits.weight.grad.abs().max() > 0
+    assert head.distances.weight.grad.abs().max() == head.centerness.weight.grad.abs().max() == 0
+    assert all(p.grad.isfinite().all() for p in detection.model.parameters() if p.grad is not None)
+    figures = detection.metrics({k: v.double() for k, v in detection.evaluate(empty).items()})
+    assert figures["average_precision"] == 0
+    detection.model.zero_grad()
 
 
 def test_steps_lower_the_loss_and_the_next_evaluation_starts_afresh(task):

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from residua.errors import UsageError
-from residua.registry import model_spec
+from residua.registry import family, model_spec
 from residua.spec import ModelSpec, positive
+
+_DROP = ("drop_path", "drop_path_rule", "drop_path_mode")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec(ModelSpec):
-    """A network on top of a registered classifier, which is named; ``merge`` and drop path are the backbone's."""
+    """A network on top of a registered classifier of images, which is named; ``merge`` and drop path are its own."""
 
     backbone: str
     merge: Literal["add", "branch_only"] = "add"  # branch_only: the backbone without its shortcuts
@@ -24,18 +26,20 @@ class BackboneSpec(ModelSpec):
     def validate(self) -> None:  # noqa: D102
         super().validate()
         positive(self, "width", "num_classes")
-        if self.backbone_spec.family == self.family:
-            raise UsageError(f"a {self.family} stands on a classifier, not on {self.backbone!r}")
+        below = self.backbone_spec
+        if family(below.family).task != "classification" or len(below.usual_input) != 3:
+            raise UsageError(f"a {self.family} stands on a classifier of images, not on {self.backbone!r}")
 
     def backbone_changes(self) -> dict[str, Any]:
         """What the backbone's spec differs in from the registered one."""
-        changes: dict[str, Any] = {
-            "in_channels": self.in_channels,
-            "drop_path": self.drop_path,
-            "drop_path_rule": self.drop_path_rule,
-            "drop_path_mode": self.drop_path_mode,
-        }
-        return changes | ({"merge": self.merge} if self.merge != "add" else {})
+        names = [
+            "in_channels",
+            *(_DROP if self.drop_path else ()),
+            *(["merge"] if self.merge != "add" else []),
+        ]
+        return {
+            name: getattr(self, name) for name in names
+        }  # not every classifier knows more than its channels
 
     @property
     def backbone_spec(self) -> Any:

@@ -54,11 +54,12 @@ def features(model: nn.Module, levels: Sequence[int] | None = None) -> Features:
 
     Raises UsageError for a network without stages, and for levels that it does not have or that do not rise.
     """
-    if not isinstance(model, ImageClassifier):
-        raise UsageError(f"only classifiers with stages give feature maps, not {type(model).__name__}")
+    if not isinstance(model, ImageClassifier) or model.dims != 2:
+        what = model.spec.name if isinstance(model, ImageClassifier) else type(model).__name__
+        raise UsageError(f"only classifiers of images with stages give feature maps, not {what}")
     known = range(FIRST, FIRST + len(model.stages))
     chosen = tuple(known if levels is None else levels)
-    if not chosen or list(chosen) != sorted(set(chosen) & set(known)):
+    if not chosen or list(chosen) != sorted(set(chosen) & set(known)) or {*map(type, chosen)} != {int}:
         raise UsageError(
             f"the levels of {model.spec.name} are {known[0]} to {known[-1]}, in rising order, not {list(chosen)}"
         )

@@ -89,7 +89,7 @@ def detections(rows: Tensor, size: Any, *, least: float = 0.05, overlap: float =
     """The detections in raw predictions of images of ``size`` (height, width)."""
     logits, boxes, centerness = rows.split((rows.shape[2] - 5, 4, 1), 2)
     scores = (logits.sigmoid() * centerness.sigmoid()).sqrt()  # the geometric mean: the paper's code
-    best, places = scores.flatten(1).topk(min(CANDIDATES, scores[0].numel()))
+    best, places = scores.flatten(1).topk(min(CANDIDATES, scores.shape[1] * scores.shape[2]))
     labels = places % scores.shape[2]
     rank = (places // scores.shape[2])[..., None].expand(-1, -1, 4)
     height, width = size

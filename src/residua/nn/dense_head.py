@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from residua.errors import UsageError
+
 
 class FcnHead(nn.Sequential):
     """3x3 convolution, norm, ReLU, dropout (Long et al. 2015, as torchvision builds it)."""
@@ -19,7 +21,7 @@ class FcnHead(nn.Sequential):
 class AsppHead(nn.Module):
     """Atrous spatial pyramid pooling (Chen et al. 2017, sec. 3.3): dilations side by side, and the whole image.
 
-    Shapes: ``(N, in_channels, h, w)`` to ``(N, width, h, w)``.
+    Shapes: ``(N, in_channels, h, w)`` to ``(N, width, h, w)``. Raises UsageError for a training batch of one image.
     """
 
     def __init__(self, in_channels: int, width: int, dropout: float, rates: tuple[int, ...]) -> None:
@@ -33,6 +35,10 @@ class AsppHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """What each pixel sees of its surroundings."""
+        if self.training and len(x) < 2:
+            raise UsageError(
+                "the view of the whole image is normalised over the batch: training needs two images"
+            )
         image = self.image(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
         return self.smooth(self.project(torch.cat([*(view(x) for view in self.views), image], 1)))
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from residua.nn.boxes import pairwise_iou
 
 THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))  # of IoU: AP@[.5:.95]
-_RECALLS = torch.linspace(0, 1, 101, dtype=torch.float64)
+_RECALLS = torch.from_numpy(np.linspace(0, 1, 101))  # COCO's own: some lie one rounding above i / 100
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,8 @@ def assign(
     Shapes: points ``(L, 2)``, strides ``(L,)``, boxes ``(N, M, 4)``, labels ``(N, M)`` (-1: no box) to labels
     ``(N, L)`` and boxes ``(N, L, 4)``.
     """
+    if not labels.shape[1]:  # no picture has a box
+        return labels.new_full((len(labels), len(points)), -1), boxes.new_zeros(len(labels), len(points), 4)
     boxes = boxes[:, None]  # (N, 1, M, 4)
     sides = torch.cat(
         (points[:, None] - boxes[..., :2], boxes[..., 2:] - points[:, None]), -1
