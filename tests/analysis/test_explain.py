@@ -43,6 +43,13 @@ def test_the_heat_is_where_the_class_is():
     assert float(nothing.heat.sum()) == 0
 
 
+def test_the_maps_are_those_before_an_activation_in_place():
+    model = Bright()
+    nn.init.ones_(model.fc.weight)
+    images = torch.stack([_spot(0, 2, 3) + _spot(0, 10, 9) + _spot(1, 2, 3) - 2 * _spot(1, 10, 9)])
+    torch.testing.assert_close(grad_cam(model, images).heat[0], (_spot(0, 2, 3)[0] > 0).float())
+
+
 def test_equations_1_and_2_on_a_real_network():
     torch.manual_seed(0)
     model = build(model_spec("cifar_resnet8", widths=[4, 6, 8])).eval()

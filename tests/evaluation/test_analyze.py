@@ -113,8 +113,8 @@ def test_float64_is_a_copy_of_the_callers_network(seen, make_model):
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def test_several_networks_see_the_same_images_and_get_names_of_their_own(seen, make_run):
-    run = make_run("a")
+def test_several_networks_see_the_same_images_and_get_names_of_their_own(seen, make_run, folder_data):
+    run = make_run("a", data=folder_data())
     looks = analyze("seen", [run, "cifar_plain8", run])
     assert [look.name for look in looks] == ["a (1)", "cifar_plain8", "a (2)"]
     assert all(torch.equal(s["pixels"], seen[0]["pixels"]) for s in seen)
