@@ -8,7 +8,7 @@ from functools import cache
 from residua.errors import UsageError, nearest
 from residua.papers.experiment import Experiment
 
-PAPERS = ("he2015",)
+PAPERS = ("he2015", "he2016")
 
 
 @cache

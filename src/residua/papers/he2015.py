@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from residua.papers import he2015_compared, he2015_dense, he2015_exact
 from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
 from residua.papers.verdict import Contrast, greater
 
@@ -80,4 +81,7 @@ EXPERIMENTS = (
             "Published errors are of 64,000 iterations on CIFAR-10. Plain nets are drawn in the paper, not tabulated.",
         ),
     ),
+    *he2015_compared.EXPERIMENTS,
+    *he2015_exact.EXPERIMENTS,
+    *he2015_dense.EXPERIMENTS,
 )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from residua.errors import UsageError, nearest
+from residua.papers.looks_network import branch_weights, deepened, probabilities, responses, training_step
+from residua.papers.looks_published import published_figure
 
 Look = Callable[..., dict[str, Any]]
 
@@ -20,7 +22,11 @@ def _cost(
     from residua.analysis.cost import cost
 
     counted = cost(network, input_shape or network.spec.usual_input)
-    parts = {f"{part.part}_parameters": part.parameters for part in counted.parts}
+    parts = {
+        f"{part.part}_{name}": getattr(part, name)
+        for part in counted.parts
+        for name in ("parameters", "multiply_adds")
+    }
     return {
         "parameters": counted.parameters,
         "multiply_adds": counted.multiply_adds,
@@ -32,6 +38,12 @@ def _cost(
 
 LOOKS: dict[str, Look] = {
     "cost": _cost,
+    "branch_weights": branch_weights,
+    "deepened": deepened,
+    "probabilities": probabilities,
+    "published_figure": published_figure,
+    "responses": responses,
+    "training_step": training_step,
 }
 
 

@@ -1,0 +1,305 @@
+"""He, Zhang, Ren & Sun 2016, "Identity Mappings in Deep Residual Networks"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from residua.papers.cifar import CIFAR, nets, paper, quick
+from residua.papers.experiment import SCALES, Arm, Experiment, PublishedRow, Setting
+from residua.papers.verdict import Alike, Contrast, Number, Rule, Within, greater
+
+# 0.5 points: medians of five runs here against means; the published spreads of five runs are 0.14 to 0.20
+_TOLERANCE = 0.5
+_FAIL = 20.0  # Table 1: "fail" is a test error above 20 %
+
+# Table 1: a variant's name, what is appended to the network's name, changes, the published row and its error
+_VARIANTS: tuple[tuple[str, str, dict[str, Any], str, float | None], ...] = (
+    ("scaling 0.5 | 1", "half_shortcut", {}, "constant scaling", None),
+    ("scaling 0.5 | 0.5", "constant_scaling", {}, "constant scaling", 12.35),
+    ("exclusive gating, b = -6", "exclusive_gating", {}, "exclusive gating", 8.70),
+    (
+        "shortcut-only gating, b = 0",
+        "shortcut_only_gating",
+        {"gate_bias": 0.0},
+        "shortcut-only gating",
+        12.86,
+    ),
+    ("shortcut-only gating, b = -6", "shortcut_only_gating", {}, "shortcut-only gating", 6.91),
+    ("1x1 convolution", "conv_shortcut", {}, "1x1 conv shortcut", 12.22),
+    ("dropout 0.5", "dropout_shortcut", {}, "dropout shortcut", None),
+)
+_HARMLESS_BELOW_110 = ("1x1 convolution", "shortcut-only gating, b = -6")
+
+# Table 2: an order's name, what is appended, the published row, its error at 110 layers
+_ORDERS = (
+    ("BN after addition", "_bn_after_addition", "BN after addition", 8.17),
+    ("ReLU before addition", "_relu_before_addition", "ReLU before addition", 7.84),
+    ("ReLU-only pre-activation", "_relu_only_preact", "ReLU-only pre-activation", 6.71),
+)
+
+
+def _shortcuts(depth: int) -> tuple[Arm, ...]:
+    return (
+        Arm(name="original", model=f"cifar_resnet{depth}"),
+        *(
+            Arm(name=name, model=f"cifar_resnet{depth}_{suffix}", changes=changes)
+            for name, suffix, changes, *_ in _VARIANTS
+        ),
+    )
+
+
+def _orders(depth: int) -> tuple[Arm, ...]:
+    return (
+        Arm(name="original", model=f"cifar_resnet{depth}"),
+        *(Arm(name=name, model=f"cifar_resnet{depth}{suffix}") for name, suffix, *_ in _ORDERS),
+        Arm(name="full pre-activation", model=f"cifar_preact_resnet{depth}"),
+    )
+
+
+def _number(arm: str, value: float) -> Number:
+    return Number(
+        text=f"{arm}: the published error",
+        measure="test_error",
+        arm=arm,
+        value=value,
+        tolerance=_TOLERANCE,
+    )
+
+
+def _hurts(name: str, measure: str = "train_error") -> Contrast:
+    return greater(
+        measure, name, "original", text=f"{name}: a higher {measure.replace('_', ' ')} than the identity"
+    )
+
+
+def _row(table: str, model: str, key: str, arm: str, **where: str) -> PublishedRow:
+    return PublishedRow(table=table, model=model, key=key, measure="test_error", arm=arm, where=where)
+
+
+def _where(variant: str) -> dict[str, str]:
+    """What tells the published rows of one kind of shortcut apart."""
+    bias = variant.rpartition("b = ")[2]
+    if "b = " in variant:
+        return {"remark": f"init b_g = {bias}"}
+    return {"on_f": "0.5"} if variant.startswith("scaling") else {}
+
+
+_ORDER_RULES: tuple[Rule, ...] = (
+    greater(
+        "test_error", "BN after addition", "original", text="BN after the addition is worse than the original"
+    ),
+    greater(
+        "test_error",
+        "ReLU before addition",
+        "original",
+        text="ReLU before the addition is worse than the original",
+    ),
+    Alike(  # Table 2: 0.10 points apart at 110 layers, 0.02 at 164
+        text="ReLU-only pre-activation is like the original (within a point)",
+        measure="test_error",
+        arms=("ReLU-only pre-activation", "original"),
+        margin=1.0,
+    ),
+    greater(
+        "test_error",
+        "original",
+        "full pre-activation",
+        text="full pre-activation is better than the original",
+    ),
+)
+
+
+def _deeper_gains(short: int, deep: int) -> Contrast:
+    return Contrast(
+        text=f"what pre-activation gains is more at {deep} layers than at {short}",
+        measure="test_error",
+        weights={
+            f"ResNet-{deep}": 1.0,
+            f"pre-activation-{deep}": -1.0,
+            f"ResNet-{short}": -1.0,
+            f"pre-activation-{short}": 1.0,
+        },
+    )
+
+
+_DEPTHS = {110: (6.61, 6.37), 164: (5.93, 5.46), 1001: (7.61, 4.92)}  # Table 3: original, pre-activation
+_DEEP_ARMS = nets(*(f"{kind}-{depth}" for depth in _DEPTHS for kind in ("ResNet", "pre-activation")))
+
+EXPERIMENTS = (
+    Experiment(
+        id="he2016/preactivation",
+        title="Pre-activation against the original units, shallow and deep",
+        zh="预激活与原始单元：浅层与深层",
+        claims=("X11",),
+        where="He et al. 2016, sec. 4.1, Tables 3 and 4",
+        settings={
+            "quick": quick(
+                nets("ResNet-20", "pre-activation-20", "ResNet-110", "pre-activation-110"),
+                (
+                    greater(
+                        "test_error",
+                        "ResNet-110",
+                        "pre-activation-110",
+                        text="at 110 layers pre-activation errs less",
+                    ),
+                    _deeper_gains(20, 110),
+                ),
+            ),
+            "paper": paper(
+                _DEEP_ARMS,
+                (
+                    *(
+                        _number(f"{kind}-{depth}", value)
+                        for depth, values in _DEPTHS.items()
+                        for kind, value in zip(("ResNet", "pre-activation"), values, strict=True)
+                    ),
+                    _deeper_gains(110, 1001),
+                ),
+                # "warm-up ... is not necessary for our proposed Residual Unit"
+                warm_up=[f"ResNet-{depth}" for depth in _DEPTHS],
+            ),
+        },
+        measures=("test_error", "train_error", "early_train_error"),
+        published=tuple(
+            _row("he2016.t3", f"ResNet-{depth}", key, f"{kind}-{depth}", dataset="CIFAR-10")
+            for depth in _DEPTHS
+            for kind, key in (("ResNet", "original"), ("pre-activation", "preact"))
+        ),
+        caveats=(
+            "Published: medians of five runs on CIFAR-10. The gains are 0.24, 0.47 and 2.69 points at 110, 164 and "
+            "1001 layers; a popular text makes 0.24, 0.50 and 1.03 of them.",
+        ),
+    ),
+    Experiment(
+        id="he2016/1001",
+        title="1001 layers: counts, and a first step with either unit",
+        zh="1001 层：参数量，以及两种单元的第一步",
+        claims=("X11",),
+        where="He et al. 2016, sec. 4.1, Table 4 and appendix",
+        settings=dict.fromkeys(
+            SCALES,
+            Setting(
+                arms=(
+                    Arm(name="pre-activation-1001", model="cifar_preact_resnet1001", changes=CIFAR),
+                    Arm(name="ResNet-1001", model="cifar_resnet1001", changes=CIFAR),
+                    Arm(name="pre-activation-164", model="cifar_preact_resnet164", changes=CIFAR),
+                ),
+                rules=(
+                    Within(
+                        text="ResNet-1001 has the 10.2 million parameters of Table 4, cut or rounded",
+                        measure="parameters",
+                        arm="pre-activation-1001",
+                        low=10.15e6,
+                        high=10.3e6,
+                    ),
+                    Within(
+                        text="ResNet-164 has 1.7 million, cut or rounded",
+                        measure="parameters",
+                        arm="pre-activation-164",
+                        low=1.65e6,
+                        high=1.8e6,
+                    ),
+                    Within(
+                        text="it has 333 units",
+                        measure="units",
+                        arm="pre-activation-1001",
+                        low=333,
+                        high=333,
+                    ),
+                    Within(
+                        text="with pre-activation a step of gradient descent lowers the loss on its images",
+                        measure="loss_change",
+                        arm="pre-activation-1001",
+                        high=-1e-3,
+                    ),
+                ),
+                fixed=True,
+            ),
+        ),
+        look="training_step",
+        measures=("parameters", "units", "loss_before", "loss_change", "first_gradient"),
+        published=(
+            PublishedRow(
+                table="he2016.t4",
+                model="ResNet-1001 (pre-act)",
+                key="params_m",
+                where={"dataset": "CIFAR-10", "batch": 128},
+            ),
+            PublishedRow(
+                table="he2016.t4", model="ResNet-164 (pre-act)", key="params_m", where={"dataset": "CIFAR-10"}
+            ),
+        ),
+        caveats=(
+            "333 units are 111 a map size, not 333 in each of three stages. Shortcuts are of option A here; with the "
+            "projections that the appendix describes ResNet-1001 has 10,327,706 parameters. One step on two images of"
+            " noise.",
+        ),
+    ),
+    Experiment(
+        id="he2016/orders",
+        title="Table 2: five orders of batch norm, ReLU and addition",
+        zh="表 2：批归一化、ReLU 与相加的五种顺序",
+        claims=("X11",),
+        where="He et al. 2016, sec. 4.1, Table 2 and Figure 4",
+        settings={
+            "quick": quick(_orders(56), _ORDER_RULES),
+            "paper": paper(
+                _orders(110),
+                (
+                    _number("original", 6.61),
+                    *(_number(name, value) for name, _, _, value in _ORDERS),
+                    _number("full pre-activation", 6.37),
+                    *_ORDER_RULES,
+                ),
+                warm_up=[arm.name for arm in _orders(110)[:-1]],
+            ),
+        },
+        measures=("test_error", "train_error"),
+        published=(
+            _row("he2016.t2", "original Residual Unit", "resnet110", "original"),
+            *(_row("he2016.t2", row, "resnet110", name) for name, _, row, _ in _ORDERS),
+            _row("he2016.t2", "full pre-activation", "resnet110", "full pre-activation"),
+        ),
+        caveats=("Published: 110 layers, medians of five runs on CIFAR-10. At the quick scale: 56 layers.",),
+    ),
+    Experiment(
+        id="he2016/shortcuts",
+        title="Table 1: what is done to the shortcut hurts",
+        zh="表 1：对捷径的改动都会带来损害",
+        claims=("X11",),
+        where="He et al. 2016, sec. 3, Table 1 and Figure 2",
+        settings={
+            "quick": quick(
+                _shortcuts(32), [_hurts(name) for name, *_ in _VARIANTS if name not in _HARMLESS_BELOW_110]
+            ),
+            "paper": paper(
+                _shortcuts(110),
+                (
+                    *(_hurts(name, "test_error") for name, *_ in _VARIANTS),
+                    *(
+                        Within(text=f"{name} fails", measure="test_error", arm=name, low=_FAIL)
+                        if error is None
+                        else _number(name, error)
+                        for name, _, _, _, error in _VARIANTS
+                    ),
+                ),
+                warm_up=[arm.name for arm in _shortcuts(110)],
+            ),
+        },
+        measures=("train_error", "test_error"),
+        published=(
+            _row("he2016.t1", "original", "err", "original"),
+            *(
+                _row("he2016.t1", row, "err", name, **_where(name))
+                for name, _, _, row, error in _VARIANTS
+                if error is not None
+            ),
+        ),
+        observations=("lambda",),
+        caveats=(
+            "Published: 110 layers, medians of five runs. At the quick scale 32 layers are judged by the training "
+            "error, for the paper's point is optimisation; a 1x1 convolution (which the paper calls no harm at 34 "
+            "layers) and a gate that starts almost open are measured there, not judged.",
+        ),
+    ),
+)
