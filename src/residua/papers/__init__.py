@@ -8,7 +8,22 @@ from functools import cache
 from residua.errors import UsageError, nearest
 from residua.papers.experiment import Experiment
 
-PAPERS = ("he2015", "he2016")
+PAPERS = (
+    "he2015",
+    "he2016",
+    "theory",
+    "vanishing",
+    "he2015init",
+    "huang2016",
+    "veit2016",
+    "zagoruyko2016",
+    "xie2016",
+    "huang2017",
+    "chen2018",
+    "li2018",
+    "vaswani2017",
+    "miyato2018",
+)
 
 
 @cache

@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from residua.errors import UsageError, nearest
+from residua.papers.looks_inside import finding, lesions, path_counts
 from residua.papers.looks_network import branch_weights, deepened, probabilities, responses, training_step
 from residua.papers.looks_published import published_figure
+from residua.papers.looks_theory import scalar_growth, signal, transmitted
+from residua.papers.looks_time import skipping
 
 Look = Callable[..., dict[str, Any]]
 
@@ -44,6 +47,13 @@ LOOKS: dict[str, Look] = {
     "published_figure": published_figure,
     "responses": responses,
     "training_step": training_step,
+    "finding": finding,
+    "lesions": lesions,
+    "path_counts": path_counts,
+    "scalar_growth": scalar_growth,
+    "signal": signal,
+    "skipping": skipping,
+    "transmitted": transmitted,
 }
 
 

@@ -1,0 +1,172 @@
+"""Huang, Liu, van der Maaten & Weinberger 2017, "Densely Connected Convolutional Networks"; and reuse in ResNets."""
+
+from __future__ import annotations
+
+from residua.papers.bounds import above, below
+from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
+from residua.papers.verdict import Number, greater
+
+_TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}
+
+_PARAMETERS = Experiment(
+    id="huang2017/parameters",
+    title="A DenseNet makes more of the same number of parameters than a ResNet",
+    zh="参数量相同时，DenseNet 优于 ResNet",
+    claims=("T12",),
+    where="Huang et al. 2017, sec. 4.3 and 5, Table 2 and Figure 4",
+    settings={
+        "quick": Setting(
+            arms=(
+                # 31,989 and 32,318 parameters
+                Arm(name="ResNet-20", model="cifar_resnet20", changes={"widths": (5, 11, 22)}),
+                Arm(name="DenseNet-BC-22", model="densenet_tiny"),
+            ),
+            rules=(
+                greater(
+                    "test_error",
+                    "ResNet-20",
+                    "DenseNet-BC-22",
+                    text="at the same number of parameters the DenseNet has the lower test error",
+                ),
+            ),
+            **_TRAINED,
+        ),
+        "paper": Setting(
+            arms=(
+                Arm(name="ResNet-110", model="cifar_resnet110"),
+                Arm(name="DenseNet (L=40, k=12)", model="densenet_40_12"),
+            ),
+            rules=(
+                greater(
+                    "test_error",
+                    "ResNet-110",
+                    "DenseNet (L=40, k=12)",
+                    text="with 1.0 M parameters against 1.7 M the DenseNet has the lower test error",
+                ),
+                # a single run is printed; runs of such networks spread by 0.1 to 0.2
+                Number(
+                    text="the error of DenseNet (L=40, k=12) is the published one",
+                    measure="test_error",
+                    arm="DenseNet (L=40, k=12)",
+                    value=5.24,
+                    tolerance=0.4,
+                ),
+            ),
+            recipe="huang2017-cifar",
+            needs="cifar10",
+            curves=True,
+            seeds=4,
+        ),
+    },
+    measures=("test_error", "train_error", "parameters"),
+    figure="curves",
+    published=(
+        PublishedRow(
+            table="densenet.t2",
+            model="DenseNet (L=40, k=12)",
+            key="c10_plus",
+            measure="test_error",
+            arm="DenseNet (L=40, k=12)",
+        ),
+        PublishedRow(
+            table="densenet.t2quoted",
+            model="ResNet-110",
+            key="c10_plus",
+            measure="test_error",
+            arm="ResNet-110",
+        ),
+        PublishedRow(table="densenet.t2", model="DenseNet-BC (L=100, k=12)", key="c10_plus"),
+    ),
+    caveats=(
+        "Equal parameters are not equal work: the small DenseNet takes three times the multiply-adds of the ResNet.",
+    ),
+)
+_DENSE = Experiment(
+    id="huang2017/sources",
+    title="Layers of a DenseNet use the features of all layers before them",
+    zh="DenseNet 的层使用其前面所有层的特征",
+    claims=("T12",),
+    where="Huang et al. 2017, sec. 5, Figure 5",
+    settings={
+        "quick": Setting(
+            arms=(Arm(name="DenseNet-BC-22", model="densenet_tiny", options={"kind": "reuse"}),),
+            rules=(
+                above(
+                    "weight_of_input",
+                    "DenseNet-BC-22",
+                    0.5,
+                    text="what entered the block still has at least half the mean weight of a source",
+                ),
+                below(
+                    "weight_of_last_layer",
+                    "DenseNet-BC-22",
+                    2.0,
+                    text="the layer just before has not even twice the mean weight",
+                ),
+            ),
+            **_TRAINED,
+        ),
+    },
+    look="finding",
+    measures=("weight_of_input", "weight_of_last_layer", "mean_cka"),
+    caveats=(
+        "Mean absolute weight of each source over the mean of all sources of a layer, a mean over layers; the paper "
+        "shows DenseNet-40-12 on CIFAR-10 as a picture.",
+    ),
+)
+_RESNETS = Experiment(
+    id="huang2017/residual-reuse",
+    title="In residual nets low-level features travel to high layers",
+    zh="残差网络中低层特征传到高层",
+    claims=("T12",),
+    where="popular texts; He et al. 2015, sec. 3.1; Kornblith et al. 2019",
+    settings={
+        "quick": Setting(
+            arms=tuple(
+                Arm(name=name, model=model, options={"kind": "reuse", "images": 128, "panel": panel})
+                for name, model, panel in (
+                    ("ResNet-20", "cifar_resnet20", 1),
+                    ("ResNet-56", "cifar_resnet56", 1),
+                    ("plain-20", "cifar_plain20", 0),
+                    ("plain-56", "cifar_plain56", 0),
+                )
+            ),
+            rules=(
+                below(
+                    "mean_ratio",
+                    "ResNet-56",
+                    1.0,
+                    text="ResNet-56: branches are smaller than their shortcuts",
+                ),
+                greater(
+                    "mean_cka",
+                    "ResNet-20",
+                    "plain-20",
+                    text="a residual unit's output is more like its input than a plain unit's (20 layers)",
+                ),
+                greater(
+                    "cka_first_last",
+                    "ResNet-20",
+                    "plain-20",
+                    text="the last unit's output is more like the first one's than in the plain net (20 layers)",
+                ),
+                above(
+                    "cka_first_last",
+                    "ResNet-56",
+                    0.5,
+                    text="travel straight: in ResNet-56 the last unit's output is still like the first one's (CKA)",
+                ),
+            ),
+            **_TRAINED,
+        ),
+    },
+    look="finding",
+    measures=("mean_ratio", "mean_cka", "cka_first_last"),
+    figure="series",
+    caveats=(
+        "Ratio: L2 norm of the branch over that of the shortcut, at the sum. CKA: linear, debiased, on 128 test "
+        "images. plain-56 hardly trains in ten epochs: it stands here to be seen, no statement rests on it.",
+    ),
+)
+
+EXPERIMENTS = (_PARAMETERS, _DENSE, _RESNETS)

@@ -1,0 +1,199 @@
+"""Veit, Wilber & Belongie 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks"."""
+
+from __future__ import annotations
+
+from residua.papers.bounds import below
+from residua.papers.experiment import SCALES, Arm, Experiment, PublishedRow, Setting
+from residua.papers.verdict import Within, greater
+
+_TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}  # the trainings of he2015/degradation
+_RANGES = {"majority": (19, 35), "effective": (5, 17)}
+
+_EXACT = Setting(
+    arms=(Arm(name="ResNet-110", model="cifar_resnet110", options={"ranges": _RANGES}),),
+    rules=(
+        Within(text="2^54 paths", measure="log2_paths", arm="ResNet-110", low=54, high=54),
+        Within(
+            text="more than 95 % of them are 19 to 35 units long",
+            measure="majority",
+            arm="ResNet-110",
+            low=95,
+        ),
+        Within(
+            text="0.45 % of them are 5 to 17 units long",
+            measure="effective",
+            arm="ResNet-110",
+            low=0.445,
+            high=0.455,
+        ),
+    ),
+    fixed=True,
+)
+_PATHS = Experiment(
+    id="veit2016/paths",
+    title="Most of the 2^54 paths of ResNet-110 are about 27 units long; the effective ones are 0.45 % of them",
+    zh="ResNet-110 的 2^54 条路径大多长约 27 个单元；有效路径只占 0.45 %",
+    claims=("T5",),
+    where="Veit et al. 2016, sec. 4.3, Figure 6a",
+    settings=dict.fromkeys(SCALES, _EXACT),
+    look="path_counts",
+    measures=("log2_paths", "majority", "effective"),
+    figure="series",
+    published=(
+        PublishedRow(
+            table="veit.paths",
+            model="",
+            key="share_pct",
+            measure="majority",
+            arm="ResNet-110",
+            where={"quantity": "majority of paths, modules"},
+        ),
+        PublishedRow(
+            table="veit.paths",
+            model="",
+            key="value_num",
+            measure="effective",
+            arm="ResNet-110",
+            where={"quantity": "effective paths as a share of all paths, percent"},
+        ),
+    ),
+    caveats=("By the structure alone; whether the short paths are effective is veit2016/effective-paths.",),
+)
+
+_EFFECTIVE = Experiment(
+    id="veit2016/effective-paths",
+    title="The paths that carry the gradient are short",
+    zh="承载梯度的路径很短",
+    claims=("T5",),
+    where="Veit et al. 2016, sec. 4.3, Figure 6",
+    settings={
+        "quick": Setting(
+            arms=(
+                Arm(
+                    name="ResNet-56",
+                    model="cifar_resnet56",
+                    options={"kind": "paths", "images": 32, "draws": 16, "panel": 2},
+                ),
+            ),
+            rules=(
+                below(
+                    "mean_length_by_gradient",
+                    "ResNet-56",
+                    13.5,
+                    text="weighted by the gradient that they carry, paths are shorter than the mean path (13.5 units)",
+                ),
+                below(
+                    "share_of_paths",
+                    "ResNet-56",
+                    0.5,
+                    text="the lengths that carry 95 % of the gradient hold less than half of the paths",
+                ),
+            ),
+            **_TRAINED,
+        ),
+    },
+    look="finding",
+    measures=("mean_length_by_gradient", "share_of_paths"),
+    figure="series",
+    published=(
+        PublishedRow(
+            table="veit.paths",
+            model="",
+            key="low",
+            where={"quantity": "effective paths (carry almost all gradient), modules"},
+        ),
+        PublishedRow(
+            table="veit.paths",
+            model="",
+            key="high",
+            where={"quantity": "effective paths (carry almost all gradient), modules"},
+        ),
+    ),
+    caveats=("The published 5 to 17 units are of a pre-activation ResNet-110 with 54 units on CIFAR-10.",),
+)
+
+_NETS = (
+    Arm(name="ResNet-20", model="cifar_resnet20"),
+    Arm(name="ResNet-56", model="cifar_resnet56"),
+    Arm(name="plain-20", model="cifar_plain20"),
+    Arm(name="VGG", model="vgg_tiny"),
+)
+_LESIONS = Experiment(
+    id="veit2016/lesions",
+    title="Deleting one unit: a residual net hardly feels it, a VGG falls to chance",
+    zh="删除一个单元：残差网络几乎不受影响，VGG 降到随机水平",
+    claims=("T5",),
+    where="Veit et al. 2016, sec. 4.1, Figure 3",
+    settings={
+        "quick": Setting(
+            arms=_NETS,
+            rules=(
+                greater(
+                    "one_deleted",
+                    "plain-20",
+                    "ResNet-20",
+                    text="the same 20 layers lose more to a missing unit without shortcuts",
+                ),
+                greater("one_deleted", "VGG", "ResNet-56", text="so does a VGG to a missing layer"),
+                below(
+                    "one_deleted",
+                    "ResNet-56",
+                    5.0,
+                    text="a missing unit costs ResNet-56 less than 5 points on average",
+                ),
+                below(
+                    "chance_gap",
+                    "VGG",
+                    10.0,
+                    text="a missing layer brings the VGG within 10 points of chance, on average",
+                ),
+            ),
+            **_TRAINED,
+        ),
+    },
+    look="lesions",
+    measures=("error", "one_deleted", "worst_deleted", "chance"),
+    figure="bars",
+    observations=("veit-lesion",),
+    caveats=(
+        "The paper's residual net has 54 pre-activation units, its VGG 15 layers, on CIFAR-10. A unit that changes the "
+        "shape keeps its shortcut; a plain unit or a VGG layer is bypassed, where the shapes allow it.",
+        "Points of error on 128 test images.",
+    ),
+)
+_MANY = Experiment(
+    id="veit2016/many-lesions",
+    title="Deleting several units, or changing their order, raises the error smoothly, as in an ensemble",
+    zh="删除多个单元或改变次序，误差平稳上升，如同集成",
+    claims=("T5",),
+    where="Veit et al. 2016, sec. 4.2 and 4.3, Figure 5",
+    settings={
+        "quick": Setting(
+            arms=(Arm(name="ResNet-56", model="cifar_resnet56"),),
+            rules=(
+                below(
+                    "largest_step",
+                    "ResNet-56",
+                    0.75,
+                    text="no cliff: no doubling of the deleted units (1, 2, 4, 8, 16) makes three quarters of the rise",
+                ),
+                below(
+                    "order_correlation",
+                    "ResNet-56",
+                    -0.3,
+                    text="the further the order is from the trained one (Kendall's tau), the higher the error",
+                ),
+            ),
+            **_TRAINED,
+        ),
+    },
+    look="lesions",
+    measures=("largest_step", "order_correlation"),
+    figure="series",
+    observations=("veit-many",),
+    caveats=(
+        "24 of the 27 units keep the shape; each number of deleted units or swaps is drawn five times.",
+    ),
+)
+
+EXPERIMENTS = (_PATHS, _EFFECTIVE, _LESIONS, _MANY)
