@@ -16,6 +16,7 @@ SCHEMA = 1
 # Of the extras, those that serve users; `make test` and `make check` install the others by themselves.
 EXTRA_USES = {
     "track": "TensorBoard logs while training",
+    "ray": "grids of experiments on a cluster",
     "compat": "comparisons with torchvision and timm",
 }
 
