@@ -37,11 +37,11 @@ def quick(arms: Sequence[Arm], rules: Sequence[Rule], *, epochs: int = 10, seeds
 
 
 def small(arms: Sequence[Arm], rules: Sequence[Rule]) -> Setting:
-    """Four epochs of CIFAR-10."""
+    """Four epochs of CIFAR-10, by the recipe for short trainings: the paper's steps need their 164 epochs."""
     return Setting(
         arms=tuple(arms),
         rules=tuple(rules),
-        recipe="he2015-cifar",
+        recipe="quick",
         changes={"epochs": 4},
         needs="cifar10",
         curves=True,

@@ -51,7 +51,7 @@ EXPERIMENTS = (
             "small": Setting(
                 arms=_DEGRADATION_ARMS,
                 rules=_DEGRADATION_RULES,
-                recipe="he2015-cifar",
+                recipe="quick",
                 changes={"epochs": 4},
                 needs="cifar10",
                 curves=True,
