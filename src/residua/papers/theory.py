@@ -290,4 +290,31 @@ _MEASURED = Experiment(
     ),
 )
 
-EXPERIMENTS = (_UNROLLED, _PRODUCT, _NAIVE, _SCALARS, _GROWTH, _AT_LEAST_ONE, _MEASURED)
+_SINGULAR = Experiment(
+    id="theory/singular-values",
+    title="The smallest singular value of the product of I + J in trained residual nets",
+    zh="训练后的残差网络中 Π(I + J) 的最小奇异值",
+    claims=("T11",),
+    where="popular texts; He et al. 2016, sec. 2",
+    settings={
+        "quick": Setting(
+            arms=_arms(kind="singular", panel=0, most=512)[:3],
+            rules=tuple(
+                Within(text=f"{_POPULAR}{name}, in every direction", measure="smallest", arm=name, low=1.0)
+                for name in ("pre-activation ResNet-20", "ResNet-20", "ResNet-56")
+            ),
+            recipe="digits",
+            changes=_TEN_EPOCHS,
+            fixed=True,
+        ),
+    },
+    look="finding",
+    measures=("smallest", "largest", "e", "lower", "upper"),
+    figure="series",
+    caveats=(
+        "Over the longest run of units that keep a shape of at most 512 values, at one image. The curves scale the "
+        "branches down: x is e, the largest norm of a J, and (1 - e)^L and (1 + e)^L are the bounds.",
+    ),
+)
+
+EXPERIMENTS = (_UNROLLED, _PRODUCT, _NAIVE, _SCALARS, _GROWTH, _AT_LEAST_ONE, _MEASURED, _SINGULAR)

@@ -1,0 +1,154 @@
+"""Every experiment against planted worlds: one in which its claim is true, one in which each of its rules is false.
+
+A test module of this folder says them: ``WORLDS = {experiment: (true, false)}``, where a world is ``{arm: {measure:
+value}}`` (the same for every seed, but for a spread that is put on top) or evidence as rules get it, seed by seed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from residua.papers import experiments
+from residua.papers.experiment import SCALES, Arm, Experiment, Setting
+from residua.papers.looks import LOOKS
+from residua.papers.verdict import Contrast, Number, Rule, judge
+from residua.published import published
+from residua.registry import model_spec
+from residua.train import recipe
+
+COUNTS = {"test_images": 360, "train_images": 1437}
+ALL = list(experiments().values())
+IDS = [item.id for item in ALL]
+
+
+@cache
+def worlds() -> dict[str, tuple[Any, Any]]:
+    found: dict[str, tuple[Any, Any]] = {}
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        if path != Path(__file__) and "\nWORLDS" in path.read_text(encoding="utf-8"):
+            spec = importlib.util.spec_from_file_location(f"worlds_of_{path.stem}", path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            found |= module.WORLDS
+    return found
+
+
+def settings(experiment: Experiment) -> list[Setting]:
+    return [s for scale in SCALES if isinstance(s := experiment.setting(scale), Setting)]
+
+
+def evidence(world: Any, setting: Setting) -> dict[str, dict[int, dict[str, Any]]]:
+    """A world seed by seed; without a spread where everything follows from the networks."""
+    if all(isinstance(key, int) for values in world.values() for key in values):
+        return world
+    draw = random.Random(0)
+    spread = 0.0 if setting.fixed else 0.01
+    return {
+        arm: {
+            seed: COUNTS
+            | {
+                name: v * (1 + draw.uniform(-spread, spread)) if isinstance(v, float) else v
+                for name, v in values.items()
+            }
+            for seed in range(1 if setting.fixed else 8)
+        }
+        for arm, values in world.items()
+    }
+
+
+@pytest.mark.parametrize("experiment", [item for item in ALL if settings(item)], ids=lambda item: item.id)
+def test_a_true_world_is_reproduced_and_a_false_one_is_not(experiment: Experiment) -> None:
+    assert experiment.id in worlds(), f"{experiment.id} has no planted pair of worlds: put one into WORLDS"
+    true, false = worlds()[experiment.id]
+    setting = settings(experiment)[0]
+    assert setting.rules, "nothing is judged"
+    verdict = judge(setting.rules, evidence(true, setting))
+    wrong = [
+        check for check in verdict.checks if not check.status.endswith("reproduced") or "not" in check.status
+    ]
+    assert not wrong, f"in the true world: {wrong}"
+    for rule in setting.rules:
+        check = rule.check(evidence(false, setting))
+        assert check.status == "not reproduced", f"in the false world: {check}"
+
+
+RULES = [
+    pytest.param(rule, id=f"{item.id}-{rule.text}")
+    for item in ALL
+    for setting in settings(item)
+    for rule in setting.rules
+]
+
+
+@pytest.mark.parametrize("rule", [p for p in RULES if isinstance(p.values[0], Contrast)])
+def test_noise_decides_no_direction(rule: Contrast) -> None:
+    draw = random.Random(rule.text)
+    noise = {
+        arm: {s: COUNTS | {rule.measure: 50 + draw.gauss(0, 10)} for s in range(4)} for arm in rule.weights
+    }
+    total = sum(rule.weights.values())
+    shifted = {  # to a difference that is exactly the bound, on average
+        arm: {s: {**v, rule.measure: v[rule.measure] - 50 * bool(total)} for s, v in seeds.items()}
+        for arm, seeds in noise.items()
+    }
+    assert rule.check(shifted).status == "undecided"
+
+
+@pytest.mark.parametrize("rule", [p for p in RULES if isinstance(p.values[0], Number)])
+def test_a_published_number_is_missed_as_well_as_met(rule: Number) -> None:
+    def world(value: float) -> dict[str, Any]:
+        return {rule.arm: {s: {rule.measure: value + 0.01 * (s % 2)} for s in range(5)}}
+
+    assert rule.check(world(rule.value)).status == "reproduced"
+    for side in (-1, 1):
+        assert rule.check(world(rule.value + side * 1.5 * rule.tolerance)).status == "not reproduced"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nothing_is_decided_by_nothing(rule: Rule) -> None:
+    assert rule.check({}).status == "undecided"
+
+
+@pytest.mark.parametrize("experiment", ALL, ids=IDS)
+def test_what_it_names_exists(experiment: Experiment) -> None:
+    known = published()
+    arms = {arm.name for setting in settings(experiment) for arm in setting.arms}
+    for row in experiment.published:
+        assert row.to_dict()["value"] is not None
+        assert not row.arm or row.arm in arms, f"{row.model} stands beside {row.arm!r}, which is not run"
+        assert bool(row.arm) == bool(row.measure), (
+            f"{row.model}: an arm needs a measure, and a measure an arm"
+        )
+    for name in experiment.observations:
+        assert name in known.observations
+    for name in experiment.misquotes:
+        assert name in known.misquotes
+    assert not experiment.look or experiment.look in LOOKS
+    assert experiment.zh and experiment.where and experiment.settings
+    assert set(experiment.settings) <= set(SCALES)
+
+
+ARMS = {
+    (arm.model, repr(arm.changes), setting.recipe, repr(setting.changes), repr(arm.recipe)): (setting, arm)
+    for item in ALL
+    for setting in settings(item)
+    for arm in setting.arms
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "arm"), ARMS.values(), ids=[f"{a.name}-{i}" for i, (_, a) in enumerate(ARMS.values())]
+)
+def test_networks_and_recipes_exist(setting: Setting, arm: Arm) -> None:
+    if arm.model:
+        model_spec(arm.model, **arm.changes)
+    if setting.recipe:
+        recipe(setting.recipe, **{**setting.changes, **arm.recipe})
+        assert arm.model, "what is trained is a network"
