@@ -200,3 +200,94 @@ def make_run(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def make_result(tmp_path):
+    """``make_result("he2015/degradation", verdict=...)`` writes the result of an experiment and returns its path."""
+    arms = {"plain-20": (5.0, 2.0), "plain-56": (20.0, 3.0), "ResNet-20": (4.0, 1.0), "ResNet-56": (3.0, 1.0)}
+
+    def measured(final: float, seed: int) -> dict:
+        train = [80.0 + seed, 40.0, 20.0, final + 2 * seed]
+        return {
+            "seconds": 13.1,
+            "curve_epoch": [1, 2, 3, 4],
+            "curve_train_error": train,
+            "curve_test_error": [value + 1 for value in train],
+            "train_error": train[-1],
+            "test_error": train[-1] + 1,
+        }
+
+    def make(experiment: str = "he2015/degradation", *, scale: str = "quick", **changes) -> Path:
+        beside = {"value": 8.75, "source": "He et al. 2015, Table 6", "status": "verified"}
+        values = {
+            "schema": 1,
+            "experiment": experiment,
+            "title": "Degradation of plain nets",
+            "title_zh": "普通网络的退化",
+            "claims": [
+                {
+                    "id": "X1",
+                    "text": "degradation: a deeper plain net is worse",
+                    "zh": "更深的普通网络训练误差更高",
+                }
+            ],
+            "where": "He et al. 2015, sec. 4.2",
+            "scale": scale,
+            "verdict": "direction reproduced",
+            "reason": "",
+            "checks": [{"text": "deeper is worse", "status": "direction reproduced", "reason": "p 0.0001"}],
+            "table": [
+                {"arm": arm, "measure": "test_error", "n": 2, "mean": final, "sd": sd, "published": []}
+                for arm, (final, sd) in arms.items()
+            ],
+            "published": [
+                {
+                    **beside,
+                    "url": "https://arxiv.org/abs/1512.03385",
+                    "model": "ResNet-20",
+                    "key": "err",
+                    "protocol": "",
+                    "measure": "test_error",
+                    "arm": "ResNet-20",
+                }
+            ],
+            "observations": [
+                {"text": "in words", "source": "He et al. 2015, Fig. 1", "status": "unconfirmed"}
+            ],
+            "misquotes": [
+                {"claim": "so they say", "truth": "the truth", "where_seen": "blogs", "status": "verified"}
+            ],
+            "caveats": ["a caveat"],
+            "figure": "curves",
+            "measures": ["train_error", "test_error"],
+            "data": {"source": "digits", "fingerprint": "5e0c", "counts": {"train": 1437}},
+            "recipe": {"name": "digits", "epochs": 4},
+            "arms": [
+                {"name": arm, "model": f"cifar_{arm.lower().replace('-', '')}", "changes": {}} for arm in arms
+            ],
+            "evidence": {
+                arm: {str(seed): measured(final, seed) for seed in range(2)}
+                for arm, (final, _) in arms.items()
+            },
+            "failed": {},
+            "seeds": 2,
+            "max_seeds": 8,
+            "seconds": 104.8,
+            "machine": {
+                "cpu": "Some CPU",
+                "usable_cores": 2,
+                "memory": 2**34,
+                "python": "3.11.2",
+                "versions": {},
+            },
+            "command": ["residua", "reproduce", experiment, "--data", "my data"],
+        }
+        values["table"][0]["sd"] = 1.414
+        values["table"][2]["published"] = [beside]
+        path = tmp_path / experiment / scale / "result.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values | changes))
+        return path
+
+    return make

@@ -79,6 +79,11 @@ class Result:
         return self.path.parent / PAGE
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether the published figures are of other data or training than what was measured."""
+        return self["scale"] != "paper" and bool(self["recipe"]) and bool(self["table"])
+
+    @property
     def arms(self) -> list[str]:
         """The arms that were measured, in the order of the experiment."""
         return [str(arm) for arm in self["evidence"]]

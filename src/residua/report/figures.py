@@ -142,6 +142,7 @@ def _style(salt: str, *, height: float = 2.9) -> Iterator[Figure]:
     from matplotlib.figure import Figure
 
     # A salt of its own for every figure: references of one never reach into another.
+    salt = salt.encode(errors="backslashreplace").decode()  # a lone surrogate cannot be hashed
     settings: Any = SETTINGS | {"svg.hashsalt": salt}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings(

@@ -90,7 +90,7 @@ def _by_claim(results: Sequence[Result], folder: Path, t: Translate, lang: str) 
         ]
         none = element("span", t("no result yet"), class_="note")
         rows.append((claim.id, claim.zh if lang == "zh" else claim.text, join(verdicts) or none))
-    return table(("", t("claim"), t("verdict")), rows, kind="settings")
+    return table(("", t("claim"), t("verdict")), rows)
 
 
 def _not_run(results: Sequence[Result], lang: str) -> Html | None:

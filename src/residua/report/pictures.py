@@ -20,6 +20,7 @@ from residua.report.text import Translate
 _EPOCHS, _X = "curve_epoch", "x"
 _LONG = 30  # epochs from which on the first ones are cut off above, as in the paper
 _LOG_FROM = 100  # lists of positive numbers that span a larger factor are drawn on a logarithmic axis
+_USUAL = ("train_error", "test_error", "early_train_error", "parameters", "multiply_adds", "seconds")
 THIN, BOLD = 1.1, 2.4
 
 
@@ -33,9 +34,9 @@ def pictures(result: Result, t: Translate) -> list[Html]:
     return drawn + [chart for measure in result["measures"] if (chart := _dots(result, measure, t))]
 
 
-def words(measure: str) -> str:
-    """The name of a measure as people read it."""
-    return measure.replace("_", " ")
+def words(measure: str, t: Translate) -> str:
+    """The name of a measure as people read it, in their language where it is a usual one."""
+    return t(measure) if measure in _USUAL else measure.replace("_", " ")
 
 
 def _curves(result: Result, t: Translate) -> list[Html]:
@@ -100,7 +101,7 @@ def _series(result: Result, t: Translate) -> list[Html]:
             charts.append(
                 line_chart(
                     series,
-                    title=words(measure.removeprefix("curve_")),
+                    title=words(measure.removeprefix("curve_"), t),
                     x_label=t("epoch_axis") if epochs else "x",
                     y_label="",
                     log=_spans(series),
@@ -117,7 +118,7 @@ def _dots(result: Result, measure: str, t: Translate) -> Html | None:
             beside.setdefault(row.get("arm") or "", []).append(number(row.get("value")))
     rows = [Row(arm, result.seeds(arm, measure), beside.get(arm, ())) for arm in result.arms]
     return dot_chart(
-        rows, title=words(measure), note=t("dots_published") if any(row.marks for row in rows) else ""
+        rows, title=words(measure, t), note=t("dots_published") if any(row.marks for row in rows) else ""
     )
 
 

@@ -11,7 +11,7 @@ from residua.errors import UsageError
 from residua.files import write_text
 from residua.report.document import document
 from residua.report.evidence import Result, read_result
-from residua.report.html import Html, element, join, table
+from residua.report.html import Html, element, escape, join, table
 from residua.report.numbers import count, duration, figure, spread
 from residua.report.pictures import pictures, words
 from residua.report.stored import command_box, flatten, say
@@ -78,7 +78,7 @@ def verdict_word(status: str, t: Translate) -> str:
 def _top(result: Result, t: Translate) -> Html:
     meaning, kind = VERDICTS.get(result["verdict"], ("", "open"))
     notes = []
-    if _elsewhere(result) and result["published"]:
+    if result.elsewhere and result["published"]:
         data = result["data"].get("source") or "?"
         notes.append(t("scale_note", scale=result["scale"], data=data))
     if result["failed"]:
@@ -95,11 +95,6 @@ def _top(result: Result, t: Translate) -> Html:
     return join([where, box, *(element("div", element("p", note), class_="callout") for note in notes)])
 
 
-def _elsewhere(result: Result) -> bool:
-    """Whether published figures are of other data and training than what was measured."""
-    return result["scale"] != "paper" and bool(result["recipe"]) and bool(result["table"])
-
-
 def _claims(result: Result, lang: str) -> Html:
     said = (
         element("p", element("b", claim["id"]), "  ", (lang == "zh" and claim.get("zh")) or claim["text"])
@@ -111,21 +106,27 @@ def _claims(result: Result, lang: str) -> Html:
 def _published(result: Result, t: Translate) -> Html:
     parts: list[Any] = []
     if result["published"]:
-        head = (t("model"), t("value"), t("protocol"), t("source"))
+        head = (t("model"), t("published_measure"), t("value"), t("source"))
         rows = [
             (
                 row["model"],
-                f"{words(row['key'])} {_value(row.get('value'))}",
-                "; ".join(str(row[key]) for key in ("protocol", "remark") if row.get(key)) or "–",
-                join([_link(row), *_doubt(row, t)]),
+                words(row.get("measure") or row["key"], t),
+                element("b", shown_value(row.get("value"))),
+                join(
+                    [
+                        _link(row),
+                        *_doubt(row, t),
+                        *(_under(str(row[key])) for key in ("protocol", "remark") if row.get(key)),
+                    ]
+                ),
             )
             for row in result["published"]
         ]
-        parts.append(table(head, rows, kind="settings"))
+        parts.append(table(head, rows))
     else:
         parts.append(element("p", t("nothing_published"), class_="note"))
     for item in result["observations"]:
-        source = element("span", join([item["source"], *_doubt(item, t)]), class_="under")
+        source = _under(join([item["source"], *_doubt(item, t)]))
         parts.append(element("blockquote", element("p", item["text"], lang="en"), source))
     return join(parts)
 
@@ -140,27 +141,31 @@ def _figures(result: Result, t: Translate) -> Html | None:
 
 
 def _measured(result: Result, t: Translate) -> Html | None:
+    """A row for each arm, a column for each measure; the published figure stands under what was measured."""
     if not result["table"]:
         return None
-    head = (t("arm"), t("measure"), t("measured_section"), t("seeds_n"), t("published"))
-    rows = [
-        (
-            row["arm"],
-            words(row["measure"]),
-            spread(row["mean"], row["sd"]),
-            count(row["n"]),
-            _beside(result, row, t),
+    cells = {(row["arm"], row["measure"]): row for row in result["table"]}
+    measures = list(dict.fromkeys(row["measure"] for row in result["table"]))
+    rows = []
+    for arm in dict.fromkeys(row["arm"] for row in result["table"]):
+        own = [cells.get((arm, measure)) for measure in measures]
+        rows.append(
+            (arm, *(_cell(result, row, t) for row in own), count(max(row["n"] for row in own if row)))
         )
-        for row in result["table"]
-    ]
-    return table(head, rows, kind="numbers")
+    return table(
+        (t("arm"), *(words(measure, t) for measure in measures), t("seeds_n")), rows, kind="numbers measured"
+    )
 
 
-def _beside(result: Result, row: dict[str, Any], t: Translate) -> Html | str:
-    said = [join([_value(p.get("value")), *_doubt(p, t)]) for p in row["published"]]
-    if said and _elsewhere(result):
-        said.append(join([t("not_comparable")]))
-    return join([part for i, one in enumerate(said) for part in ((", ", one) if i else (one,))]) or "–"
+def _cell(result: Result, row: dict[str, Any] | None, t: Translate) -> Html | str:
+    if row is None:
+        return "–"
+    beside = [join([shown_value(p.get("value")), *_doubt(p, t)]) for p in row["published"]]
+    if not beside:
+        return spread(row["mean"], row["sd"])
+    if result.elsewhere:
+        beside.append(escape(t("not_comparable")))
+    return join([spread(row["mean"], row["sd"]), _under(Html(t("published", values=", ".join(beside))))])
 
 
 def _checks(result: Result, t: Translate) -> Html | None:
@@ -214,7 +219,7 @@ def _arms(result: Result, t: Translate) -> Html:
     settings.append((t("scale"), result["scale"]))
     settings.append((t("seeds_n"), t("seeds_of", n=result["seeds"], most=result["max_seeds"])))
     settings += [(f"{t('failed')}{t('colon')}{name}", say(why, t)) for name, why in result["failed"].items()]
-    parts = [table(head, rows, kind="settings")] if rows else []
+    parts = [table(head, rows, kind="wide")] if rows else []
     return join(
         [*parts, element("h3", t("common")), table((t("setting"), t("value")), settings, kind="settings")]
     )
@@ -232,13 +237,17 @@ def _time(result: Result, t: Translate) -> Html:
         (t("memory"), f"{memory / 2**30:.1f} GiB" if isinstance(memory, int) and memory < 2**63 else "–"),
         (t("versions"), say({"python": machine.get("python"), **versions}, t)),
     ]
-    return table((t("setting"), t("value")), rows)
+    return table((t("setting"), t("value")), rows, kind="wide")
 
 
 def _repeat(result: Result, t: Translate) -> Html:
     return join(
         [element("p", t("repeat_experiment"), class_="note"), command_box(shlex.join(result["command"]))]
     )
+
+
+def _under(text: object) -> Html:
+    return element("span", text, class_="under")
 
 
 def _list(texts: Iterable[str]) -> Html | None:
@@ -259,7 +268,8 @@ def _doubt(row: dict[str, Any], t: Translate) -> list[Html | str]:
     )
 
 
-def _value(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A published value, which may be text."""
     plain = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63
     return figure(value) if plain else str(value)[:80]
 
