@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from residua.papers.verdict import Contrast
+from dataclasses import dataclass
+
+from residua.papers.verdict import MAX_SEEDS, Check, Contrast, Evidence, judge
 
 
 def above(measure: str, arm: str, bound: float, *, text: str) -> Contrast:
@@ -15,9 +17,25 @@ def below(measure: str, arm: str, bound: float, *, text: str) -> Contrast:
     return Contrast(text=text, measure=measure, weights={arm: -1.0}, bound=-bound)
 
 
-def between(measure: str, arm: str, low: float, high: float, *, text: str) -> tuple[Contrast, Contrast]:
-    """``measure`` of ``arm`` is above ``low``, and below ``high``: two statements."""
-    return (
-        above(measure, arm, low, text=f"{text}: above {low:g}"),
-        below(measure, arm, high, text=f"{text}: below {high:g}"),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Between:
+    """``measure`` of ``arm`` is above ``low`` and below ``high`` on average: both tests have to say so."""
+
+    text: str
+    measure: str
+    arm: str
+    low: float
+    high: float
+
+    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Check:
+        """As of ``Contrast``; a mean that is significantly outside is ``not reproduced``."""
+        sides = (
+            above(self.measure, self.arm, self.low, text=self.text),
+            below(self.measure, self.arm, self.high, text=self.text),
+        )
+        verdict = judge(sides, evidence, max_seeds)
+        return Check(
+            text=self.text,
+            status=verdict.status,
+            reason=f"{self.low:g} to {self.high:g}: {verdict.checks[0].reason}",
+        )

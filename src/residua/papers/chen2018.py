@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from residua.papers.bounds import above, below, between
+from residua.papers.bounds import Between, above, below
 from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
 from residua.papers.verdict import Alike, Within
 
@@ -76,15 +76,14 @@ _REFINEMENT = Experiment(
             ),
             rules=(
                 *(
-                    statement
-                    for name in ("Euler net (6 units)", "pre-activation ResNet-20", "ResNet-56")
-                    for statement in between(
-                        "observed_order",
-                        name,
-                        0.8,
-                        1.2,
+                    Between(
                         text=f"{name}: the error falls as the step, at order 1",
+                        measure="observed_order",
+                        arm=name,
+                        low=0.8,
+                        high=1.2,
                     )
+                    for name in ("Euler net (6 units)", "pre-activation ResNet-20", "ResNet-56")
                 ),
                 above(
                     "finest_agreement",

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from residua.papers.bounds import between
+from typing import Any
+
+from residua.papers.bounds import Between
 from residua.papers.experiment import Arm, Experiment, Setting
 
 _MEASURED = (
     "Factor by which one layer (one unit) multiplies the variance of the signal, and back of the gradient: the "
-    "geometric mean of the steps that keep the shape, at initialisation, without norms, 64 images, float64."
+    "geometric mean of the steps that keep the shape, at initialisation, without norms, 16 images, float64."
 )
-_BORDERS = "The theory counts no borders: convolutions wrap round. The arm with zero padding shows what borders take."
-_BARE = {"norms": False, "borders": False}
+_WIDE = (
+    "The theory is of wide layers without borders: networks of 64, 128 and 256 channels, as wide as the paper's first "
+    "layers, whose convolutions wrap round. The other arms show what 16 to 64 channels, and zero padding, take."
+)
+_BARE = {"norms": False, "borders": False, "images": 16}
+_TIMES_4 = {"widths": (64, 128, 256)}
+
+
+def _arm(name: str, model: str, init: str, *, wide: bool = True, **options: Any) -> Arm:
+    return Arm(
+        name=name,
+        model=model,
+        changes=_TIMES_4 if wide else {},
+        options={**_BARE, "init": init, **options},
+    )
+
+
+def _factor(arm: str, low: float, high: float, text: str, step: str = "layer") -> tuple[Between, ...]:
+    return tuple(
+        Between(text=f"{text}, {way}", measure=f"{step}_factor{suffix}", arm=arm, low=low, high=high)
+        for way, suffix in (("forward", ""), ("backward", "_back"))
+    )
+
 
 _PLAIN = Experiment(
     id="he2015init/plain",
@@ -21,34 +44,21 @@ _PLAIN = Experiment(
     settings={
         "quick": Setting(
             arms=(
-                Arm(name="plain-56, He", model="cifar_plain56", options={**_BARE, "init": "He"}),
-                Arm(name="plain-56, Xavier", model="cifar_plain56", options={**_BARE, "init": "Xavier"}),
-                Arm(
-                    name="plain-56, He, zero padding",
-                    model="cifar_plain56",
-                    options={"norms": False, "init": "He"},
-                ),
+                _arm("plain-20, He", "cifar_plain20", "He"),
+                _arm("plain-20, Xavier", "cifar_plain20", "Xavier"),
+                _arm("narrow plain-56, He", "cifar_plain56", "He", wide=False),
+                _arm("narrow plain-56, He, zero padding", "cifar_plain56", "He", wide=False, borders=True),
             ),
             rules=(
-                *between(
-                    "layer_factor", "plain-56, He", 0.9, 1.1, text="He, forward: a layer keeps the variance"
-                ),
-                *between(
-                    "layer_factor_back", "plain-56, He", 0.9, 1.1, text="He, backward: so of the gradient"
-                ),
-                *between(
-                    "layer_factor", "plain-56, Xavier", 0.4, 0.6, text="Xavier, forward: a layer halves it"
-                ),
-                *between(
-                    "layer_factor_back", "plain-56, Xavier", 0.4, 0.6, text="Xavier, backward: halves it"
-                ),
+                *_factor("plain-20, He", 0.9, 1.1, "He: a layer keeps the variance"),
+                *_factor("plain-20, Xavier", 0.4, 0.6, "Xavier: a layer halves it"),
             ),
         ),
     },
     look="signal",
     measures=("layer_factor", "layer_factor_back"),
     figure="series",
-    caveats=(_MEASURED, _BORDERS),
+    caveats=(_MEASURED, _WIDE),
 )
 _RESIDUAL = Experiment(
     id="he2015init/residual",
@@ -59,34 +69,16 @@ _RESIDUAL = Experiment(
     settings={
         "quick": Setting(
             arms=(
-                Arm(
-                    name="pre-activation ResNet-56, He",
-                    model="cifar_preact_resnet56",
-                    options={**_BARE, "init": "He"},
-                ),
-                Arm(name="ResNet-56, He", model="cifar_resnet56", options={**_BARE, "init": "He"}),
-                Arm(
-                    name="ResNet-56, He, with norms",
-                    model="cifar_resnet56",
-                    options={"init": "He", "borders": False},
-                ),
+                _arm("pre-activation ResNet-20, He", "cifar_preact_resnet20", "He"),
+                _arm("ResNet-20, He", "cifar_resnet20", "He"),
+                _arm("ResNet-20, He, with norms", "cifar_resnet20", "He", norms=True),
+                _arm("narrow ResNet-56, He", "cifar_resnet56", "He", wide=False),
             ),
             rules=(
-                *between(
-                    "unit_factor",
-                    "pre-activation ResNet-56, He",
-                    1.6,
-                    2.4,
-                    text="a pre-activation unit about doubles it, forward",
+                *_factor(
+                    "pre-activation ResNet-20, He", 1.6, 2.4, "a pre-activation unit about doubles it", "unit"
                 ),
-                *between(
-                    "unit_factor_back",
-                    "pre-activation ResNet-56, He",
-                    1.6,
-                    2.4,
-                    text="and the gradient's, backward",
-                ),
-                *between("unit_factor", "ResNet-56, He", 1.6, 2.4, text="so does an original unit, forward"),
+                *_factor("ResNet-20, He", 1.6, 2.4, "so does an original unit", "unit"),
             ),
         ),
     },
@@ -95,7 +87,7 @@ _RESIDUAL = Experiment(
     figure="series",
     caveats=(
         _MEASURED,
-        _BORDERS,
+        _WIDE,
         "A sum adds the variances of shortcut and branch, and the branch keeps that of its input.",
     ),
 )

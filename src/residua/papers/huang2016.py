@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from residua.papers.bounds import above, between
+from residua.papers.bounds import Between, above
 from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
 from residua.papers.verdict import Number, greater
 
@@ -77,12 +77,12 @@ _TIME = Experiment(
         "quick": Setting(
             arms=(Arm(name="ResNet-110, p_L = 0.5", model="cifar_resnet110_stochastic_depth"),),
             rules=(
-                *between(
-                    "work_saved",
-                    "ResNet-110, p_L = 0.5",
-                    24.0,
-                    27.0,
+                Between(
                     text="a step skips about a quarter of the multiply-adds, in expectation",
+                    measure="work_saved",
+                    arm="ResNet-110, p_L = 0.5",
+                    low=24.0,
+                    high=27.0,
                 ),
                 above(
                     "time_saved",
