@@ -166,6 +166,24 @@ def test_lists_are_drawn_over_x_and_numbers_as_dots(make_result):
     assert charts[1].count('class="seed"') == 4
 
 
+def test_the_abscissa_is_named_and_never_read_as_mathematics(make_result):
+    def chart(label, lang="en"):
+        one = {"x": [1, 2], "x_label": label, "std": [1.0, 2.0]}
+        path = make_result(figure="series", measures=["std"], evidence={"a": {"0": one}})
+        return pictures(read_result(path), translator(lang))[0]
+
+    assert "number of units deleted" in chart("number of units deleted")
+    assert "删除的单元数" in chart("number of units deleted", "zh")
+    assert "$\\frac{" in chart("$\\frac{ \x00")
+
+
+def test_the_seventh_arm_is_told_from_the_first(make_result):
+    evidence = {f"arm {i}": {"0": {"x": [1, 2], "std": [i, i + 1.0]}} for i in range(7)}
+    chart = pictures(read_result(make_result(figure="series", measures=["std"], evidence=evidence)), EN)[0]
+    first, seventh = (item for item in chart.split("<li>")[1:] if "--s0" in item)
+    assert "dasharray" not in first and "dasharray" in seventh
+
+
 def test_dots_stand_where_the_values_are():
     rows = [Row("a", [0.0, 100.0], [50.0]), Row("b", [25.0])]
     chart = dot_chart(rows, title="t")

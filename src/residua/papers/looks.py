@@ -1,6 +1,7 @@
 """What experiments measure inside a network, by name: functions of (network, data, seed, options) to figures.
 
-A figure is a number; a list is a curve of the drawing (its abscissa is the list called ``x``).
+A figure is a number; a list is a curve of the drawing (its abscissa is the list called ``x``, named by
+``x_label``).
 """
 
 from __future__ import annotations

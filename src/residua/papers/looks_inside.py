@@ -45,9 +45,9 @@ def finding(
     return found if panel is None else {**found, **curves(look.finding.panels[panel])}
 
 
-def curves(panel: Panel) -> dict[str, list[float]]:
-    """The curves of a panel as lists by name, and ``x``."""
-    found: dict[str, list[float]] = {"x": [float(x) for x in panel.curves[0].x]}
+def curves(panel: Panel) -> dict[str, Any]:
+    """The curves of a panel as lists by name, and ``x`` with its label."""
+    found: dict[str, Any] = {"x": [float(x) for x in panel.curves[0].x], "x_label": panel.x_label}
     for curve in panel.curves:
         if len(curve.x) == len(found["x"]):
             found[_name(curve.label or panel.y_label)] = [float(y) for y in curve.y]
@@ -84,6 +84,7 @@ def lesions(
         "order_correlation": _correlation([one.tau for one in moved], [one.error for one in moved]),
         "deletable": len(alone),
         "x": [0, *counts],
+        "x_label": "number of units deleted",
         "error_by_deleted_units": [100 * error for error in errors],
     }
 
@@ -99,6 +100,7 @@ def path_counts(
         "log2_paths": math.log2(total),
         **{name: 100 * sum(lengths[low : high + 1]) / total for name, (low, high) in ranges.items()},
         "x": list(range(len(lengths))),
+        "x_label": "length of the path (units whose branch it takes)",
         "share_of_paths": [100 * count / total for count in lengths],
     }
 

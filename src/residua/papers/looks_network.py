@@ -23,7 +23,8 @@ def responses(network: Any, data: Any, seed: int) -> dict[str, Any]:
     batch = next(iter(data.eval_batches("test", PROBES)))
     found = response_finding(network, batch.images, batch.labels)
     in_order, ranked = found.panels[0].curves[0], found.panels[1].curves[0]
-    return {**found.values, "x": list(in_order.x), "in_order": list(in_order.y), "sorted": list(ranked.y)}
+    curves = {"x": list(in_order.x), "in_order": list(in_order.y), "sorted": list(ranked.y)}
+    return {**found.values, **curves, "x_label": "3x3 layer, from input to output"}
 
 
 def deepened(network: Any, data: Any, seed: int, *, units: int = 2) -> dict[str, Any]:

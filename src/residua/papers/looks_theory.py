@@ -60,6 +60,7 @@ def signal(
         "unit_factor": unit.forward,
         "unit_factor_back": unit.backward,
         "x": list(range(1, len(units) + 1)),
+        "x_label": "unit, from input to output",
         "gradient_norm": [u.norm for u in units],
         "forward_variance": [spot.forward for spot in spots if spot.place == "unit"],
     }
@@ -82,6 +83,7 @@ def scalar_growth(network: Any, data: Any, seed: int, *, factor: float) -> dict[
         "degree": logs[1] - logs[0],
         "degree_ratio": (logs[2] - logs[1]) / (logs[1] - logs[0]),
         "x": lengths,
+        "x_label": "number of units",
         "log2_product": logs,
     }
 
@@ -109,6 +111,7 @@ def transmitted(
         "greatest": float(factors.max()),
         "below_1": 100 * float((factors < 1).double().mean()),
         "x": list(range(1, len(found) + 1)),
+        "x_label": "unit, from input to output",
         "least_by_unit": factors.min(1).values.tolist(),
     }
 

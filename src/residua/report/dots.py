@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from residua.papers.statistics import Sample
 from residua.report.figures import LARGEST, SMALLEST
 from residua.report.html import Html, element
-from residua.report.numbers import figure, spread
+from residua.report.numbers import figure, short, spread
 
 _LOG_FROM = 300  # values that span a larger factor stand on a logarithmic axis
 _TICKS = 4
+_LONG = 1e4  # from which on the number at a tick gets a prefix
 _MOST = 200  # seeds of a row
 _MARGIN = 0.04  # of the axis, at both ends
 
@@ -63,7 +64,7 @@ def dot_chart(rows: Sequence[Row], *, title: str, note: str = "") -> Html | None
         element("span", class_="name"),
         element(
             "span",
-            *(element("i", figure(tick), style=f"left:{axis.at(tick)}") for tick in axis.ticks()),
+            *(element("i", _tick(tick), style=f"left:{axis.at(tick)}") for tick in axis.ticks()),
             class_="track",
         ),
         element("span", class_="value"),
@@ -95,6 +96,10 @@ def _row(row: Row, axis: _Axis) -> Html:
         element("span", spread(sample.mean, sample.sd), class_="value"),
         class_="dots",
     )
+
+
+def _tick(value: float) -> str:
+    return short(value) if abs(value) >= _LONG else figure(value)
 
 
 def _shown(values: Sequence[float]) -> list[float]:

@@ -113,6 +113,11 @@ class Result:
             )
         )
 
+    def texts(self, measure: str) -> list[str]:
+        """A measure that is text, of every arm and seed that has it."""
+        found = (seed.get(measure) for arm in self.arms for seed in self._seeds(arm))
+        return [value for value in found if isinstance(value, str)]
+
     def _seeds(self, arm: str) -> Iterator[dict[str, Any]]:
         seeds = self["evidence"].get(arm)
         yield from (

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from residua.report.html import Html, element
+from residua.report.html import UNPRINTABLE, Html, element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,8 +102,8 @@ def line_chart(
             _plot(axes, item)
             if item.spread:
                 _band(axes, item, log=log)
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
+        axes.set_xlabel(UNPRINTABLE.sub("", x_label), parse_math=False)
+        axes.set_ylabel(UNPRINTABLE.sub("", y_label), parse_math=False)
         whole = all(float(x).is_integer() for item in drawn for x in item.x)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=whole))
         if axes.get_xlim()[1] >= 10_000:

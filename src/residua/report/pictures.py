@@ -13,14 +13,16 @@ from typing import Any
 
 from residua.report.dots import Row, dot_chart
 from residua.report.evidence import Result, number, over_seeds
-from residua.report.figures import Series, line_chart
+from residua.report.figures import COLOURS, Series, line_chart
 from residua.report.html import Html
-from residua.report.text import Translate
+from residua.report.text import TEXT, Translate
 
 _EPOCHS, _X = "curve_epoch", "x"
 _LONG = 30  # epochs from which on the first ones are cut off above, as in the paper
 _LOG_FROM = 100  # lists of positive numbers that span a larger factor are drawn on a logarithmic axis
 _USUAL = ("train_error", "test_error", "early_train_error", "parameters", "multiply_adds", "seconds")
+_AXES = ("unit_axis", "layer_axis", "conv_axis", "deleted_axis", "path_axis", "units_axis", "epoch_axis")
+_MARKED = 60  # points from which on a curve has no dots
 THIN, BOLD = 1.1, 2.4
 
 
@@ -94,21 +96,28 @@ def _series(result: Result, t: Translate) -> list[Html]:
             samples = over_seeds(result.lists(arm, measure))
             if any(samples):
                 x = _abscissa(result, arm, _EPOCHS if epochs else _X)
-                series.append(
-                    _over_seeds(samples, x, colour, label=arm, marker="" if len(samples) > 60 else "dot")
-                )
+                look: dict[str, Any] = {"marker": "" if len(samples) > _MARKED else "dot"}
+                if colour // COLOURS % 2:  # the colours come back, with dashes
+                    look["line"] = "dashed"
+                series.append(_over_seeds(samples, x, colour, label=arm, **look))
         if series:
             charts.append(
                 line_chart(
                     series,
                     title=words(measure.removeprefix("curve_"), t),
-                    x_label=t("epoch_axis") if epochs else "x",
+                    x_label=t("epoch_axis") if epochs else _axis(result, t),
                     y_label="",
                     log=_spans(series),
                     gap_note=t("gap_note", n="{n}"),
                 )
             )
     return charts
+
+
+def _axis(result: Result, t: Translate) -> str:
+    """What the abscissa of the lists is, in the reader's language where it is a usual one."""
+    said = next(iter(result.texts("x_label")), "x")
+    return next((t(key) for key in _AXES if TEXT[key][0] == said), said)
 
 
 def _dots(result: Result, measure: str, t: Translate) -> Html | None:
