@@ -120,3 +120,15 @@ def test_measurements_are_not_replaced_by_a_result_without(write, tmp_path):
 def test_no_committed_result_names_a_place_of_the_machine():
     for path in claims.FOLDER.rglob("*.json"):
         assert not re.search(r'"/|[ =]/(home|tmp|work|root|Users)/', path.read_text(encoding="utf-8")), path
+
+
+def test_the_paper_of_the_guide_is_an_experiment_with_its_published_row():
+    """The example of docs/reproduce.md runs as it stands there."""
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (DOCS / "reproduce.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    names = {}
+    exec(code, names)
+    (experiment,) = names["EXPERIMENTS"]
+    assert experiment.setting("quick").arms[1].model == "cifar_resnet20"
+    assert experiment.published[0].to_dict()["value"] == 8.75
