@@ -30,7 +30,7 @@ def _alike(arms: tuple[str, ...], **measures: float) -> dict[str, dict[str, floa
     return {arm: dict(measures) for arm in arms}
 
 
-WORLDS: dict[str, tuple[Any, Any]] = {
+WORLDS: dict[str, Any] = {
     "theory/unrolled": (
         _by_arm(relative_error={_PREACT: 1e-15, _R20: 0.8, _R56: 1.3}),
         _by_arm(relative_error={_PREACT: 1e-8, _R20: 1e-14, _R56: 0.05}),

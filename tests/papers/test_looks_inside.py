@@ -64,6 +64,8 @@ def test_units_that_do_nothing_are_not_missed(digits) -> None:
     state = {key: value.clone() for key, value in network.state_dict().items()}
     found = lesions(network, digits, 0, images=16, draws=2)
     assert found["one_deleted"] == found["worst_deleted"] == 0
+    assert found["halving_deleted"] == 0  # the two that change the shape keep their shortcut
+    assert found["deletable"] == 9
     assert found["order_correlation"] is None  # nothing varies
     assert found["largest_step"] is None
     assert found["chance_gap"] == pytest.approx(found["chance"] - found["error"])
