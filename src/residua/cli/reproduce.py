@@ -70,7 +70,7 @@ def reproduce(
         jobs=jobs,
         ray=ray,
         device=device,
-        progress=_Progress(),
+        progress=Bar(),
     )
     from residua.papers.store import result_path
     from residua.report import render_gallery, render_reproduction
@@ -142,7 +142,7 @@ def _shown(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-class _Progress:
+class Bar:
     """A bar with the time left on a terminal, a line a cell elsewhere."""
 
     def __init__(self) -> None:
@@ -163,6 +163,7 @@ class _Progress:
             self._bar.start()
 
     def update(self, done: int, total: int, text: str) -> None:
+        """As of a runner's progress."""
         from residua.train.progress import clock
 
         if self._bar is not None:

@@ -100,6 +100,15 @@ VERBS = {
             "residua reproduce all --scale quick",
         ),
     ),
+    "compare": Verb(
+        "compare:compare",
+        "Train two networks with the same seeds until it is decided which is better, at equal cost if wanted.",
+        (
+            "residua compare cifar_plain20 cifar_resnet20",
+            "residua compare cifar_resnet20 my_block.py:squeezed --match params --data path/to/cifar-10",
+            "residua compare mine.toml cifar_wrn16_4 --match time --epochs 20 --out mine",
+        ),
+    ),
     "doctor": Verb(
         "doctor:doctor",
         "Check this machine: compiler, instruction set, threads, extras, GPU.",

@@ -45,6 +45,11 @@ def unit_kind(name: str) -> UnitKind:
     return _kinds[name]
 
 
+def unit_names() -> tuple[str, ...]:
+    """The names of every registered unit."""
+    return tuple(_kinds)
+
+
 def _basic(spec: Any, in_channels: int, width: int, stride: int, preactivated: bool) -> nn.Module:
     from residua.nn import basic_layers, conv_branch
 
@@ -52,7 +57,7 @@ def _basic(spec: Any, in_channels: int, width: int, stride: int, preactivated: b
     return conv_branch(layers, in_channels, spec.order, preactivated=preactivated, dropout=spec.dropout)
 
 
-def _single(spec: Any, in_channels: int, width: int, stride: int, preactivated: bool) -> nn.Module:
+def _one_layer(spec: Any, in_channels: int, width: int, stride: int, preactivated: bool) -> nn.Module:
     from residua.nn import conv_branch
     from residua.nn.branch import ConvLayer
 
@@ -75,5 +80,7 @@ def _bottleneck(spec: Any, in_channels: int, width: int, stride: int, preactivat
 
 
 register_unit("basic", UnitKind(_basic, convolutions=2))
-register_unit("single", UnitKind(_single, convolutions=1))  # one 3x3: He et al. 2015, sec. 3.2; 2016, Table 3
+register_unit(
+    "one_layer", UnitKind(_one_layer, convolutions=1)
+)  # one 3x3: He et al. 2015, sec. 3.2; 2016, Table 3
 register_unit("bottleneck", UnitKind(_bottleneck, convolutions=3, expands=True))

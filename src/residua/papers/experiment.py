@@ -9,6 +9,7 @@ from typing import Any, Literal
 from residua.papers.claims import CLAIMS
 from residua.papers.verdict import Rule
 from residua.published import published
+from residua.spec import ModelSpec
 
 Scale = Literal["quick", "small", "paper"]
 SCALES: tuple[Scale, ...] = ("quick", "small", "paper")
@@ -19,7 +20,7 @@ class Arm:
     """One network of a comparison. Its name is the paper's."""
 
     name: str
-    model: str = ""  # a name of the registry; empty: the look needs no network
+    model: str | ModelSpec = ""  # a name of the registry, or a spec; empty: the look needs no network
     changes: Mapping[str, Any] = field(default_factory=dict)  # to the model's spec
     recipe: Mapping[str, Any] = field(default_factory=dict)  # to the setting's recipe
     options: Mapping[str, Any] = field(default_factory=dict)  # of the look
@@ -81,7 +82,7 @@ class Experiment:
     id: str  # "he2015/degradation"
     title: str
     zh: str  # the title in Chinese
-    claims: tuple[str, ...]
+    claims: tuple[str, ...]  # empty: nobody's claim, a comparison of one's own
     where: str  # "He et al. 2015, sec. 4.2, Figure 6"
     settings: Mapping[Scale, Setting | str]  # or in words why it is not judged at that scale
     look: str = ""  # a name of residua.papers.looks: what is measured inside the network
@@ -93,7 +94,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         unknown = [claim for claim in self.claims if claim not in CLAIMS]
-        if unknown or not self.claims:
+        if unknown:
             raise ValueError(f"{self.id}: unknown claims {unknown}")
         for scale, setting in self.settings.items():
             if isinstance(setting, Setting) and len({arm.name for arm in setting.arms}) != len(setting.arms):

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -91,12 +91,7 @@ def reproduce(
     Raises UsageError for numbers that make no sense, ResiduaError if the data cannot be read, Interrupted after Ctrl-C.
 
     """
-    if max_seeds < 1 or (seeds is not None and not 1 <= seeds <= max_seeds):
-        raise UsageError(f"seeds are from 1 to max_seeds, not {seeds} and {max_seeds}")
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs are 1 or more, not {jobs}")
     where = choose_device(device)
-    jobs = jobs or (usable_cores() if where == "cpu" else _GPU_JOBS)
     plans = [
         Plan(
             experiment=experiment,
@@ -109,12 +104,32 @@ def reproduce(
         )
         for experiment in chosen
     ]
-    grid = Grid(plans, _executor(ray, jobs), jobs if ray is None else 10_000, progress)
+    run_plans(plans, lambda plan: write_result(plan, out), jobs=jobs, ray=ray, progress=progress)
+    return [write_result(plan, out) for plan in plans]
+
+
+def run_plans(
+    plans: Sequence[Plan],
+    finished: Callable[[Plan], object],
+    *,
+    jobs: int | None = None,
+    ray: str | None = None,
+    progress: Progress | None = None,
+    wrap: Callable[[Callable[[], Any]], Any] = lambda make: make(),
+) -> None:
+    """Run every cell of the plans to their verdicts; ``finished(plan)`` is called as each is done.
+
+    ``wrap(make)`` gives the executor, where what ``make()`` gives is not enough. Raises as ``reproduce``.
+    """
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs are 1 or more, not {jobs}")
+    jobs = jobs or (usable_cores() if all(plan.device == "cpu" for plan in plans) else _GPU_JOBS)
+    executor = wrap(lambda: _executor(ray, jobs))
+    grid = Grid(plans, executor, jobs if ray is None else 10_000, progress)
     try:
-        grid.run(lambda plan: write_result(plan, out))
+        grid.run(finished)
     finally:
         grid.close()
-    return [write_result(plan, out) for plan in plans]
 
 
 @dataclass(kw_only=True)
@@ -133,6 +148,11 @@ class Plan:
     asked: int = 0  # seeds
     identity: dict[str, Any] = field(default_factory=dict)  # of the data
     refused: str = ""  # why it cannot be judged here
+
+    def __post_init__(self) -> None:
+        first = 1 if self.first_seeds is None else self.first_seeds
+        if not 1 <= first <= self.max_seeds:
+            raise UsageError(f"seeds are from 1 to max_seeds, not {self.first_seeds} and {self.max_seeds}")
 
     @property
     def setting(self) -> Setting | None:

@@ -64,6 +64,23 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Paired:
+    """The paired test as it stands: one-sided p of a direction and of its opposite, and the level that decides."""
+
+    sample: Sample
+    above: float
+    below: float
+    level: float
+
+    @property
+    def status(self) -> Status:
+        """``direction reproduced`` or ``not reproduced`` once the test decides, ``undecided`` before."""
+        if self.sample.n < FIRST_LOOK or min(self.above, self.below) >= self.level:
+            return "undecided"
+        return "direction reproduced" if self.above < self.below else "not reproduced"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contrast:
     """A weighted sum of arms lies above ``bound``, on average over seeds: a direction, decided by the paired test."""
 
@@ -71,39 +88,43 @@ class Contrast:
     measure: str
     weights: Mapping[str, float]  # arm: weight
     bound: float = 0.0
+    alpha: float = ALPHA / len(
+        CLAIMS
+    )  # of all looks together; what is no claim of the catalogue has a level of its own
 
     def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Check:
-        """``direction reproduced`` or ``not reproduced`` once the test decides, ``undecided`` before."""
-        seeds = shared_seeds(evidence, self.weights, self.measure)
-        if not seeds:
+        """The status of the paired test, with its figures."""
+        found = self.test(evidence, max_seeds)
+        if found is None:
             return Check(
                 text=self.text, status="undecided", reason=f"no seed has {self.measure} of every arm"
             )
+        sample = found.sample
+        spread = "" if sample.sd is None else f" ± {sample.sd:.3g}"
+        return Check(
+            text=self.text,
+            status=found.status,
+            reason=f"difference {sample.mean:+.4g}{spread} (n = {sample.n}); one-sided p {found.above:.2g} for, "
+            f"{found.below:.2g} against; level {found.level:.2g}",
+        )
+
+    def test(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Paired | None:
+        """The paired test on every seed that all arms have; None if there is none."""
+        seeds = shared_seeds(evidence, self.weights, self.measure)
+        if not seeds:
+            return None
         values = [
             sum(w * float(evidence[arm][seed][self.measure]) for arm, w in self.weights.items())
             for seed in seeds
         ]
-        sample, level = Sample.of(values), self._level(max_seeds)
-        least = self._least_sd(evidence, seeds)
-        above = p_above(sample, self.bound, least_sd=least)
+        sample, least = Sample.of(values), self._least_sd(evidence, seeds)
         mirrored = Sample(n=sample.n, mean=-sample.mean, sd=sample.sd)
-        below = p_above(mirrored, -self.bound, least_sd=least)
-        enough = sample.n >= FIRST_LOOK
-        status: Status = "undecided"
-        if enough and above < level:
-            status = "direction reproduced"
-        elif enough and below < level:
-            status = "not reproduced"
-        spread = "" if sample.sd is None else f" ± {sample.sd:.3g}"
-        return Check(
-            text=self.text,
-            status=status,
-            reason=f"difference {sample.mean:+.4g}{spread} (n = {sample.n}); one-sided p {above:.2g} for, {below:.2g} "
-            f"against; level {level:.2g}",
+        return Paired(
+            sample=sample,
+            above=p_above(sample, self.bound, least_sd=least),
+            below=p_above(mirrored, -self.bound, least_sd=least),
+            level=self.alpha / max(max_seeds - FIRST_LOOK + 1, 1),
         )
-
-    def _level(self, max_seeds: int) -> float:
-        return ALPHA / len(CLAIMS) / max(max_seeds - FIRST_LOOK + 1, 1)
 
     def _least_sd(self, evidence: Evidence, seeds: Sequence[int]) -> float:
         """The spread of a difference of shares of n samples, in percent, that rounding to whole samples leaves."""

@@ -1,0 +1,107 @@
+"""``residua compare``."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from residua.cli.reproduce import Bar
+
+
+def compare(
+    a: str,
+    b: str,
+    /,
+    *,
+    match: Literal["none", "params", "macs", "time"] = "none",
+    data: str | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    metric: str | None = None,
+    seeds: int = 4,
+    max_seeds: int = 8,
+    out: Path | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
+    ray: str | None = None,
+    device: str = "auto",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Train two networks with the same seeds until it is decided which is better: residua compare A B.
+
+    Leaves one folder with the table (CSV, LaTeX), the curves and every run. The same command goes on where it stopped.
+
+    Args:
+        a: a name of `residua models`, a JSON or TOML file with a spec, or FILE.py:NAME: the file is run, and NAME is a
+            spec in it, or a network or a unit that it registers. A unit means the other network with that unit.
+        b: the same.
+        match: what B shall cost as much of as A, by its width, or its depth where that does not do: none, params
+            (parameters), macs (multiply-adds) or time (of a training step).
+        data: digits, a folder of images, CIFAR-10 or CIFAR-100, or kind:path.
+        recipe: how both are trained; by default A's own.
+        epochs: passes over the training images.
+        metric: test_error, train_error, early_train_error, test_loss or train_loss; of other tasks what they are judged
+            by.
+        seeds: pairs to begin with; fewer than 4 decide nothing.
+        max_seeds: the most pairs; they are added one by one until it is decided.
+        out: the folder; by default compare/A-B.
+        overwrite: replace the evidence of another comparison in that folder; its trainings are kept.
+        jobs: trainings at once; by default one for each core.
+        ray: address of a Ray cluster on which the trainings are made; --out must be on a disk that its nodes share.
+        device: auto, cpu, cuda or cuda:N.
+        json: print one JSON object.
+
+    """
+    from residua.papers.compare import compare as run
+
+    result = run(
+        a,
+        b,
+        match=match,
+        data=data,
+        recipe=recipe,
+        epochs=epochs,
+        metric=metric,
+        seeds=seeds,
+        max_seeds=max_seeds,
+        out=out,
+        overwrite=overwrite,
+        jobs=jobs,
+        ray=ray,
+        device=device,
+        progress=Bar(),
+    )
+    _draw(result)
+    print(json_module.dumps(result, ensure_ascii=False) if json else _text(result))
+    for name, why in result["failed"].items():
+        print(f"residua: {name} failed: {why}", file=sys.stderr)
+    return 1 if result["failed"] else 0
+
+
+def _draw(result: dict[str, Any]) -> None:
+    from residua.papers.compare.evidence import as_findings
+    from residua.papers.compare.run import FIGURES
+    from residua.report.finding import draw_finding
+
+    if result["paired"] is None:
+        return
+    evidence = {label: {int(k): v for k, v in runs.items()} for label, runs in result["evidence"].items()}
+    findings = as_findings(evidence, result["metric"], result["sentence"])
+    for name in FIGURES:
+        draw_finding(findings, Path(result["folder"]) / name)
+
+
+def _text(result: dict[str, Any]) -> str:
+    from residua.papers.compare.evidence import named, shown
+
+    rows = [["", "parameters", "multiply-adds", *map(named, result["measures"])]]
+    for row in result["table"]:
+        figures = [shown(row.get(measure)) for measure in result["measures"]]
+        rows.append([row["network"], f"{row['parameters']:,}", f"{row['multiply_adds']:,}", *figures])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*table, "", *result["notes"], result["sentence"], f"{result['folder']}/"])
