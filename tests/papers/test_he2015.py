@@ -265,7 +265,7 @@ def test_one_layer_units_keep_depth_and_parameters() -> None:
     from residua.analysis.cost import cost
     from residua.registry import model_spec
 
-    one = model_spec("cifar_resnet56", unit="single", depths=[18, 18, 18])
+    one = model_spec("cifar_resnet56", unit="one_layer", depths=[18, 18, 18])
     plain = cost(model_spec("cifar_plain56"), (3, 32, 32))
     assert one.depth == 56  # pyright: ignore[reportAttributeAccessIssue]
     counted = cost(one, (3, 32, 32))

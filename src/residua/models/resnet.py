@@ -81,7 +81,7 @@ class ResNetSpec(ModelSpec):
         for name in ("drop_path", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} must be in [0, 1), not {getattr(self, name)}")
-        if self.unit in ("basic", "single") and (self.cardinality, self.path_width) != (1, None):
+        if self.unit in ("basic", "one_layer") and (self.cardinality, self.path_width) != (1, None):
             raise UsageError(
                 f"cardinality and path_width are of bottlenecks: unit={self.unit!r} has no 3x3 between 1x1s"
             )

@@ -64,7 +64,7 @@ _SHORTCUTS = (
 _ONE_LAYER = (
     *nets("plain-56", "ResNet-56"),
     # as many convolutions in twice as many units: the same parameters
-    Arm(name="one layer", model="cifar_resnet56", changes={"unit": "single", "depths": [18, 18, 18]}),
+    Arm(name="one layer", model="cifar_resnet56", changes={"unit": "one_layer", "depths": [18, 18, 18]}),
 )
 _ONE_LAYER_RULES = (
     greater(
