@@ -97,8 +97,8 @@ def _series(result: Result, t: Translate) -> list[Html]:
             if any(samples):
                 x = _abscissa(result, arm, _EPOCHS if epochs else _X)
                 look: dict[str, Any] = {"marker": "" if len(samples) > _MARKED else "dot"}
-                if colour // COLOURS % 2:  # the colours come back, with dashes
-                    look["line"] = "dashed"
+                if colour // COLOURS % 2:  # the colours come back, with dashes that no dots hide
+                    look = {"line": "dashed"}
                 series.append(_over_seeds(samples, x, colour, label=arm, **look))
         if series:
             charts.append(
