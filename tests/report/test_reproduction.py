@@ -207,6 +207,20 @@ def test_any_numbers_are_shown_as_dots(values):
     assert chart is None or not re.search("nan|inf", chart)
 
 
+def test_numbers_beyond_what_is_drawn_are_left_out(make_result):
+    huge = {
+        "0": {"test_error": 1.7e308},
+        "1": {"test_error": -1.7e308},
+        "2": {"test_error": 10**400},
+        "3": {"test_error": 2.0},
+    }
+    huge["4"] = {"curve_train_error": [1.7e308, 1.7e308], "test_error": 1.7e308}
+    huge["5"] = huge["4"]
+    path = make_result(evidence={"plain-20": huge, "plain-56": huge})
+    assert read_result(path).seeds("plain-20", "test_error") == [2.0]
+    assert pictures(read_result(path), EN)
+
+
 def test_means_over_seeds_take_what_is_there():
     samples = over_seeds([[1.0, float("nan")], [3.0, 5.0, 7.0]])
     assert [sample and (sample.n, sample.mean) for sample in samples] == [(2, 2.0), (1, 5.0), (1, 7.0)]

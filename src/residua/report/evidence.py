@@ -11,6 +11,7 @@ from typing import Any
 from residua.errors import ResiduaError, UsageError
 from residua.files import read_json
 from residua.papers.statistics import Sample
+from residua.report.figures import LARGEST
 from residua.report.shape import COUNT, MEASURED, POSITIVE, TEXT, Optional, check
 
 RESULT, PAGE = "result.json", "report.html"
@@ -129,10 +130,7 @@ def number(value: Any) -> float:
     """A value of JSON as a number; NaN where it is none, or beyond what is drawn."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
+    return float(value) if abs(value) < LARGEST else math.nan
 
 
 def over_seeds(lists: list[list[float]]) -> list[Sample | None]:
