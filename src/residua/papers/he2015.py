@@ -85,8 +85,8 @@ EXPERIMENTS = (
         observations=("plain-cifar", "fig1"),
         caveats=(
             "Published errors are of 64,000 iterations on CIFAR-10. Plain nets are drawn in the paper, not tabulated.",
-            "The quick scale is 220 steps and the small one 3,124: too few for 56 layers to be of use, so that shortcuts "
-            "reverse the degradation is fairly judged at the scale of the paper alone.",
+            "The quick scale is 220 steps and the small one 3,124: few for 56 layers, so that shortcuts even reverse "
+            "the degradation is fairly judged at the scale of the paper alone.",
         ),
     ),
     *he2015_compared.EXPERIMENTS,

@@ -24,15 +24,14 @@ def result_path(out: Path, experiment: str, scale: str) -> Path:
     return out / experiment / scale / RESULT
 
 
-def stored_results(out: Path) -> list[dict[str, Any]]:
-    """Every result under ``out``, by paper, experiment and scale. Raises ResiduaError for a damaged file."""
-    return [read_json(path) for path in sorted(out.glob(f"*/*/*/{RESULT}"))]
-
-
 def write_result(plan: Plan, out: Path) -> dict[str, Any]:
-    """Write and return the result of a plan as far as it has come."""
+    """Write and return the result of a plan as far as it has come; one that was refused replaces no measured one."""
     result = _result(plan)
     path = result_path(out, plan.experiment.id, plan.scale)
+    if not plan.evidence and path.exists():
+        stored = read_json(path)
+        if stored.get("evidence"):
+            return {**stored, "reason": plan.reason}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
     return result
