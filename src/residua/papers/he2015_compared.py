@@ -319,8 +319,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         id="he2015/one-layer",
-        title="Units of one layer: said to gain nothing, and at 56 layers they do",
-        zh="单层残差单元：据称没有好处，而在 56 层时却有",
+        title="Units of one layer, which are said to gain nothing",
+        zh="据称没有好处的单层残差单元",
         claims=("T8",),
         where="He et al. 2015, sec. 3.2; He et al. 2016, Table 3",
         settings={
