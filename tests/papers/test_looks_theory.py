@@ -9,7 +9,7 @@ from torch import nn
 from residua.data import load_data
 from residua.loading import create_model
 from residua.papers.looks import look_at
-from residua.papers.looks_theory import scalar_growth, signal, transmitted
+from residua.papers.looks_theory import scalar_growth, signal, singular_values, transmitted
 from residua.spec import DataSpec
 
 
@@ -78,11 +78,29 @@ def test_xavier_without_norms_vanishes_where_he_does_not(digits) -> None:
 
 
 def test_network_as_it_is_is_not_drawn_anew(digits) -> None:
-    network = _network("cifar_resnet8")
+    network = _network("cifar_resnet14")
     as_it_is, again = (signal(network, digits, seed, images=8) for seed in (0, 1))
     drawn = signal(network, digits, 1, init="He", images=8)
     assert as_it_is == again
     assert drawn["log10_layer_1"] != as_it_is["log10_layer_1"]
+
+
+def test_draws_are_averaged_and_no_seed_repeats_one_of_another(digits) -> None:
+    network = _network("cifar_plain14")
+    options = {"init": "He", "norms": False, "images": 4}
+    single = [signal(network, digits, seed, **options) for seed in range(4)]
+    pair = signal(network, digits, 1, draws=2, **options)
+    for name in ("layer_factor", "log10_gain"):
+        assert pair[name] == pytest.approx((single[2][name] + single[3][name]) / 2)
+    assert pair["gradient_norm"] == pytest.approx(single[2]["gradient_norm"])
+
+
+def test_singular_values_of_units_that_do_nothing_are_one(digits) -> None:
+    network = _network("cifar_preact_resnet8", depths=(1, 1, 3), zero_init=True).eval()
+    found = singular_values(network, digits, 0, most=256)
+    assert found["smallest"] == pytest.approx(1.0)
+    assert found["largest"] == pytest.approx(1.0)
+    assert found["smallest_curve"] == pytest.approx([1.0] * len(found["x"]))
 
 
 def test_without_a_gradient_there_is_no_logarithm(digits) -> None:

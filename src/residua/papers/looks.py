@@ -13,7 +13,7 @@ from residua.errors import UsageError, nearest
 from residua.papers.looks_inside import finding, lesions, path_counts
 from residua.papers.looks_network import branch_weights, deepened, probabilities, responses, training_step
 from residua.papers.looks_published import published_figure
-from residua.papers.looks_theory import scalar_growth, signal, transmitted
+from residua.papers.looks_theory import scalar_growth, signal, singular_values, transmitted
 from residua.papers.looks_time import skipping
 
 Look = Callable[..., dict[str, Any]]
@@ -53,6 +53,7 @@ LOOKS: dict[str, Look] = {
     "path_counts": path_counts,
     "scalar_growth": scalar_growth,
     "signal": signal,
+    "singular_values": singular_values,
     "skipping": skipping,
     "transmitted": transmitted,
 }

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from residua.analysis.finding import Panel
+from residua.analysis.finding import Finding, Panel
 from residua.analysis.lesion_study import delete_each, delete_many, reorder
 from residua.analysis.paths import path_lengths
 from residua.data import normalize
@@ -41,12 +41,17 @@ def finding(
 ) -> dict[str, Any]:
     """The figures of a kind of ``residua.analysis.kinds``; of one of its panels the curves too."""
     (look,) = analyze(kind, network, data, images=images, split=split, seed=seed, options=options)
-    found = {name: value for name, value in look.finding.values.items() if isinstance(value, int | float)}
-    return found if panel is None else {**found, **curves(look.finding.panels[panel])}
+    return figures(look.finding, panel)
 
 
-def curves(panel: Panel) -> dict[str, Any]:
-    """The curves of a panel as lists by name, and ``x`` with its label."""
+def figures(found: Finding, panel: int | None = None) -> dict[str, Any]:
+    """The figures of a finding, and the curves of one of its panels; a name that both have is a curve's with a mark."""
+    values = {name: value for name, value in found.values.items() if isinstance(value, int | float)}
+    drawn = {} if panel is None else _curves(found.panels[panel])
+    return values | {f"{name}_curve" if name in values else name: value for name, value in drawn.items()}
+
+
+def _curves(panel: Panel) -> dict[str, Any]:
     found: dict[str, Any] = {"x": [float(x) for x in panel.curves[0].x], "x_label": panel.x_label}
     for curve in panel.curves:
         if len(curve.x) == len(found["x"]):

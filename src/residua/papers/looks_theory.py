@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from residua.analysis.gradient import gradient_norms, layer_gradients
 from residua.analysis.products import EXAMPLE, Scaled, gains, scalar_product
+from residua.analysis.singular import singular_finding
 from residua.analysis.variance import growth, variances
 from residua.analysis.variants import Init, redraw
 from residua.analysis.visits import exact_copy, visits
 from residua.nn import Chain, Residual, without_borders, without_norms
-from residua.papers.looks_inside import shown
+from residua.papers.looks_inside import figures, shown
 
 _LAYERS = (1, 10, 50)  # of which a popular table prints gradients
 
@@ -29,8 +30,11 @@ def signal(
     norms: bool = True,
     borders: bool = True,
     images: int = 64,
+    draws: int = 1,
 ) -> dict[str, Any]:
     """Gradient and variance by depth in a training step, in float64; of the network as it is, or drawn anew.
+
+    Of several ``draws`` of the initialisation the figures are means, and the curves those of the first.
 
     ``log10_ratio``: gradient norm at the first unit's input over that at the last one's. ``log10_gain``: the same a
     unit, on the geometric mean. ``log10_layer_n``: norm at the weights of the n-th convolution. ``layer_factor`` and
@@ -39,10 +43,19 @@ def signal(
     """
     model = exact_copy(network if norms else without_norms(network)).train()
     model = model if borders else without_borders(model)
-    if init is not None:
-        redraw(model, init, seed)
     pixels, labels = shown(data, images, "train")
-    pixels = pixels.double()
+    found = []
+    for number in range(seed * draws, (seed + 1) * draws):
+        if init is not None:
+            redraw(model, init, number)
+        found.append(_signal(model, pixels.double(), labels, number))
+    return {
+        name: math.fsum(one[name] for one in found) / draws if isinstance(value, float) else value
+        for name, value in found[0].items()
+    }
+
+
+def _signal(model: nn.Module, pixels: Tensor, labels: Tensor, seed: int) -> dict[str, Any]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # dropout and drop path draw
         units = gradient_norms(model, pixels, labels)
@@ -114,6 +127,14 @@ def transmitted(
         "x_label": "unit, from input to output",
         "least_by_unit": factors.min(1).values.tolist(),
     }
+
+
+def singular_values(network: Any, data: Any, seed: int, *, most: int = 512) -> dict[str, Any]:
+    """Of the product of I + J over a network's longest run of units, at one image; the curves scale the branches.
+
+    See ``residua.analysis.singular``; ``most`` values in a map.
+    """
+    return figures(singular_finding(network, *shown(data, 1), most=most), 0)
 
 
 def _jacobian(*branches: nn.Module, width: int) -> Tensor:

@@ -298,7 +298,7 @@ _SINGULAR = Experiment(
     where="popular texts; He et al. 2016, sec. 2",
     settings={
         "quick": Setting(
-            arms=_arms(kind="singular", panel=0, most=512)[:3],
+            arms=_arms()[:3],
             rules=tuple(
                 Within(text=f"{_POPULAR}{name}, in every direction", measure="smallest", arm=name, low=1.0)
                 for name in ("pre-activation ResNet-20", "ResNet-20", "ResNet-56")
@@ -308,7 +308,7 @@ _SINGULAR = Experiment(
             fixed=True,
         ),
     },
-    look="finding",
+    look="singular_values",
     measures=("smallest", "largest", "e", "lower", "upper"),
     figure="series",
     caveats=(
