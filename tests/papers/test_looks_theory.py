@@ -100,6 +100,7 @@ def test_singular_values_of_units_that_do_nothing_are_one(digits) -> None:
     found = singular_values(network, digits, 0, most=256)
     assert found["smallest"] == pytest.approx(1.0)
     assert found["largest"] == pytest.approx(1.0)
+    assert found["1_plus_e_l"] == found["1_minus_e_l"] == [1.0] * 4  # the bounds, of branches whose norm is 0
     assert found["smallest_curve"] == pytest.approx([1.0] * len(found["x"]))
 
 

@@ -34,8 +34,9 @@ class Between:
             below(self.measure, self.arm, self.high, text=self.text),
         )
         verdict = judge(sides, evidence, max_seeds)
+        over, under = (check.reason for check in verdict.checks)
         return Check(
             text=self.text,
             status=verdict.status,
-            reason=f"{self.low:g} to {self.high:g}: {verdict.checks[0].reason}",
+            reason=f"above {self.low:g}: {over}; below {self.high:g}, with the other sign: {under}",
         )

@@ -122,4 +122,5 @@ def _correlation(x: list[float], y: list[float]) -> float | None:
 
 
 def _name(label: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+    spelt = label.lower().replace(" + ", " plus ").replace(" - ", " minus ")
+    return re.sub(r"[^a-z0-9]+", "_", spelt).strip("_")
