@@ -84,7 +84,7 @@ def compare(
 
 def _draw(result: dict[str, Any]) -> None:
     from residua.papers.compare.evidence import as_findings
-    from residua.papers.compare.run import FIGURES
+    from residua.papers.compare.question import FIGURES
     from residua.report.finding import draw_finding
 
     if result["paired"] is None:

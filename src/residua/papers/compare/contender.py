@@ -93,7 +93,7 @@ def _files(texts: list[str]) -> tuple[dict[str, tuple[OwnFile, str]], dict[OwnFi
         file = OwnFile.read(Path(match["path"]))
         files[text] = (file, match["name"] or "")
         if file not in offers:
-            offers[file] = file.offered()
+            offers[file] = file.run()
     return files, offers
 
 

@@ -7,6 +7,7 @@ thread, not compiled, the two networks in turns.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -127,7 +128,11 @@ def _search(spec: ModelSpec, fields: Sequence[str], ratio: Measure) -> tuple[Mod
             candidate = scaled(spec, fields, factor)
             key = repr(candidate)
             if key not in seen:
-                seen[key] = abs(math.log(ratio(candidate)))
+                with (
+                    warnings.catch_warnings()
+                ):  # of layers that very narrow networks would leave without channels
+                    warnings.simplefilter("ignore")
+                    seen[key] = abs(math.log(ratio(candidate)))
             return seen[key]
         except (ResiduaError, ValueError, RuntimeError):  # a width that the network cannot have
             return math.inf

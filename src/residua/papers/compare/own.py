@@ -46,35 +46,36 @@ class OwnFile:
         """Of the text: networks of another version of the file are other networks."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:8]
 
-    def run(self) -> types.ModuleType:
-        """Run it, once in a process; what it prints goes to stderr. Raises ResiduaError with the line that fails."""
-        name = f"residua_own_{self.digest}"
-        if name in sys.modules:
-            return sys.modules[name]
-        module = types.ModuleType(name)
-        sys.modules[name] = module  # dataclasses look their module up
+    def run(self) -> dict[str, ModelSpec | str]:
+        """Run it, once in a process, and return what it has to compare by name.
+
+        That is its specs, and the networks and units that it registers (``"network"``, ``"unit"``). What it prints
+        goes to stderr. Raises ResiduaError with the line that fails.
+        """
+        if self in _ran:
+            return _ran[self]
+        networks, units = _networks(), set(unit_names())
+        module = types.ModuleType(f"residua_own_{self.digest}")
+        sys.modules[module.__name__] = module  # dataclasses look their module up
         try:
             code = compile(self.text, self.name, "exec", dont_inherit=True)
             with contextlib.redirect_stdout(sys.stderr):
                 exec(code, module.__dict__)
         except (Exception, SystemExit) as error:
-            del sys.modules[name]
             raise ResiduaError(f"{self.name}{self._line(error)}: {_said(error)}") from error
-        return module
-
-    def offered(self) -> dict[str, ModelSpec | str]:
-        """What it has to compare by name: its specs, and the names of the networks and units that it registers."""
-        networks, units = _networks(), set(unit_names())
-        module = self.run()
         found: dict[str, ModelSpec | str] = dict.fromkeys(sorted(set(unit_names()) - units), "unit")
         found |= dict.fromkeys(sorted(_networks() - networks), "network")
-        return found | {k: v for k, v in vars(module).items() if isinstance(v, ModelSpec)}
+        _ran[self] = found | {k: v for k, v in vars(module).items() if isinstance(v, ModelSpec)}
+        return _ran[self]
 
     def _line(self, error: BaseException) -> str:
         if isinstance(error, SyntaxError):
             return f", line {error.lineno}"
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == self.name]
         return f", line {lines[-1]}" if lines else ""
+
+
+_ran: dict[OwnFile, dict[str, ModelSpec | str]] = {}
 
 
 class OwnExecutor:
