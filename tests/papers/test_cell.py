@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from residua.errors import ResiduaError
+from residua.errors import ResiduaError, UsageError
 from residua.papers.cell import Cell, finite, make_cell, run_cell, training_measures
 from residua.papers.experiment import Arm, Setting
+from residua.train.fit import fit
 
 ARM = Arm(name="a", model="cifar_resnet8")
 
@@ -128,6 +129,26 @@ def test_damage_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"event": "epo')
     with pytest.raises(ResiduaError, match=r"cannot read .*metrics\.jsonl"):
         training_measures(tmp_path)
+
+
+def test_another_grid_may_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at a folder and the training in it another process may have trained there."""
+
+    def late(*args: Any, **kwargs: Any) -> None:
+        fit(*args, **kwargs)
+        raise UsageError("the folder holds a finished run")
+
+    monkeypatch.setattr("residua.papers.cell.fit", late)
+    assert run_cell(_cell(tmp_path, limit=1))["epochs"] == 1
+
+
+def test_what_cannot_be_trained_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise UsageError("it does not fit")
+
+    monkeypatch.setattr("residua.papers.cell.fit", refuse)
+    with pytest.raises(UsageError, match="it does not fit"):
+        run_cell(_cell(tmp_path, limit=1))
 
 
 def test_what_is_not_finite_is_none() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.data import load_data
-from residua.errors import ResiduaError
+from residua.errors import ResiduaError, UsageError
 from residua.files import read_json, write_json
 from residua.loading import load_model
 from residua.papers.experiment import Arm, Setting
@@ -184,16 +184,26 @@ def finite(value: Any) -> Any:
 
 def _train(cell: Cell) -> None:
     folder = cell.folder
-    if (folder / "spec.json").exists():  # a run folder appears whole: an interrupted run stands here
+    begun = folder / "spec.json"  # a run folder appears whole
+    if not begun.exists():
+        try:
+            _begin(cell)
+        except UsageError:
+            if not begun.exists():
+                raise
+            # another grid was faster: what stands there now is complete, interrupted, or in use
+    if not cell.trained:
         resume(RunFolder(folder), data=cell.data["source"], progress=False)
-        return
+
+
+def _begin(cell: Cell) -> None:
     assert cell.recipe is not None and cell.model is not None
     fit(
         model_spec(cell.model),
         DataSpec.from_dict(cell.data),
         Recipe.from_dict(cell.recipe),
         seed=cell.seed,
-        run_dir=folder,
+        run_dir=cell.folder,
         device=cell.device,
         limit_batches=cell.limit,
         threads=1,  # several cells share the machine, each with a core of its own; and it does not change the numbers
