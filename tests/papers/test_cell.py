@@ -131,15 +131,32 @@ def test_damage_is_one_line(tmp_path: Path) -> None:
         training_measures(tmp_path)
 
 
-def test_another_grid_may_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look at a folder and the training in it another process may have trained there."""
+@pytest.mark.parametrize("whole", [True, False])
+def test_another_grid_may_be_faster(whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at a folder and the lock on it another process may have begun, or ended, the same run."""
 
     def late(*args: Any, **kwargs: Any) -> None:
         fit(*args, **kwargs)
-        raise UsageError("the folder holds a finished run")
+        if not whole:
+            (kwargs["run_dir"] / "result.json").unlink()
+        raise UsageError("the folder holds a run")
 
     monkeypatch.setattr("residua.papers.cell.fit", late)
     assert run_cell(_cell(tmp_path, limit=1))["epochs"] == 1
+
+
+def test_a_run_that_ends_before_it_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = _cell(tmp_path, limit=1)
+    run_cell(cell)
+    result = (cell.folder / "result.json").read_text()
+    (cell.folder / "result.json").unlink()
+
+    def late(*args: Any, **kwargs: Any) -> None:
+        (cell.folder / "result.json").write_text(result)
+        raise UsageError("it is complete")
+
+    monkeypatch.setattr("residua.papers.cell.resume", late)
+    assert run_cell(cell)["epochs"] == 1
 
 
 def test_what_cannot_be_trained_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

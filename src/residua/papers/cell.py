@@ -183,17 +183,18 @@ def finite(value: Any) -> Any:
 
 
 def _train(cell: Cell) -> None:
-    folder = cell.folder
-    begun = folder / "spec.json"  # a run folder appears whole
-    if not begun.exists():
+    begun = cell.folder / "spec.json"  # a run folder appears whole
+    while not cell.trained:
+        stood = begun.exists()
         try:
-            _begin(cell)
+            if stood:
+                resume(RunFolder(cell.folder), data=cell.data["source"], progress=False)
+            else:
+                _begin(cell)
         except UsageError:
-            if not begun.exists():
+            # another grid may have begun or ended the same run between the look at the folder and the lock on it
+            if stood == begun.exists() and not cell.trained:
                 raise
-            # another grid was faster: what stands there now is complete, interrupted, or in use
-    if not cell.trained:
-        resume(RunFolder(folder), data=cell.data["source"], progress=False)
 
 
 def _begin(cell: Cell) -> None:
