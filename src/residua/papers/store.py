@@ -41,6 +41,10 @@ def _result(plan: Plan) -> dict[str, Any]:
     experiment, setting, verdict = plan.experiment, plan.setting, plan.verdict()
     rows = [row.to_dict() for row in experiment.published]
     known = published()
+    arms = [arm.name for arm in setting.arms] if setting else []
+    evidence = {
+        arm: plan.evidence[arm] for arm in arms if arm in plan.evidence
+    }  # in the order of the experiment
     return {
         "schema": 1,
         "experiment": experiment.id,
@@ -52,7 +56,7 @@ def _result(plan: Plan) -> dict[str, Any]:
         "verdict": verdict.status,
         "reason": plan.reason,
         "checks": [{"text": c.text, "status": c.status, "reason": c.reason} for c in verdict.checks],
-        "table": _table(experiment.measures, plan.evidence, rows),
+        "table": _table(experiment.measures, evidence, rows),
         "published": rows,
         "observations": [
             {"text": o.text, "source": f"{o.source}, {o.where}", "status": o.status}
@@ -77,7 +81,7 @@ def _result(plan: Plan) -> dict[str, Any]:
         ],
         "evidence": {
             arm: {str(seed): values for seed, values in sorted(seeds.items())}
-            for arm, seeds in plan.evidence.items()
+            for arm, seeds in evidence.items()
         },
         "failed": plan.failed,
         "seeds": plan.asked,

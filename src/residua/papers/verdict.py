@@ -187,9 +187,8 @@ class Within:
             return Check(text=self.text, status="undecided", reason=f"{self.arm} has no {self.measure}")
         values = [float(value) for value in found]
         holds = all(self.low <= value <= self.high for value in values)
-        span = (
-            f"{min(values):.6g}" if min(values) == max(values) else f"{min(values):.4g} to {max(values):.4g}"
-        )
+        low, high = figure(min(values)), figure(max(values))
+        span = low if low == high else f"{low} to {high}"
         return Check(
             text=self.text,
             status="reproduced" if holds else "not reproduced",
@@ -259,9 +258,14 @@ def shared_seeds(evidence: Evidence, arms: Mapping[str, Any] | Sequence[str], me
     return sorted(set.intersection(*have)) if have else []
 
 
+def figure(value: float) -> str:
+    """A number as people read it: counts in full, anything else to four digits."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+
+
 def _interval(low: float, high: float) -> str:
     if low == high:
-        return f"{low:.6g}"
+        return figure(low)
     if low == float("-inf"):
-        return f"at most {high:.4g}"
-    return f"at least {low:.4g}" if high == float("inf") else f"{low:.4g} to {high:.4g}"
+        return f"at most {figure(high)}"
+    return f"at least {figure(low)}" if high == float("inf") else f"{figure(low)} to {figure(high)}"
