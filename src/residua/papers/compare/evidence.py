@@ -75,7 +75,8 @@ def as_page(result: Mapping[str, Any], files: Sequence[str]) -> str:
         cells = [row["network"], f"{row['parameters']:,}", f"{row['multiply_adds']:,}"]
         cells += [shown(row.get(measure)) for measure in measures]
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "Mean ± standard deviation over seeds.", *result["notes"], "", "![curves](figure.svg)", ""]
+    notes = ["Mean ± standard deviation over seeds.", *result["notes"]]
+    lines += ["", "\n\n".join(notes), "", "![curves](figure.svg)", ""]
     return "\n".join([*lines, f"Files: {', '.join(files)}.", "", f"    {shlex.join(result['command'])}", ""])
 
 
