@@ -121,17 +121,19 @@ def _scales(item: Any) -> list[str]:
 
 def _shown(result: dict[str, Any]) -> str:
     """A result for people: the table with the published figures, each check, and the verdict."""
+    from residua.papers.verdict import figure
+
     lines = [f"{result['experiment']}  {result['title']}  ({', '.join(c['id'] for c in result['claims'])})"]
     rows = [("", "measured", "published")]
     for row in result["table"]:
-        spread = "" if row["sd"] is None else f" ± {row['sd']:.2g}"
+        spread = f" ± {row['sd']:.2g}" if row["sd"] else ""  # none of one seed, or where all agree
         published = "; ".join(
             f"{p['value']} ({p['source']}{'' if p['status'] == 'verified' else ', unconfirmed'})"
             for p in row["published"]
         )
         name = row["measure"].replace("_", " ")
         rows.append(
-            (f"{row['arm']}: {name}", f"{row['mean']:.4g}{spread} (n = {row['n']})", published or "-")
+            (f"{row['arm']}: {name}", f"{figure(row['mean'])}{spread} (n = {row['n']})", published or "-")
         )
     if len(rows) > 1:
         widths = [max(len(row[i]) for row in rows) for i in range(2)]
