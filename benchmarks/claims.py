@@ -22,14 +22,13 @@ from residua.published import published
 from residua.report.evidence import Result, find_results, read_result
 from residua.report.numbers import spread
 from residua.report.pictures import words
-from residua.report.reproduction import VERDICTS, shown_value, title, verdict_word
+from residua.report.reproduction import VERDICTS, repeat_command, shown_value, title, verdict_word
 from residua.report.text import translator
 
 FOLDER = RESULTS / "reproduce"
 DOCS = RESULTS.parent.parent / "docs"
 PAGES = {"claims.md": "en", "claims.zh-CN.md": "zh"}
 _DIGITS = 4  # of what is kept of curves
-_MAX_SEEDS = 8  # the default of residua reproduce
 
 WORDS: dict[str, tuple[str, str]] = {
     "title": ("The claims, checked", "逐条检验的论断"),
@@ -154,19 +153,7 @@ def _result(result: Result, lang: str, say: Callable[..., str]) -> Iterator[str]
         yield f"- {verdict_word(check['status'], t)}: {_cell(check['text'])} [{_cell(check['reason'])}]"
     if result["checks"]:
         yield ""
-    yield f"`{command(result)}` · [{say('evidence')}]({link})"
-
-
-def command(result: Result) -> str:
-    """The one command that repeats a result; data that the user named is PATH."""
-    said = f"residua reproduce {result['experiment']}"
-    if result["scale"] != SCALES[0]:
-        said += f" --scale {result['scale']}"
-    if any(part == "--data" or part.startswith("--data=") for part in result["command"]):
-        said += " --data PATH"
-    if result["max_seeds"] != _MAX_SEEDS:
-        said += f" --max-seeds {result['max_seeds']}"
-    return said
+    yield f"`{repeat_command(result, 'PATH')}` · [{say('evidence')}]({link})"
 
 
 def _misquotes(claim: Claim, say: Callable[..., str]) -> Iterator[str]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import FOLDER, GRIDS
+from benchmarks.claims import FOLDER as FOLDER_OF_CLAIMS
+from benchmarks.claims import stored
 from benchmarks.harness import RESULTS
 from residua.files import read_json, write_text
+from residua.report.evidence import read_result
+from residua.report.numbers import spread
+from residua.report.reproduction import VERDICTS, repeat_command, verdict_word
+from residua.report.text import translator
 
 ROOT = RESULTS.parent.parent
-START, END = "<!-- results: python -m benchmarks.readme -->", "<!-- end of results -->"
+START, END = "<!-- {name}: python -m benchmarks.readme -->", "<!-- end of {name} -->"
+DEGRADATION = FOLDER_OF_CLAIMS / "he2015" / "degradation" / "small" / "result.json"
 LANGUAGES = {"README.md": 0, "README.zh-CN.md": 1}
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -39,6 +47,21 @@ WORDS: dict[str, tuple[str, str]] = {
         "{own:.1f} s; {default:.1f} s with OpenMP's default waiting",
         "{own:.1f} 秒；OpenMP 默认等待方式下 {default:.1f} 秒",
     ),
+    "verdicts": ("| verdict | experiments |", "| 判定 | 实验数 |"),
+    "all": (
+        "`residua reproduce all --scale quick`: {n} experiments on the bundled digits, every claim of the "
+        "[table](docs/claims.md) with its published figure.",
+        "`residua reproduce all --scale quick`：在内置手写数字上的 {n} 个实验，"
+        "每条论断及其已发表数值见[总表](docs/claims.zh-CN.md)。",
+    ),
+    "degradation": (
+        "`{command}`: {epochs} epochs of 50,000 CIFAR-10 images (lossy JPEG copies, so not comparable with published "
+        "errors), seeds {seeds}. Final errors in percent, mean ± standard deviation over the seeds. "
+        "Verdict: **{verdict}**.",
+        "`{command}`：CIFAR-10 的 50,000 张图片（有损 JPEG 副本，不可与已发表误差比较），{epochs} 轮，种子 {seeds}。"
+        "最终误差（%），各种子的平均值 ± 标准差。判定：**{verdict}**。",
+    ),
+    "nets": ("| network | training error | test error |", "| 网络 | 训练误差 | 测试误差 |"),
     "where": (
         "{cpu}, {cores} cores, torch {torch}. Evidence: [benchmarks/results](benchmarks/results).",
         "{cpu}，{cores} 核，torch {torch}。证据：[benchmarks/results](benchmarks/results)。",
@@ -47,7 +70,7 @@ WORDS: dict[str, tuple[str, str]] = {
 
 
 def section(language: int) -> str:
-    """The table of one README."""
+    """The table of what was measured of residua."""
 
     def say(key: str, **values: Any) -> str:
         return WORDS[key][language].format(**values)
@@ -57,7 +80,38 @@ def section(language: int) -> str:
     where = say(
         "where", cpu=machine["cpu"], cores=machine["usable_cores"], torch=machine["versions"]["torch"]
     )
-    return "\n".join([START, say("header"), "|---|---|---|", *rows, "", where, END])
+    return "\n".join([say("header"), "|---|---|---|", *rows, "", where])
+
+
+def claims(language: int) -> str:
+    """The verdicts at the quick scale, and degradation on CIFAR-10."""
+
+    def say(key: str, **values: Any) -> str:
+        return WORDS[key][language].format(**values)
+
+    translate = translator("zh" if language else "en")
+    quick = Counter(result["verdict"] for result in stored() if result["scale"] == "quick")
+    lines = [say("all", n=quick.total()), "", say("verdicts"), "|---|---:|"]
+    lines += [
+        f"| {verdict_word(verdict, translate)} | {quick[verdict]} |" for verdict in VERDICTS if quick[verdict]
+    ]
+    result = read_json(DEGRADATION)
+    seeds = sorted({int(seed) for runs in result["evidence"].values() for seed in runs})
+    said = say(
+        "degradation",
+        command=repeat_command(read_result(DEGRADATION), "PATH"),
+        epochs=result["recipe"]["epochs"],
+        seeds=f"{seeds[0]}-{seeds[-1]}",
+        verdict=verdict_word(result["verdict"], translate),
+    )
+    lines += ["", said, "", say("nets"), "|---|---:|---:|"]
+    measured = {(row["arm"], row["measure"]): spread(row["mean"], row["sd"]) for row in result["table"]}
+    for arm in result["evidence"]:
+        lines.append(f"| {arm} | {measured[arm, 'train_error']} | {measured[arm, 'test_error']} |")
+    return "\n".join(lines)
+
+
+SECTIONS = {"results": section, "claims": claims}
 
 
 def _accuracies(say: Callable[..., str]) -> list[str]:
@@ -108,11 +162,15 @@ def _busy(say: Callable[..., str]) -> list[str]:
 
 
 def filled(path: Path, language: int) -> str:
-    """The text of a README with its table made anew."""
+    """The text of a README with its tables made anew."""
     text = path.read_text(encoding="utf-8")
-    return re.sub(
-        f"{re.escape(START)}.*?{re.escape(END)}", lambda _: section(language), text, flags=re.DOTALL
-    )
+    for name, make in SECTIONS.items():
+        start, end = START.format(name=name), END.format(name=name)
+        made = f"{start}\n{make(language)}\n{end}"
+        text = re.sub(
+            f"{re.escape(start)}.*?{re.escape(end)}", lambda _, made=made: made, text, flags=re.DOTALL
+        )
+    return text
 
 
 def main() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from residua.errors import UsageError
 from residua.files import write_text
+from residua.papers.experiment import SCALES
+from residua.papers.verdict import MAX_SEEDS
 from residua.report.document import document
 from residua.report.evidence import Result, read_result
 from residua.report.html import Html, element, escape, join, table
@@ -86,10 +89,13 @@ def _top(result: Result, t: Translate) -> Html:
     where = element("p", element("code", result["experiment"]), " · ", result["where"], class_="note")
     word = element("div", verdict_word(result["verdict"], t), class_="word")
     because = result["reason"] or ""
+    counts = Counter(check["status"] for check in result["checks"])
+    told = t("comma").join(f"{verdict_word(status, t)} {n}" for status, n in counts.items())
     box = element(
         "div",
         word,
         element("p", t(meaning) if meaning else "", f" ({because})" if because else ""),
+        *([element("p", t("statements", n=counts.total(), counts=told))] if counts.total() > 1 else []),
         class_=f"verdict {kind}",
     )
     return join([where, box, *(element("div", element("p", note), class_="callout") for note in notes)])
@@ -241,9 +247,30 @@ def _time(result: Result, t: Translate) -> Html:
 
 
 def _repeat(result: Result, t: Translate) -> Html:
-    return join(
-        [element("p", t("repeat_experiment"), class_="note"), command_box(shlex.join(result["command"]))]
-    )
+    return join([element("p", t("repeat_experiment"), class_="note"), command_box(repeat_command(result))])
+
+
+def repeat_command(result: Result, data: str = "") -> str:
+    """The one command that repeats a result alone; ``data`` stands in for the path that was given."""
+    said = ["residua", "reproduce", result["experiment"]]
+    if result["scale"] != SCALES[0]:
+        said += ["--scale", result["scale"]]
+    given = _option(result["command"], "--data")
+    if given:
+        said += ["--data", data or given]
+    if result["max_seeds"] != MAX_SEEDS:
+        said += ["--max-seeds", str(result["max_seeds"])]
+    return shlex.join(said)
+
+
+def _option(command: Sequence[str], name: str) -> str:
+    """The value of an option of a command, empty without it."""
+    for word, following in zip(command, [*command[1:], ""], strict=True):
+        if word == name:
+            return following
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return ""
 
 
 def _under(text: object) -> Html:

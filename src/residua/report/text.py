@@ -204,6 +204,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "reproduced": ("reproduced", "已复现"),
     "direction reproduced": ("direction reproduced", "方向已复现"),
     "not reproduced": ("not reproduced", "未复现"),
+    "statements": ("Of {n} statements: {counts}.", "{n} 条陈述：{counts}。"),
     "undecided": ("undecided", "尚未判定"),
     "not judged at this scale": ("not judged at this scale", "此规模下不作判定"),
     "no result yet": ("no result yet", "尚无结果"),
