@@ -84,8 +84,8 @@ def portable(value: Any) -> Any:
         return [float(f"{v:.{_DIGITS}g}") if isinstance(v, float) else portable(v) for v in value]
     if isinstance(
         value, str
-    ):  # what follows a colon, a word or a slash is no path, but the rest of an address
-        return re.sub(r"(?<![\w:/.])/[\w.+@-]+(?:/[\w.+@-]*)*", "PATH", value)
+    ):  # what follows a colon, a word or a slash is the rest of an address; "/10" divides a learning rate
+        return re.sub(r"(?<![\w:/.])/[\w.+@-]+(?:/[\w.+@-]*)+", "PATH", value)
     return value
 
 
