@@ -85,7 +85,7 @@ def portable(value: Any) -> Any:
     if isinstance(
         value, str
     ):  # what follows a colon, a word or a slash is the rest of an address; "/10" divides a learning rate
-        return re.sub(r"(?<![\w:/.])/[\w.+@-]+(?:/[\w.+@-]*)+", "PATH", value)
+        return re.sub(r"(?<![\w:/.])/(?!\d+\b)[\w.+@-]+(?:/[\w.+@-]*)*", "PATH", value)
     return value
 
 

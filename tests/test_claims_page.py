@@ -104,7 +104,13 @@ def test_what_is_taken_over_holds_no_path_and_all_that_tables_need(write, tmp_pa
 
 
 def test_addresses_of_the_web_and_formulas_stay():
-    for text in ("https://arxiv.org/abs/1512.03385", "dL/dx_l = dL/dx_L", "1.8/3.6/3.8 G", "a/b"):
+    for text in (
+        "https://arxiv.org/abs/1512.03385",
+        "dL/dx_l = dL/dx_L",
+        "1.8/3.6/3.8 G",
+        "a/b",
+        "lr 0.1 /10 at 50 %",
+    ):
         assert claims.portable(text) == text
     assert claims.portable(["--out=/tmp/a b", "/data"]) == ["--out=PATH b", "PATH"]
 
