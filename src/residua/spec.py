@@ -108,7 +108,9 @@ class DataSpec(Spec):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"DataSpec.{name} must be in [0, 1), not {getattr(self, name)}")
         if self.validate_on == "test" and self.val_fraction:
-            raise UsageError("DataSpec.validate_on 'test' holds no training images out: val_fraction must be 0")
+            raise UsageError(
+                "DataSpec.validate_on 'test' holds no training images out: val_fraction must be 0"
+            )
         positive(self, "context", *([] if self.image_size is None else ["image_size"]))
 
 

@@ -69,6 +69,8 @@ def test_workers_and_storage_are_checked() -> None:
 def test_the_room_and_fetch_import_no_torch() -> None:
     code = "import sys, residua.data, residua.data.fetch; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_curves_on_the_test_images_hold_no_training_images_out() -> None:
     data = load_data(DataSpec(val_fraction=0, validate_on="test"))
     assert data.val is data.test

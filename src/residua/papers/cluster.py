@@ -8,6 +8,7 @@ last checkpoint, bit for bit.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import subprocess
 import sys
 import uuid
@@ -112,10 +113,9 @@ def _anywhere(cell: Cell) -> Cell:
 
 def _import_ray() -> Any:
     try:
-        import ray
+        return importlib.import_module("ray")
     except ImportError as error:
         raise UsageError("--ray needs Ray: pip install 'residua[ray]'") from error
-    return ray
 
 
 def _probe(address: str, seconds: float) -> None:
