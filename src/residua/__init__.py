@@ -16,6 +16,7 @@ _PUBLIC = {
     "load_run": "residua.loading",
     "evaluate": "residua.evaluation",
     "Predictor": "residua.deploy",
+    "reproduce": "residua.papers.runner",
     "residual_units": "residua.nn",
     "ResiduaError": "residua.errors",
     "UsageError": "residua.errors",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from residua.evaluation import evaluate
     from residua.loading import create_model, load_model, load_run
     from residua.nn import residual_units
+    from residua.papers.runner import reproduce
     from residua.registry import list_models
     from residua.train import fit
 
@@ -42,6 +44,7 @@ __all__ = [
     "list_models",
     "load_model",
     "load_run",
+    "reproduce",
     "residual_units",
 ]
 

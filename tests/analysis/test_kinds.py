@@ -21,6 +21,8 @@ ISSUE = {
         "explain",
     ),
     "variance",
+    "products",
+    "singular",
 }
 
 

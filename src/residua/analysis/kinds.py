@@ -53,6 +53,18 @@ KINDS = {
         double=True,
         images=8,
     ),
+    "products": Kind(
+        function="products:products_finding",
+        about="0.9^99 and 1.1^99 beside what the gradients of real networks are multiplied by",
+        double=True,
+        images=32,
+    ),
+    "singular": Kind(
+        function="singular:singular_finding",
+        about="singular values of the product of I + J, branches at several scales, against (1 -+ e)^L",
+        double=True,
+        images=1,
+    ),
     "unroll": Kind(
         function="unroll:unroll_finding",
         about="x_L = x_l + the sum of the branches between (He et al. 2016, eq. 4), and by how much it fails",

@@ -163,7 +163,7 @@ def counterexamples() -> list[Counterexample]:
 
 
 def singular_finding(
-    model: nn.Module, images: Tensor, labels: Tensor, *, scales: Sequence[float] = SCALES, most: int = 1024
+    model: nn.Module, images: Tensor, labels: Tensor, *, scales: tuple[float, ...] = SCALES, most: int = 1024
 ) -> Finding:
     """The spectrum of a network's longest stretch, its branches at several scales, beside the ``counterexamples``.
 

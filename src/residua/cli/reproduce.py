@@ -50,18 +50,17 @@ def reproduce(
         json: print one JSON object.
 
     """
-    from residua.papers import experiments, find
+    from residua.papers import experiments
 
     if list:
         print(_json_list() if json else "\n".join(_listed()))
         return 0
     if not names:
         raise UsageError(f"say which experiments: one of {len(experiments())} (--list), a paper, or all")
-    chosen = {item.id: item for name in names for item in find(name)}
     from residua.papers.runner import reproduce as run
 
     results = run(
-        [*chosen.values()],
+        names,
         scale=scale,
         data=data,
         seeds=seeds,

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from residua.errors import ResiduaError, UsageError
 from residua.machine import usable_cores
+from residua.papers import find
 from residua.papers.cell import Cell, load, make_cell, measures, run_cell
 from residua.papers.experiment import Experiment, Scale, Setting
 from residua.papers.store import write_result
@@ -61,7 +62,7 @@ class Interrupted(ResiduaError):
 
 
 def reproduce(
-    chosen: Sequence[Experiment],
+    chosen: str | Sequence[str | Experiment],
     *,
     scale: Scale = "quick",
     data: str | None = None,
@@ -75,8 +76,10 @@ def reproduce(
 ) -> list[dict[str, Any]]:
     """Run experiments and return the result of each, as its ``result.json`` under ``out`` holds it.
 
+    Cells run in processes of their own: a script calls this below ``if __name__ == "__main__":``.
+
     Args:
-        chosen: what to run (``residua.papers.find``).
+        chosen: experiments, or their names: ``"he2015/degradation"``, a paper (``"he2015"``), ``"all"``.
         scale: ``quick``, ``small`` or ``paper``.
         data: instead of the settings' own data: a path to CIFAR-10, or any images; an experiment that needs other data
             keeps its own.
@@ -88,9 +91,12 @@ def reproduce(
         device: of the trainings.
         progress: told of every cell.
 
-    Raises UsageError for numbers that make no sense, ResiduaError if the data cannot be read, Interrupted after Ctrl-C.
+    Raises UsageError for unknown names and numbers that make no sense, ResiduaError if the data cannot be read,
+    Interrupted after Ctrl-C.
 
     """
+    wanted = [chosen] if isinstance(chosen, str) else chosen
+    found = [item for want in wanted for item in (find(want) if isinstance(want, str) else [want])]
     where = choose_device(device)
     plans = [
         Plan(
@@ -102,7 +108,7 @@ def reproduce(
             root=out / "runs",
             device=where,
         )
-        for experiment in chosen
+        for experiment in {item.id: item for item in found}.values()
     ]
     run_plans(plans, lambda plan: write_result(plan, out), jobs=jobs, ray=ray, progress=progress)
     return [write_result(plan, out) for plan in plans]
