@@ -2,8 +2,8 @@
 
 Where a claim is about a direction, seeds are compared in pairs by a sequential test: after each of the looks at
 ``FIRST_LOOK``, ..., ``max_seeds`` seeds a t-test at level ``ALPHA`` / claims / looks, once for the claim and once for
-its opposite. The sum of the levels bounds the chance of a wrong decision by ``ALPHA`` over all claims and looks
-together (Bonferroni), whatever the looks have shown before. Three seeds decide nothing.
+its opposite. The sum of the levels bounds the chance of a wrong decision by ``ALPHA`` over one statement of every claim
+and all looks together (Bonferroni), whatever the looks have shown before. Three seeds decide nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Status = Literal[
 ]
 Evidence = Mapping[str, Mapping[int, Mapping[str, Any]]]  # arm: seed: measure: value
 
-ALPHA = 0.05  # chance that any of all the directions is decided wrongly
+ALPHA = 0.05  # chance that a direction is decided wrongly, over one of each claim
 FIRST_LOOK = 4  # seeds
 MAX_SEEDS = 8
 
