@@ -14,6 +14,7 @@ from benchmarks.claims import FOLDER as FOLDER_OF_CLAIMS
 from benchmarks.claims import stored
 from benchmarks.harness import RESULTS
 from residua.files import read_json, write_text
+from residua.papers.verdict import FIRST_LOOK
 from residua.report.evidence import read_result
 from residua.report.numbers import spread
 from residua.report.reproduction import VERDICTS, repeat_command, verdict_word
@@ -61,6 +62,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "`{command}`：CIFAR-10 的 50,000 张图片（有损 JPEG 副本，不可与已发表误差比较），{epochs} 轮，种子 {seeds}。"
         "最终误差（%），各种子的平均值 ± 标准差。判定：**{verdict}**。",
     ),
+    "few": (" Fewer than {n} seeds decide nothing.", "少于 {n} 个种子不作判定。"),
     "nets": ("| network | training error | test error |", "| 网络 | 训练误差 | 测试误差 |"),
     "where": (
         "{cpu}, {cores} cores, torch {torch}. Evidence: [benchmarks/results](benchmarks/results).",
@@ -104,6 +106,8 @@ def claims(language: int) -> str:
         seeds=f"{seeds[0]}-{seeds[-1]}",
         verdict=verdict_word(result["verdict"], translate),
     )
+    if len(seeds) < FIRST_LOOK:
+        said += say("few", n=FIRST_LOOK)
     lines += ["", said, "", say("nets"), "|---|---:|---:|"]
     measured = {(row["arm"], row["measure"]): spread(row["mean"], row["sd"]) for row in result["table"]}
     for arm in result["evidence"]:
