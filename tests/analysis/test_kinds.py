@@ -23,6 +23,7 @@ ISSUE = {
     "variance",
     "products",
     "singular",
+    "training",
 }
 
 

@@ -73,17 +73,17 @@ def test_over_training_every_epoch_has_its_row():
     model, images, labels = case()
     states = [(0, model.state_dict()), (5, case("cifar_resnet14", order="original")[0].state_dict())]
     states[1][1]["stages.0.0.branch.norm2.weight"] *= 3
-    found = training_gradients_finding(model, iter(states), images, labels)
+    found = training_gradients_finding(model, images, labels, states=iter(states))
     assert [row[0] for row in found.rows] == [0, 5]
     assert found.rows[0][1:] != found.rows[1][1:]
     assert "epoch 0 to 5" in found.sentence
     with pytest.raises(UsageError, match="no state"):
-        training_gradients_finding(model, [], images, labels)
+        training_gradients_finding(model, images, labels)
 
 
 def test_one_image_is_no_training_step():
     model, images, labels = case()
-    for finding in (gradients_finding, lambda *case: training_gradients_finding(case[0], [], *case[1:])):
+    for finding in (gradients_finding, training_gradients_finding):
         with pytest.raises(UsageError, match="2 images"):
             finding(model, images[:1], labels[:1])
     with pytest.raises(UsageError, match="no residual units"):

@@ -12,6 +12,7 @@ from residua.analysis import kinds
 from residua.analysis.finding import Finding
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.analyze import analyze
+from residua.train import fit
 
 SEEN: list = []
 
@@ -186,3 +187,20 @@ def test_wrong_usage_is_one_line(kind, source, options, message):
     with pytest.raises(UsageError, match=message) as caught:
         analyze(kind, source, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_the_course_of_a_training_is_that_of_a_run(tmp_path):
+    run = fit(
+        "cifar_resnet8",
+        recipe_changes={"epochs": 2},
+        limit_batches=2,
+        run_dir=tmp_path / "r",
+        threads=1,
+        progress=False,
+    )
+    (look,) = analyze("training", run.path, images=8)
+    best = run.result["best_epoch"] + 1
+    assert [row[0] for row in look.finding.rows] == sorted({0, best, 2})
+    assert all(row[2] > 0 for row in look.finding.rows)
+    with pytest.raises(UsageError, match="cifar_resnet8 is no finished run"):
+        analyze("training", "cifar_resnet8", images=8)

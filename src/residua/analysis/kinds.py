@@ -42,6 +42,11 @@ KINDS = {
         about="how much gradient reaches each unit, with and without norms and shortcuts",
         double=True,
     ),
+    "training": Kind(
+        function="profile:training_gradients_finding",
+        about="how much gradient reaches each unit as a run begins, at its best epoch and at its end",
+        trained=True,
+    ),
     "variance": Kind(
         function="variance:variance_finding",
         about="the variance of signal and gradient by depth, initialised after He and after Xavier",

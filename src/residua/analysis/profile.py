@@ -102,7 +102,11 @@ def gradients_finding(model: nn.Module, images: Tensor, labels: Tensor, *, seed:
 
 
 def training_gradients_finding(
-    model: nn.Module, states: Iterable[tuple[int, Mapping[str, Tensor]]], images: Tensor, labels: Tensor
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    states: Iterable[tuple[int, Mapping[str, Tensor]]] = (),
 ) -> Finding:
     """``gradients_over_training`` as a finding: a curve and a row an epoch. Raises UsageError without states."""
     _enough(images)
@@ -111,7 +115,7 @@ def training_gradients_finding(
         raise UsageError("there is no state of the training to measure gradients at")
     first, last = found[0], found[-1]
     return Finding(
-        kind="gradients",
+        kind="training",
         title="Gradient by depth over training",
         columns=("epoch", "units", "norm at the first unit", "norm at the last unit", "first / last"),
         rows=[(e.epoch, *_summary(e.units)) for e in found],

@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from residua.analysis.finding import Finding
 from residua.analysis.kinds import Kind, find_kind
 from residua.analysis.taps import predicting
 from residua.data import Data
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.shown import Opener, Shown, is_image_file
-from residua.evaluation.source import Source
+from residua.evaluation.source import Source, Trained
+from residua.models.weights import read_weights
+from residua.registry import build
 from residua.spec import DataSpec, Spec
+from residua.train.seeding import seed_torch
 
 Progress = Callable[[int, int], None]  # parts done, parts in all
-_TOLD = ("progress", "classes", "pixels")  # what a kind's function may ask for that no user sets
+_TOLD = ("progress", "classes", "pixels", "states")  # what a kind's function may ask for that no user sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +118,9 @@ def _look(kind: Kind, function: Callable[..., Finding], shown: Shown, options: d
     if kind.double:  # of a copy: a caller's module stays as it is
         model, images = copy.deepcopy(model).double(), images.double()
     asked = inspect.signature(function).parameters
-    told = {name: getattr(shown, name) for name in ("classes", "pixels") if name in asked}
+    told: dict[str, Any] = {name: getattr(shown, name) for name in ("classes", "pixels") if name in asked}
+    if "states" in asked:
+        told["states"] = _states(trained)
     try:
         with predicting(model):
             finding = function(model, images, shown.labels, **options, **told)
@@ -131,6 +138,20 @@ def _look(kind: Kind, function: Callable[..., Finding], shown: Shown, options: d
         finding=finding,
         notes=tuple(notes),
     )
+
+
+def _states(trained: Trained) -> list[tuple[int, Mapping[str, Tensor]]]:
+    """A run's weights by epoch: as its seed drew them (a fine-tuned one began elsewhere), at its best, at its end."""
+    run = trained.run
+    result = None if run is None else run.result
+    if run is None or result is None:
+        raise UsageError(f"{trained.name} is no finished run: only a training has a course")
+    seed_torch(run.seed, "init")
+    states: dict[int, Mapping[str, Tensor]] = {0: build(run.spec).state_dict()}
+    if run.best.exists() and result.get("best_epoch") is not None:
+        states[result["best_epoch"] + 1] = read_weights(run.best).tensors
+    states[result["epochs"]] = read_weights(run.weights).tensors
+    return sorted(states.items(), key=lambda state: state[0])
 
 
 def _checked(kind: str, function: Callable[..., Finding], given: Mapping[str, Any]) -> dict[str, Any]:
