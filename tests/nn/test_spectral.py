@@ -28,8 +28,12 @@ LAYERS = [
 
 @pytest.mark.parametrize(("spectral", "plain", "args", "shape"), LAYERS)
 def test_the_largest_singular_value_becomes_one(spectral, plain, args, shape):
-    layer = settled(spectral(*args)).eval()
-    assert largest(layer.weight.flatten(1)) != pytest.approx(1, abs=0.01)
+    torch.manual_seed(0)
+    layer = spectral(*args)
+    with torch.no_grad():
+        layer.weight.mul_(3)  # as it is drawn, it may lie near one by chance
+    settled(layer).eval()
+    assert largest(layer.weight.flatten(1)) > 1.1
     assert largest(layer.normalized().flatten(1)) == pytest.approx(1, abs=1e-5)
 
 
