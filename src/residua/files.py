@@ -1,40 +1,120 @@
-"""Atomic writes: a reader sees the old file or the new one, never half of one (kill -9 and full disks included)."""
+"""Files that survive whatever stops their writer: a kill, a full disk, a cut of the power, a second writer.
+
+Every writer keeps to one order, and what a crash leaves behind is then the old state or the new one:
+
+1. Take the lock of the place (``locked``): ``.NAME.residua-lock`` beside the file or folder, never in a folder that
+   may be replaced. The system lets go of it when the process ends, however it ends; the lock file that a killed
+   process leaves is harmless, and goes with the next writer.
+2. Write all of it as ``.NAME.residua-new`` beside it. What a killed writer left there is the next writer's to
+   replace: it has the lock, so nobody is at it.
+3. Sync the new file, rename it into place, sync the directory: a file has its contents before it has its name, and
+   its name before anything that relies on it is written.
+
+A run folder (``residua.train.run``) is filled and renamed as one; the run that it replaces stands beside it until it
+is complete. A log (``residua.log``) is synced before the checkpoint that knows its length.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable
+import socket
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from residua.errors import ResiduaError
 
+LOCK, NEW = ".residua-lock", ".residua-new"
+_NAME_BYTES = 255  # that file systems allow
+_PATIENCE = 60.0  # seconds to wait for another writer of the same file
+
+
+class InUse(ResiduaError):
+    """Another process writes there."""
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The hidden name ``.NAME<suffix>`` in the directory of ``path``; of a name too long for that, a digest of it."""
+    name = f".{path.name}{suffix}"
+    if (
+        len(os.fsencode(name)) > _NAME_BYTES
+    ):  # one digest for all spellings that some file systems take for one
+        same = unicodedata.normalize("NFC", path.name).casefold()
+        name = f".{hashlib.sha256(os.fsencode(same)).hexdigest()[:32]}{suffix}"
+    return path.with_name(name)
+
+
+@contextmanager
+def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold ``path``, a file or folder that is about to be written, for one process, until the block ends.
+
+    However the directory of ``path`` is spelled, it is one lock. Raises InUse if another process still holds it after
+    ``wait`` seconds, ResiduaError if it cannot be locked.
+    """
+    import filelock  # a fifteenth of a second
+
+    file = _lock_file(path)
+    lock = filelock.FileLock(file)
+    try:
+        lock.acquire(timeout=wait)
+    except filelock.Timeout:
+        raise InUse(f"{path} is in use by {_holder(file)} ({file} is its lock)") from None
+    except OSError as error:
+        raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
+    try:
+        if not isinstance(lock, filelock.SoftFileLock):  # which states its holder itself
+            with suppress(OSError):
+                file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n", encoding="utf-8")
+        yield
+    finally:
+        with suppress(
+            OSError
+        ):  # while it is held: who waits for it sees that its name is gone, and asks again
+            file.unlink()
+        lock.release()
+
+
+def in_use(path: Path) -> bool:
+    """Whether a process holds ``path``."""
+    if not _lock_file(path).exists():  # a look should not be in anybody's way
+        return False
+    try:
+        with locked(path):
+            return False
+    except InUse:
+        return True
+    except ResiduaError:  # what nobody can lock is what nobody writes
+        return False
+
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Call ``write(temporary)`` beside ``path``, flush it to the disk, and rename it into place.
 
-    Raises ResiduaError (one line, the reason and the path) if the disk is full or not writable; what stood at
-    ``path`` before is then untouched.
+    A second writer of the same file waits. Raises ResiduaError (one line, the reason and the path) if the disk is
+    full or not writable; what stood at ``path`` before is then untouched.
     """
-    temporary = None
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(handle)
-        temporary = Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        write(temporary)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; these are as public as any other
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
+    temporary = beside(path, NEW)
+    with locked(path, _PATIENCE):
+        try:
             temporary.unlink(missing_ok=True)
+            os.close(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            )  # nobody's link is followed
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,3 +139,54 @@ def read_json(path: Path) -> Any:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # syntax, encoding, a number with thousands of digits
         raise ResiduaError(f"{path} is not valid JSON: {error}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, names synced. Raises OSError."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Put the names in a folder on the disk; Windows has no call for that. Raises OSError."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # a file system that cannot, such as some of networks
+            raise
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files and locks that killed writers left in ``folder``; those of living ones stay."""
+    for suffix in (NEW, LOCK):
+        for file in folder.glob(f".*{suffix}"):
+            with suppress(OSError, ResiduaError), locked(folder / file.name[1 : -len(suffix)]):
+                file.unlink(missing_ok=True)
+
+
+def _lock_file(path: Path) -> Path:
+    """Beside ``path``; in it only where nobody could replace it, because its parent cannot be written."""
+    path = path.parent.resolve() / path.name
+    file = beside(path, LOCK)
+    if path.is_dir() and not file.exists() and not os.access(path.parent, os.W_OK):
+        return path / LOCK
+    return file
+
+
+def _holder(file: Path) -> str:
+    """Who holds a lock, as its file says: a process id and a host."""
+    try:
+        process, host = file.read_text(encoding="utf-8").splitlines()[:2]
+        return f"process {int(process)} on {host}"
+    except (OSError, ValueError):
+        return "another process"

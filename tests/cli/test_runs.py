@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from residua.train.run import locked
+from residua.files import locked
 
 
 def test_no_runs_yet(command, tmp_path, monkeypatch):

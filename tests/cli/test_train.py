@@ -6,8 +6,8 @@ import shutil
 import pytest
 import torch
 
+from residua.files import locked
 from residua.models.weights import read_weights
-from residua.train.run import locked
 
 QUICK = ("--epochs", "1", "--limit-batches", "1", "--threads", "1")
 

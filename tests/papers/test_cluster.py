@@ -188,8 +188,8 @@ def test_what_is_cancelled_leaves_a_checkpoint(ray_cluster, tmp_path, monkeypatc
     executor.shutdown(wait=True, cancel_futures=True)
     assert future.result(timeout=1).error
     assert not one.trained
+    from residua.files import locked
     from residua.train import RunFolder
-    from residua.train.run import locked
 
     with locked(one.folder):  # nobody is at it any more
         assert RunFolder(one.folder).last.exists()

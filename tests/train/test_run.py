@@ -1,8 +1,10 @@
 import json
+import os
 
 import pytest
 
 from residua.errors import ResiduaError, UsageError
+from residua.files import InUse
 from residua.registry import model_spec
 from residua.train import run as runs
 from residua.train.recipes import recipe
@@ -17,7 +19,8 @@ FILES = {
 
 
 def make(path, **options):
-    return runs.create(path, FILES, lambda folder: (folder / "checkpoints" / "x").touch(), **options)
+    with runs.writing(path):
+        return runs.create(path, FILES, lambda folder: (folder / "checkpoints" / "x").touch(), **options)
 
 
 def test_a_folder_reads_back_what_was_written(tmp_path):
@@ -36,7 +39,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     def fail(folder):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(ResiduaError, match="No space left"):
+    with pytest.raises(ResiduaError, match="No space left"), runs.writing(tmp_path / "a"):
         runs.create(tmp_path / "a", FILES, fail)
     assert list(tmp_path.iterdir()) == []
 
@@ -64,15 +67,14 @@ def test_an_empty_folder_may_become_a_run(tmp_path):
     assert make(tmp_path / "a").seed == 4
 
 
-def test_two_processes_cannot_hold_one_folder(tmp_path):
-    folder = make(tmp_path / "a")
-    with runs.locked(folder.path):
-        with pytest.raises(ResiduaError, match="in use by another process"), runs.locked(folder.path):
-            pass
-        with pytest.raises(ResiduaError, match="in use"):
-            make(tmp_path / "a", overwrite=True)
-    with runs.locked(folder.path):
-        pass
+def test_one_writer_holds_a_folder_from_its_creation_on(tmp_path):
+    with runs.writing(tmp_path / "a"):
+        for overwrite in (False, True):
+            with pytest.raises(InUse, match=f"a is in use by process {os.getpid()} on "):
+                make(tmp_path / "a", overwrite=overwrite)
+            with pytest.raises(InUse):
+                runs.refuse_existing(tmp_path / "a", overwrite=overwrite)
+    make(tmp_path / "a")
 
 
 def test_latest_and_names_resolve(tmp_path, monkeypatch):

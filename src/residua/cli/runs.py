@@ -52,6 +52,7 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
 
 
 def _row(folder: Any) -> dict[str, Any]:
+    from residua.files import in_use
     from residua.train.tasks import primary
 
     result, metric = folder.result, primary(folder.spec).name
@@ -60,7 +61,7 @@ def _row(folder: Any) -> dict[str, Any]:
     return {
         "run": folder.path.name,
         "path": str(folder.path),
-        "state": "complete" if result else "running" if _busy(folder) else "interrupted",
+        "state": "complete" if result else "running" if in_use(folder.path) else "interrupted",
         "model": folder.spec.name,
         "data": folder.data["kind"],
         "recipe": folder.recipe.name,
@@ -73,18 +74,6 @@ def _row(folder: Any) -> dict[str, Any]:
         "seconds": result["seconds"] if result else None,
         "parameters": result["parameters"] if result else None,
     }
-
-
-def _busy(folder: Any) -> bool:
-    from residua.train.run import InUse, locked
-
-    try:
-        with locked(folder.path):
-            return False
-    except InUse:
-        return True
-    except ResiduaError:  # a folder that nobody can lock is one that nobody trains in
-        return False
 
 
 def _differences(folders: list[Any]) -> dict[str, list[Any]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from residua.errors import ResiduaError, UsageError
+from residua.files import InUse
 from residua.machine import usable_cores
 from residua.papers import find
 from residua.papers.cell import Cell, load, make_cell, measures, run_cell
@@ -29,7 +30,6 @@ from residua.papers.verdict import MAX_SEEDS, Verdict, judge
 from residua.spec import DataSpec
 from residua.train import Interrupted as Stopped
 from residua.train.plan import choose_device
-from residua.train.run import InUse
 
 OUT = Path("runs/reproduce")
 QUICK_BATCHES = 22  # an epoch of the bundled digits: at the quick scale an epoch of any data is no longer

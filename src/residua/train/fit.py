@@ -117,26 +117,27 @@ def fit(
                 "sessions": [_session()],
             },
         }
-        folder = runs.create(
-            path,
-            files,
-            lambda at: save_checkpoint(at / "checkpoints" / "last.safetensors", task, State(), about),
-            overwrite=overwrite,
-        )
-        runs.point_latest(folder.path)
-        session = Session(
-            folder=folder,
-            task=task,
-            data=loaded,
-            recipe=chosen,
-            plan=plan,
-            seed=seed,
-            limit=limit_batches,
-            about=about,
-            state=State(),
-            progress=shown,
-        )
-        return session.run()
+        with runs.writing(path):
+            folder = runs.create(
+                path,
+                files,
+                lambda at: save_checkpoint(at / "checkpoints" / "last.safetensors", task, State(), about),
+                overwrite=overwrite,
+            )
+            runs.point_latest(folder.path)
+            session = Session(
+                folder=folder,
+                task=task,
+                data=loaded,
+                recipe=chosen,
+                plan=plan,
+                seed=seed,
+                limit=limit_batches,
+                about=about,
+                state=State(),
+                progress=shown,
+            )
+            return session.run()
 
 
 def resume(
@@ -166,7 +167,7 @@ def resume(
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(runs.resolve_run(run))
     shown = make_progress(progress)
-    with runs.locked(folder.path), _leaving(shown):
+    with runs.writing(folder.path), _leaving(shown):
         recipe, seed, plan = folder.recipe, folder.seed, folder.plan
         if folder.result is not None and epochs is None:
             raise UsageError(f"{folder.path} is complete; --epochs N with N above {recipe.epochs} extends it")
@@ -205,7 +206,6 @@ def resume(
             about=about,
             state=state,
             progress=shown,
-            locked=True,
         )
         return session.run()
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from residua.errors import ResiduaError, UsageError
-from residua.files import read_json, write_json
+from residua.files import NEW, beside, in_use, locked, make_folder, read_json, sweep, sync_folder, write_json
 from residua.registry import spec_from_dict
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.plan import Plan
 
 RUNS = Path("runs")
 _LATEST = "latest"
+_OLD = ".residua-old"  # of the run that another is to replace once it is complete
+_GONE = ".residua-gone"  # of one that it replaces at once: an unfinished one, where _OLD is taken
 _MARKS = ("spec.json", "recipe.json", "plan.json", "data.json", "env.json")
 _FIGURES = ("test_images", "seconds", "epochs", "parameters")  # that every result has
 
@@ -150,10 +151,32 @@ def new_path(data_kind: str, model: str, seed: int, parent: Path = RUNS) -> Path
     """A free name under ``runs/``, from the time, the data, the model and the seed."""
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{data_kind}-{model}-s{seed}"
     path, number = parent / stem, 1
-    while path.exists():
+    while path.exists() or in_use(path):
         number += 1
         path = parent / f"{stem}-{number}"
     return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Hold the place of a run folder for one writer, from before its creation until nothing more is written to it.
+
+    Clears away what killed writers left there, and puts back a run that one of them had moved aside. A run that was
+    replaced is kept beside its successor (``.NAME.residua-old``) until this one is complete.
+
+    Raises InUse at once if another process holds it, ResiduaError if it cannot be locked.
+    """
+    path = path.resolve()
+    try:
+        make_folder(path.parent)
+    except OSError as error:
+        raise ResiduaError(f"cannot make the run folder {path}: {error.strerror or error}") from error
+    with locked(path):
+        _tidy(path)
+        try:
+            yield
+        finally:
+            _tidy(path)
 
 
 def create(
@@ -161,43 +184,43 @@ def create(
 ) -> RunFolder:
     """Make a run folder of JSON ``files`` and whatever ``fill(folder)`` writes, and give it its name at the end.
 
-    Raises UsageError if ``path`` holds something already (a finished or an unfinished run, or foreign files) and
-    ``overwrite`` does not allow it; only run folders are ever overwritten.
+    The caller holds ``path`` (``writing``). Raises UsageError if it holds something already (a finished or an
+    unfinished run, or foreign files) and ``overwrite`` does not allow it; only run folders are ever overwritten.
     """
-    refuse_existing(path, overwrite=overwrite)
-    temporary = None
+    _refuse(path, overwrite)
+    place = path.resolve()
+    new, old = beside(place, NEW), beside(place, _OLD)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        temporary.chmod(0o755)
-        (temporary / "checkpoints").mkdir()
+        new.mkdir()
+        (new / "checkpoints").mkdir()
         for name, value in files.items():
-            write_json(temporary / name, value)
-        fill(temporary)
-        if overwrite and path.exists():
-            aside = temporary.with_name(temporary.name + ".old")
-            path.rename(aside)
-            temporary.rename(path)
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            temporary.rename(path)  # fails if somebody else has put a run here meanwhile
+            write_json(new / name, value)
+        fill(new)
+        if _is_run(place):
+            place.rename(beside(place, _GONE) if old.exists() else old)
+            sync_folder(place.parent)
+        new.rename(place)
+        sync_folder(place.parent)
     except OSError as error:
         raise ResiduaError(f"cannot make the run folder {path}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None and temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
     return RunFolder(path)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Say at once, before any data are read, what ``writing`` and ``create`` would refuse."""
+    if path.parent.is_dir():
+        with writing(path):
+            _refuse(path, overwrite)
+
+
+def _refuse(path: Path, overwrite: bool) -> None:
     """Raise UsageError if a new run cannot have this path."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not _is_run(path):
         raise UsageError(f"{path} exists and is not a run folder: choose another --run-dir")
     if overwrite:
-        with locked(path):
-            return
+        return
     if (path / "result.json").exists():
         raise UsageError(f"{path} holds a finished run: --overwrite replaces it, another --run-dir keeps it")
     raise UsageError(
@@ -205,58 +228,43 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     )
 
 
-class InUse(ResiduaError):
-    """Another process trains in the run folder."""
+def _tidy(path: Path) -> None:
+    """Put a run back that lost its name to a crash, and remove what nobody needs any more. The caller holds it."""
+    new, gone, old = (beside(path, suffix) for suffix in (NEW, _GONE, _OLD))
+    with suppress(OSError):
+        for aside in (gone, old):
+            if aside.exists() and not path.exists():
+                aside.rename(path)
+                sync_folder(path.parent)
+        shutil.rmtree(new, ignore_errors=True)
+        for aside in [gone] * path.exists() + [old] * (path / "result.json").exists():
+            if aside.exists():
+                aside.rename(new)  # first: half a run has no name under which it is ever put back
+                sync_folder(path.parent)
+                shutil.rmtree(new, ignore_errors=True)
+    for folder in (path, path / "checkpoints"):
+        sweep(folder)
 
 
-class locked:  # noqa: N801
-    """Hold a run folder for one process; the system lets go of it however the process ends.
-
-    Raises InUse at once if another process holds it, ResiduaError if it cannot be locked.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = None
-
-    def __enter__(self) -> None:
-        try:
-            self._file = (self._path / ".lock").open("a+b")
-        except OSError as error:
-            raise ResiduaError(f"cannot lock {self._path}: {error.strerror or error}") from error
-        try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-            else:
-                import fcntl
-
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            if isinstance(error, BlockingIOError | PermissionError):
-                raise InUse(f"{self._path} is in use by another process") from error
-            raise ResiduaError(f"cannot lock {self._path}: {error.strerror or error}") from error
-
-    def __exit__(self, *exception: object) -> None:
-        if self._file is not None:
-            self._file.close()
+def _put_back(path: Path) -> None:
+    """Give a run its name again that a writer had moved aside when it was killed."""
+    place = path.resolve()
+    if not place.exists() and any(beside(place, suffix).exists() for suffix in (_GONE, _OLD)):
+        with suppress(ResiduaError), writing(place):  # in use: its writer is about to fill the place
+            pass
 
 
 def point_latest(path: Path) -> None:
     """Make ``latest`` beside the run folder name it: a symbolic link, or a text file where links are not to be had."""
     latest = path.parent / _LATEST
-    temporary = path.parent / f".{_LATEST}.{os.getpid()}"
-    try:
+    temporary = beside(latest, NEW)
+    with suppress(OSError, ResiduaError), locked(latest, wait=1.0):  # a convenience: no run is lost over it
         temporary.unlink(missing_ok=True)
         try:
             temporary.symlink_to(path.name, target_is_directory=True)
         except OSError:
             temporary.write_text(path.name + "\n", encoding="utf-8")
         temporary.replace(latest)
-    except OSError:  # a convenience: a run is not lost over it
-        temporary.unlink(missing_ok=True)
 
 
 def resolve_run(text: str | Path) -> Path:
@@ -265,6 +273,7 @@ def resolve_run(text: str | Path) -> Path:
     for candidate in (path, RUNS / path):
         if candidate.is_file() and candidate.name == _LATEST:
             candidate = candidate.parent / candidate.read_text(encoding="utf-8").strip()
+        _put_back(candidate)
         if _is_run(candidate):
             return candidate.resolve() if candidate.is_symlink() else candidate
     if path.exists():
@@ -274,6 +283,8 @@ def resolve_run(text: str | Path) -> Path:
 
 def list_runs(parent: Path = RUNS) -> list[RunFolder]:
     """The run folders under ``parent``, oldest first by name; what is no run folder is left out."""
+    for aside in parent.glob(f".*{_OLD}"):
+        _put_back(parent / aside.name[1 : -len(_OLD)])
     folders = sorted(p for p in parent.iterdir() if not p.is_symlink()) if parent.is_dir() else []
     return [RunFolder(p) for p in folders if not p.name.startswith(".") and _is_run(p)]
 

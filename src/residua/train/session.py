@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from residua.data import Source
 from residua.files import write_json
 from residua.models.weights import save_model
 from residua.spec import Recipe
-from residua.train import run as runs
 from residua.train.checkpoint import State
 from residua.train.loop import Loop
 from residua.train.plan import Plan, applied
@@ -43,13 +41,14 @@ class Session:
     about: dict[str, Any]
     state: State
     progress: Progress
-    locked: bool = False  # whether the caller already holds the folder
 
     def run(self) -> RunFolder:
-        """Train to the end, measure the test part once, and write what makes the run complete."""
+        """Train to the end, measure the test part once, and write what makes the run complete.
+
+        The caller holds the folder (``run.writing``).
+        """
         path = self.folder.path
-        guard = nullcontext() if self.locked else runs.locked(path)
-        with guard, applied(self.plan), tracked(path, self.progress) as progress:
+        with applied(self.plan), tracked(path, self.progress) as progress:
             loop = Loop(
                 self.task,
                 self.data.train_batches(
