@@ -5,26 +5,33 @@ A file is complete in itself: the model can be built and used from it alone. Not
 
 from __future__ import annotations
 
-import json
 import re
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from residua.errors import ResiduaError, UsageError
-from residua.files import write_atomic
+from residua.models.digest import stated_digest
+from residua.models.tensor_files import read_about, read_tensors, save_tensors
 from residua.registry import build, spec_from_dict
 from residua.spec import ModelSpec
 
-_HEADER_KEY = "residua"
-_HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
+__all__ = [
+    "Adapted",
+    "Weights",
+    "adapt",
+    "build_model",
+    "read_about",
+    "read_tensors",
+    "read_weights",
+    "save_model",
+    "save_tensors",
+    "stated_digest",
+]
 # What may differ between a network and the weights that it starts from
 _FREE = {
     *("name", "num_classes", "in_channels", "zero_init"),
@@ -55,47 +62,6 @@ class Adapted:
         if self.fresh:
             parts.append(f"fresh: {', '.join(self.fresh)}")
         return "; ".join(parts)
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON header, atomically. Raises ResiduaError if the disk refuses."""
-    own = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    metadata = {_HEADER_KEY: json.dumps(about, allow_nan=False)}
-
-    def write(temporary: Path) -> None:
-        try:
-            save_file(own, temporary, metadata=metadata)
-        except SafetensorError as error:  # how safetensors reports a full disk
-            raise ResiduaError(f"cannot write {path}: {error}") from error
-
-    write_atomic(path, write)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and the JSON header. Raises ResiduaError naming the file if it is missing or damaged."""
-    try:
-        return load_file(path), read_about(path)
-    except OSError as error:
-        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, ValueError, KeyError, RecursionError) as error:
-        raise ResiduaError(f"{path} is not a readable safetensors file: {error}") from error
-
-
-def read_about(path: Path) -> dict[str, Any]:
-    """The JSON header of a residua weight file, without its tensors; empty if the file is somebody else's."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 0 < length <= min(_HEADER_LIMIT, path.stat().st_size):
-                raise ResiduaError(f"{path} is not a readable safetensors file: its header is damaged")
-            header = json.loads(file.read(length))
-        about = json.loads(header.get("__metadata__", {}).get(_HEADER_KEY, "{}"))
-    except OSError as error:
-        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise ResiduaError(f"{path} is not a readable safetensors file: {error}") from error
-    return about if isinstance(about, dict) else {}
 
 
 def save_model(path: Path, model: nn.Module, data: Mapping[str, Any] | None = None) -> None:
