@@ -141,6 +141,15 @@ def read_json(path: Path) -> Any:
         raise ResiduaError(f"{path} is not valid JSON: {error}") from error
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, before anything that relies on it is written. Raises ResiduaError."""
+    try:
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ResiduaError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, names synced. Raises OSError."""
     if not path.is_dir():

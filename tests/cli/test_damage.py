@@ -63,15 +63,15 @@ DAMAGE = [
     ("env.json", _changed(seed="0"), [RESUME]),
     ("env.json", _changed(sessions=None), [RESUME]),
     ("env.json", _changed(limit_batches="2"), [RESUME]),
-    ("metrics.jsonl", _cut, [RESUME]),
-    ("metrics.jsonl", _replaced(b"x\n"), [RESUME, REPORT]),
+    ("metrics.jsonl", _cut, [REPORT]),
+    ("metrics.jsonl", _replaced(b"x\n"), [REPORT]),
     ("checkpoints/last.safetensors", _cut, [RESUME, EVALUATE]),
     ("checkpoints/last.safetensors", _replaced(b""), [RESUME, EVALUATE]),
     ("checkpoints/last.safetensors", _replaced(struct.pack("<Q", 2**63) + b"{"), [RESUME, EVALUATE]),
     ("checkpoints/last.safetensors", _header(lambda about: about.pop("state")), [RESUME]),
     ("checkpoints/last.safetensors", _header(lambda about: about["state"].update(step="4")), [RESUME]),
     ("checkpoints/last.safetensors", _header(lambda about: about["state"].update(step=-4)), [RESUME]),
-    ("checkpoints/last.safetensors", _header(lambda about: about["state"].update(offsets=[])), [RESUME]),
+    ("checkpoints/last.safetensors", _header(lambda about: about["state"].update(logs=[])), [RESUME]),
     (
         "checkpoints/last.safetensors",
         _header(lambda about: about["state"].update(best=float("nan"))),
@@ -99,9 +99,30 @@ def test_the_damaged_file_is_named(command, unfinished, name, damage, verbs):
         assert path.read_bytes() == before[path]
 
 
-def test_a_missing_log_is_not_papered_over(command, unfinished):
-    (unfinished / "metrics.jsonl").unlink()
-    assert "metrics.jsonl" in command(*RESUME).refused(1)
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_cut, "whole again: the checkpoint knew the line that was missing"),
+        (lambda file: file.unlink(), "lines of steps 1 to 4 are missing"),
+        (_replaced(b"\0" * 2000), "lines of steps 1 to 4 are missing"),
+        (
+            _replaced(b'{"event": "step", "step": 3, "epoch": 1, "lr": 0.1, "loss": 2.0}\n'),
+            "lines of steps 4 to 4 are missing",
+        ),
+    ],
+)
+def test_a_log_that_lost_lines_is_cut_and_said_and_the_training_goes_on(
+    command, unfinished, trained, damage, said
+):
+    damage(unfinished / "metrics.jsonl")
+    assert "metrics.jsonl is damaged" in command(*REPORT).refused(1)
+    answer = command(*RESUME)
+    assert answer.code == 0, answer.err
+    assert said in answer.err
+    assert (unfinished / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+    assert command(*REPORT).code == 0
+    last = (trained / "metrics.jsonl").read_bytes().splitlines()[-1]
+    assert (unfinished / "metrics.jsonl").read_bytes().endswith(last + b"\n")
 
 
 @pytest.mark.parametrize("damage", [_replaced(b"{}"), _changed(seconds=None), _changed(epochs="2")])

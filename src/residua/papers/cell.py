@@ -20,6 +20,7 @@ from residua.data import load_data
 from residua.errors import ResiduaError, UsageError
 from residua.files import read_json, write_json
 from residua.loading import load_model
+from residua.logs import read_log
 from residua.papers.experiment import Arm, Setting
 from residua.papers.looks import look_at
 from residua.registry import build, model_spec
@@ -154,7 +155,7 @@ def training_measures(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         k: v for k, v in result.items() if isinstance(v, int | float) and not isinstance(v, bool)
     }
-    epochs = [line for line in _lines(folder / METRICS) if line.get("event") == "epoch"]
+    epochs = [line for line in _lines(folder) if line.get("event") == "epoch"]
     found["curve_epoch"] = [line["epoch"] + 1 for line in epochs]
     for part, name in (("train", "train"), ("val", "test")):
         for key in ("accuracy", "loss"):
@@ -223,11 +224,14 @@ def _network(cell: Cell) -> Any:
     return load_model(cell.folder)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def _lines(run: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise ResiduaError(f"cannot read {path}: {error}") from error
+        lines = [json.loads(line) for line in read_log(run).splitlines()]
+    except ValueError as error:
+        raise ResiduaError(f"cannot read {run / METRICS}: {error}") from error
+    if not lines:
+        raise ResiduaError(f"cannot read {run / METRICS}: there is nothing in it")
+    return lines
 
 
 def _told(spec: Spec) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from residua.errors import ResiduaError, UsageError
 from residua.files import read_json
+from residua.logs import read_log
 from residua.report.inspection import read_inspection
 from residua.report.shape import COUNT, MEASURED, POSITIVE, SHARE, TEXT, Optional, check
 
@@ -119,7 +120,7 @@ def read_run(path: Path) -> Run:
     if (path / "result.json").exists():
         result = _table(path / "result.json")
         check(result, RESULT, str(path / "result.json"))
-    steps, epochs, cut = _read_metrics(path / "metrics.jsonl", (result or {}).get("primary") or "accuracy")
+    steps, epochs, cut = _read_metrics(path, (result or {}).get("primary") or "accuracy")
     return Run(
         path=path.resolve(),  # "latest" is a link: the page shows the run's own name
         **tables,
@@ -137,16 +138,12 @@ def _table(path: Path) -> dict[str, Any]:
     return values
 
 
-def _read_metrics(path: Path, metric: str) -> tuple[dict[str, list[float]], dict[str, list[float]], bool]:
+def _read_metrics(run: Path, metric: str) -> tuple[dict[str, list[float]], dict[str, list[float]], bool]:
     """The columns of the step lines and of the epoch lines, and whether the last line is cut off."""
     own = {f"{split}_{metric}": Optional(MEASURED) for split in ("train", "val")}
     shapes = {"step": STEP, "epoch": own | EPOCH}
     columns = {kind: {key: [] for key in shape} for kind, shape in shapes.items()}
-    try:
-        text = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
-    lines = text.split(b"\n")
+    path, lines = run / "metrics.jsonl", read_log(run).split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

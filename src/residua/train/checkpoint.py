@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from residua.errors import ResiduaError
+from residua.logs import Mark
 from residua.models.weights import read_tensors, save_tensors
 from residua.train.optimizer import load_state_tensors, state_tensors
 from residua.train.task import Task
@@ -31,7 +32,7 @@ class State:
     best: float | None = None  # the primary metric's best value
     best_epoch: int | None = None
     last_epoch: dict[str, Any] = field(default_factory=dict)  # the last epoch's line of metrics.jsonl
-    offsets: dict[str, int] = field(default_factory=dict)  # bytes of each log that belong to this state
+    logs: dict[str, list[Mark]] = field(default_factory=dict)  # by name, what of each belongs to this state
     seconds: float = 0.0  # of training, over all sessions
 
 
@@ -55,10 +56,7 @@ def network_tensors(task: Task) -> dict[str, Tensor]:
 def load_checkpoint(path: Path, task: Task) -> State:
     """Put a training back where the checkpoint left it. Raises ResiduaError for a damaged or foreign file."""
     tensors, about = read_tensors(path)
-    try:
-        state = _state(about["state"])
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ResiduaError(f"{path} is not a training checkpoint of this version") from error
+    state = read_state(path, about)
     for name, network in task.networks.items():
         try:
             network.load_state_dict(_under(tensors, f"networks.{name}."))
@@ -72,14 +70,27 @@ def load_checkpoint(path: Path, task: Task) -> State:
     return state
 
 
+def read_state(path: Path, about: Mapping[str, Any]) -> State:
+    """The state in the header of the checkpoint at ``path``. Raises ResiduaError if that has none of this version."""
+    try:
+        return _state(dict(about["state"]))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ResiduaError(f"{path} is not a training checkpoint of this version") from error
+
+
 def _state(values: dict[str, Any]) -> State:
-    """The state of plain JSON values. Raises TypeError if they are not of its types."""
+    """The state of plain JSON values. Raises TypeError or ValueError if they are not of its types."""
+    if "offsets" in values:  # version 0.1 knew the lengths of the logs
+        values["logs"] = {name: [(size, None)] for name, size in values.pop("offsets").items()}
     state = State(**values)
-    counts = (state.step, state.epochs_closed, *state.offsets.values())
+    state.logs = {name: [(size, digest) for size, digest in marks] for name, marks in state.logs.items()}
+    marks = [mark for log in state.logs.values() for mark in log]
+    counts = (state.step, state.epochs_closed, *(size for size, _ in marks))
     numbers = (state.seconds, *state.sums.values(), *([] if state.best is None else [state.best]))
     if (
         any(type(count) is not int or count < 0 for count in counts)
         or any(type(number) not in (int, float) or not math.isfinite(number) for number in numbers)
+        or any(not isinstance(digest, str | None) for _, digest in marks)
         or not isinstance(state.last_epoch, dict)
     ):
         raise TypeError("a value is of a wrong type")

@@ -14,7 +14,7 @@ from torch import nn
 from residua.analysis.cost import totals
 from residua.data import Source, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
-from residua.files import write_json
+from residua.files import remove, write_json
 from residua.machine import describe_machine
 from residua.models.weights import Weights, adapt
 from residua.nn import place
@@ -23,6 +23,7 @@ from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
+from residua.train.mend import mend_logs
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
@@ -182,13 +183,15 @@ def resume(
         if retune:
             plan = _plan(Request(device=plan.device), network, recipe, loaded)
         limit = folder.env["limit_batches"]
+        for said in mend_logs(folder.path, folder.last):
+            shown.note(said)
         task = _task(network, recipe, plan, loaded)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
             recipe = _extended(folder, recipe, state, epochs)
             task = _task(network, recipe, plan, loaded)
             state = load_checkpoint(folder.last, task)
-            (folder.path / "result.json").unlink(missing_ok=True)  # the training is no longer complete
+            remove(folder.path / "result.json")  # the training is no longer complete
             write_json(folder.path / "recipe.json", recipe.to_dict())
         if retune:
             write_json(folder.path / "plan.json", plan.to_dict())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
-import os
 import signal
 import threading
 import time
@@ -19,6 +17,7 @@ import torch
 from torch import Tensor
 
 from residua.errors import ResiduaError
+from residua.logs import LOGS, Log
 from residua.models.weights import save_tensors
 from residua.spec import Recipe
 from residua.train.checkpoint import PREFIX, State, network_tensors, save_checkpoint
@@ -96,6 +95,7 @@ class Loop:
         self.progress = progress
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
         self._sums: dict[str, Tensor] = {}
+        self._logs: dict[str, Log] = {}
         self._signal: int | None = None
         self._saved_at = self._started = time.monotonic()
         self._save_seconds = 0.0
@@ -103,7 +103,7 @@ class Loop:
 
     def run(self) -> State:
         """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite."""
-        self._cut_logs()
+        self._logs = {name: Log(self.folder / name, self.state.logs.get(name, ())) for name in LOGS}
         self._sums = {
             name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
         }
@@ -136,14 +136,13 @@ class Loop:
         for batch in itertools.islice(self.batches.epoch(epoch, start=index), left):
             count += self._train_step(batch, epoch)
         seconds = time.monotonic() - began
-        self._log(
-            "timings.jsonl",
+        self._logs["timings.jsonl"].append(
             {
                 "epoch": epoch,
                 "steps": self.state.step - first,
                 "seconds": seconds,
                 "images_per_second": count / seconds,
-            },
+            }
         )
 
     def _train_step(self, batch: Any, epoch: int) -> int:
@@ -159,10 +158,8 @@ class Loop:
         self.progress.step(self.state.step)
         if self.state.step % self.recipe.log_every == 0:
             loss = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
-            self._log(
-                "metrics.jsonl",
-                {"event": "step", "step": self.state.step, "epoch": epoch, "lr": lr, "loss": loss},
-            )
+            line = {"event": "step", "step": self.state.step, "epoch": epoch, "lr": lr, "loss": loss}
+            self._logs["metrics.jsonl"].append(line)
         self._save_if_due()
         return int(sums["count"])
 
@@ -184,7 +181,9 @@ class Loop:
             if value is not None and self.task.primary.better(value, self.state.best):
                 self.state.best, self.state.best_epoch = value, epoch
                 self._save_best()
-        self._log("metrics.jsonl", line)
+        self._logs["metrics.jsonl"].append(line)
+        for log in self._logs.values():
+            log.end_epoch()
         self.progress.epoch(line)
         self.state.epochs_closed += 1
         self.state.last_epoch = line
@@ -234,9 +233,9 @@ class Loop:
         began = time.monotonic()
         self.state.sums = {name: self._finite(float(value)) for name, value in self._sums.items()}
         self.state.seconds = self._earlier_seconds + began - self._started
-        for name in ("metrics.jsonl", "timings.jsonl"):
-            path = self.folder / name
-            self.state.offsets[name] = path.stat().st_size if path.exists() else 0
+        for name, log in self._logs.items():
+            log.sync()
+            self.state.logs[name] = log.marks
         save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self.task, self.state, self.about)
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
@@ -244,27 +243,6 @@ class Loop:
     def _save_best(self) -> None:
         about = {"schema": 1, "model_prefix": PREFIX, "epoch": self.state.best_epoch, **self.about}
         save_tensors(self.folder / "checkpoints" / "best.safetensors", network_tensors(self.task), about)
-
-    def _log(self, name: str, line: dict[str, Any]) -> None:
-        path = self.folder / name
-        try:
-            with path.open("ab") as file:
-                file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-        except OSError as error:
-            raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
-
-    def _cut_logs(self) -> None:
-        """Cut the logs back to what the checkpoint knew: the steps after it are about to be done again."""
-        for name in ("metrics.jsonl", "timings.jsonl"):
-            path, offset = self.folder / name, self.state.offsets.get(name, 0)
-            try:
-                size = path.stat().st_size if path.exists() else 0
-                if size < offset:
-                    raise ResiduaError(f"{path} has {size} bytes, but the checkpoint knows of {offset} in it")
-                if size > offset:
-                    os.truncate(path, offset)
-            except OSError as error:
-                raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 @contextmanager

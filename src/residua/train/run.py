@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from residua.errors import ResiduaError, UsageError
 from residua.files import NEW, beside, in_use, locked, make_folder, read_json, sweep, sync_folder, write_json
+from residua.logs import read_log
 from residua.registry import spec_from_dict
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.plan import Plan
@@ -109,11 +110,7 @@ class RunFolder:
     def metrics(self, event: str | None = None) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, or those of one event (``"step"``, ``"epoch"``)."""
         path = self.path / "metrics.jsonl"
-        try:
-            content = path.read_bytes() if path.exists() else b""
-        except OSError as error:
-            raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
-        lines = content.split(b"\n")[:-1]  # a cut last line is not yet a line
+        lines = read_log(self.path).split(b"\n")[:-1]  # a cut last line is not yet a line
         values = []
         for number, line in enumerate(lines, 1):
             try:

@@ -1,0 +1,59 @@
+"""Mending a run whose logs lost what its checkpoint knows, to a cut of the power or to rot: its weights are whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from residua.logs import LOGS, Log, lines, read_bytes, sound
+from residua.models.digest import hasher
+from residua.models.tensor_files import read_about, read_tensors, save_tensors
+from residua.train.checkpoint import State, read_state
+
+
+def mend_logs(folder: Path, checkpoint: Path) -> list[str]:
+    """Cut damaged logs back to their whole lines and tell the checkpoint. Returns what there is to say of it.
+
+    The last epoch's line, which the checkpoint knows, is written again; others are lost. The caller holds the folder.
+    Raises ResiduaError if the checkpoint is damaged too, or something cannot be written.
+    """
+    state = read_state(checkpoint, read_about(checkpoint))
+    known = {folder / name: state.logs[name] for name in LOGS if name in state.logs}
+    said = [_cut(path, state) for path, marks in known.items() if sound(read_bytes(path), marks) < len(marks)]
+    if said:
+        tensors, about = read_tensors(checkpoint)
+        save_tensors(checkpoint, tensors, {**about, "state": asdict(state)})
+    return said + [f"{path}: nothing vouches for it" for path, marks in known.items() if marks[-1][1] is None]
+
+
+def _cut(path: Path, state: State) -> str:
+    """Cut a log back; the state has its new marks then. Returns a sentence that says what is missing."""
+    content, marks = read_bytes(path), state.logs[path.name]
+    good = marks[: sound(content, marks)]
+    end = good[-1][0] if good else 0
+    if (
+        len(content) < marks[-1][0]
+    ):  # it has lost its end; what came before is as likely whole as not to be told
+        end += lines(content[end:])
+    kept = content[:end]
+    log = Log(path, [*good, (end, hasher(kept).hexdigest())])
+    if (
+        path.name == "metrics.jsonl"
+        and state.last_epoch
+        and json.dumps(state.last_epoch).encode() not in kept
+    ):
+        log.append(state.last_epoch)
+    log.sync()
+    state.logs[path.name] = log.marks
+    if log.marks[-1] == marks[-1]:
+        return f"{path} was damaged, and is whole again: the checkpoint knew the line that was missing"
+    return f"{path} was damaged: {_after(kept, state)} missing from it; the weights are whole"
+
+
+def _after(kept: bytes, state: State) -> str:
+    last: dict[str, Any] = json.loads(kept.splitlines()[-1]) if kept else {}
+    if "event" in last or not last:
+        return f"lines of steps {last.get('step', 0) + 1} to {state.step} are"
+    return f"lines after that of epoch {last.get('epoch')} are"
