@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -49,6 +50,15 @@ def write_json(path: Path, value: Any) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as ``sha256:`` and hexadecimal digits. Raises ResiduaError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def read_json(path: Path) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from residua.errors import ResiduaError, UsageError
 from residua.files import read_json, write_json
+from residua.names import command
 from residua.registry import spec_from_dict
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.plan import Plan
@@ -201,7 +202,8 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     if (path / "result.json").exists():
         raise UsageError(f"{path} holds a finished run: --overwrite replaces it, another --run-dir keeps it")
     raise UsageError(
-        f"{path} holds an unfinished run: --resume {path} goes on with it, --overwrite replaces it"
+        f"{path} holds an unfinished run: {command('residua', 'train', '--resume', path)} goes on with it, "
+        "--overwrite replaces it"
     )
 
 
