@@ -16,6 +16,7 @@ from typing import Any
 from residua.errors import ResiduaError
 from residua.files import sync_folder
 from residua.models.digest import hasher
+from residua.names import command
 
 LOGS = ("metrics.jsonl", "timings.jsonl")
 _CHECKPOINT = Path("checkpoints", "last.safetensors")  # in a run folder
@@ -109,9 +110,15 @@ def read_log(run: Path, name: str = "metrics.jsonl") -> bytes:
     if sound(content, marks) < len(marks):
         raise ResiduaError(
             f"{run / name} is damaged: it is not what {_CHECKPOINT.name} knows of it; the weights are whole, and "
-            f"residua train --resume {run} cuts it back to the lines that are"
+            f"{command('residua', 'train', '--resume', run)} cuts it back to the lines that are"
         )
     return content
+
+
+def damaged_logs(run: Path) -> list[str]:
+    """The names of a run's logs that are not what its checkpoint knows of them."""
+    marks = {name: _stated(run / _CHECKPOINT, name) for name in LOGS}
+    return [name for name in LOGS if sound(read_bytes(run / name), marks[name]) < len(marks[name])]
 
 
 def _stated(checkpoint: Path, name: str) -> list[Mark]:

@@ -32,6 +32,7 @@ def inspection(classes: list[str], *, each: int = 36, units: int = 9, kind: str 
     columns = [sum(row[j] for row in confusion) for j in range(k)]
     return {
         "schema": 1,
+        "weights": "sha256:" + "0" * 64,
         "classes": classes,
         "confusion": confusion,
         "per_class": [

@@ -46,7 +46,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 
 def test_nothing_is_overwritten_without_being_asked(tmp_path):
     folder = make(tmp_path / "a")
-    with pytest.raises(UsageError, match="unfinished run: --resume"):
+    with pytest.raises(UsageError, match="unfinished run: residua train --resume"):
         make(tmp_path / "a")
     (folder.path / "result.json").write_text("{}")
     with pytest.raises(UsageError, match="finished run: --overwrite"):

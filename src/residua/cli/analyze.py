@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json as json_module
 import math
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +14,10 @@ from cyclopts import Parameter
 
 from residua.analysis.kinds import find_kind
 from residua.cli.bar import progress_bar
+from residua.cli.say import note, say, say_json
 from residua.errors import ResiduaError, UsageError
 from residua.files import write_json, write_text
+from residua.names import shown
 from residua.spec import parse_value
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ def analyze(
     answer |= {"files": [str(folder / name) for name in FILES]}
     _write(folder, looks, answer)
     if json:
-        print(json_module.dumps(answer, ensure_ascii=False))
+        say_json(answer)
         return
     for one in looks:
-        for note in one.notes:
-            print(f"note: {one.name}: {note}", file=sys.stderr)
-    print("\n\n".join(map(_text, looks)))
-    print(f"\n{folder}{'/' if folder.name else ''}: {', '.join(FILES)}")
+        for text in one.notes:
+            note(f"{one.name}: {text}")
+    say("\n\n".join(map(_text, looks)))
+    say(f"\n{shown(folder)}{'/' if folder.name else ''}: {', '.join(FILES)}")
 
 
 def _assignment(text: str) -> tuple[str, str, Any]:
@@ -142,7 +142,11 @@ def _csv(looks: Sequence[Look]) -> str:
 
 def _text(one: Look) -> str:
     finding = one.finding
-    lines = [f"{finding.title}: {one.name} on {one.data}, {one.images} images", finding.sentence, ""]
+    lines = [
+        f"{finding.title}: {shown(one.name)} on {shown(one.data)}, {one.images} images",
+        finding.sentence,
+        "",
+    ]
     named = [(name.replace("_", " "), _cell(value)) for name, value in finding.values.items()]
     width = max((len(name) for name, _ in named), default=0)
     lines += [f"  {name:<{width}}  {value}" for name, value in named]
@@ -167,4 +171,4 @@ def _text(one: Look) -> str:
 def _cell(value: Cell) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else shown(value)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from residua.cli.reproduce import Bar
+from residua.cli.say import complain, say, say_json
+from residua.names import shown as escaped
 
 
 def compare(
@@ -76,9 +76,12 @@ def compare(
         progress=Bar(),
     )
     _draw(result)
-    print(json_module.dumps(result, ensure_ascii=False) if json else _text(result))
+    if json:
+        say_json(result)
+    else:
+        say(_text(result))
     for name, why in result["failed"].items():
-        print(f"residua: {name} failed: {why}", file=sys.stderr)
+        complain(f"{name} failed: {why}")
     return 1 if result["failed"] else 0
 
 
@@ -101,7 +104,9 @@ def _text(result: dict[str, Any]) -> str:
     rows = [["", "parameters", "multiply-adds", *map(named, result["measures"])]]
     for row in result["table"]:
         figures = [shown(row.get(measure)) for measure in result["measures"]]
-        rows.append([row["network"], f"{row['parameters']:,}", f"{row['multiply_adds']:,}", *figures])
+        rows.append(
+            [escaped(row["network"]), f"{row['parameters']:,}", f"{row['multiply_adds']:,}", *figures]
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*table, "", *result["notes"], result["sentence"], f"{result['folder']}/"])
+    return "\n".join([*table, "", *result["notes"], result["sentence"], f"{escaped(result['folder'])}/"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from residua.cli.say import note, say, say_json
 from residua.errors import UsageError
+from residua.names import shown
 
 
 def convert(
@@ -58,8 +59,8 @@ def convert(
         "notes": notes,
     }
     if json:
-        print(json_module.dumps(result, ensure_ascii=False))
+        say_json(result)
         return
-    for note in notes:
-        print(f"note: {note}")
-    print(f"{weights.spec.name}, {result['from']} to {to}: {out}")
+    for text in notes:
+        note(text)
+    say(f"{shown(weights.spec.name)}, {shown(result['from'])} to {to}: {shown(out)}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+
+from residua.cli.say import say, say_json
+from residua.names import command, shown
 
 
 def fetch(
@@ -33,6 +35,6 @@ def fetch(
 
     path = download(name, root, mirror=mirror, binary=binary, progress=ProgressLine())
     if json:
-        print(json_module.dumps({"schema": 1, "path": str(path)}))
+        say_json({"schema": 1, "path": str(path)})
     else:
-        print(f"{path}\nnext: residua train {path}")
+        say(f"{shown(path)}\nnext: {command('residua', 'train', path)}")

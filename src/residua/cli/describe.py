@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
 import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from residua.cli.say import say, say_json
 from residua.cli.settings import parse_assignment
 from residua.errors import UsageError
 
@@ -35,7 +35,7 @@ def describe(
     spec = model_spec(model, **_changes(set or []))
     described = describe_model(spec, None if input is None else _shape(input))
     if json:
-        print(json_module.dumps(described.to_dict(), ensure_ascii=False))
+        say_json(described.to_dict())
     elif sys.stdout.isatty():
         from rich.console import Console
         from rich.text import Text
@@ -50,7 +50,7 @@ def describe(
                 soft_wrap=True,
             )
     else:
-        print(described)
+        say(described)
 
 
 def _changes(assignments: list[str]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from residua.cli.say import say, say_json
 from residua.machine import Machine, describe_machine, extras, machine
 
 SCHEMA = 1
@@ -39,13 +39,12 @@ def doctor(*, json: bool = False) -> None:
     """
     findings = list(diagnose(machine()))
     if json:
-        report = {"schema": SCHEMA, "machine": describe_machine(), "findings": [asdict(f) for f in findings]}
-        print(json_module.dumps(report))
+        say_json({"schema": SCHEMA, "machine": describe_machine(), "findings": [asdict(f) for f in findings]})
     elif sys.stdout.isatty():
         _print_table(findings)
     else:
         for finding in findings:
-            print(f"{finding.status:8}{finding.subject}: {finding.found}: {finding.meaning}")
+            say(f"{finding.status:8}{finding.subject}: {finding.found}: {finding.meaning}")
 
 
 def diagnose(found: Machine) -> Iterator[Finding]:

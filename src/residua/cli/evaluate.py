@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from residua.cli.bar import progress_bar
+from residua.cli.say import note, say, say_json
 from residua.errors import UsageError
+from residua.names import shown
 
 if TYPE_CHECKING:
     from residua.evaluation import Evaluation, Measurement
@@ -86,17 +86,16 @@ def evaluate(
                     f"{other} is trained for {tasks[other]}"
                 )
             evaluations, mean = [measure(s, data, progress=progress, **options) for s in sources], {}
-    for note in dict.fromkeys(note for one in evaluations for note in one.notes):
-        print(f"note: {note}", file=sys.stderr)
+    for text in dict.fromkeys(text for one in evaluations for text in one.notes):
+        note(text)
     if json:
         tables = [one.to_dict() for one in evaluations]
-        report = tables[0] if len(tables) == 1 else {"schema": 1, "evaluations": tables, **mean}
-        print(json_module.dumps(report, ensure_ascii=False))
+        say_json(tables[0] if len(tables) == 1 else {"schema": 1, "evaluations": tables, **mean})
         return
-    print("\n\n".join(_figures(one) if isinstance(one, Measurement) else _text(one) for one in evaluations))
+    say("\n\n".join(_figures(one) if isinstance(one, Measurement) else _text(one) for one in evaluations))
     if len(evaluations) > 1 and mean:
         top1, (low, high) = mean["mean"]["top1"], mean["mean"]["interval"]
-        print(
+        say(
             f"\nmean of {len(evaluations)}: top-1 {top1:.2%} "
             f"(95 % interval of the mean: {low:.2%} to {high:.2%})"
         )
@@ -126,7 +125,7 @@ def _figures(one: Measurement) -> str:
     names = dict.fromkeys([one.primary, *one.figures])
     figures = {name.replace("_", " "): one.figures.get(name) for name in names}
     what = "bytes" if one.task == "language" else "images"
-    return f"{one.source} on {one.data}: {one.n} {one.split} {what}\n" + "  ".join(
+    return f"{shown(one.source)} on {shown(one.data)}: {one.n} {one.split} {what}\n" + "  ".join(
         f"{name} {'not finite' if value is None else f'{value:.4g}'}" for name, value in figures.items()
     )
 
@@ -136,7 +135,7 @@ def _text(one: Evaluation) -> str:
     views = "" if one.views == ("whole",) else f", {len(one.views)} views"
     left_out = f", {one.left_out} unreadable files left out" if one.left_out else ""
     lines = [
-        f"{one.source} on {one.data}: {one.n} {one.split} images{views}{left_out}",
+        f"{shown(one.source)} on {shown(one.data)}: {one.n} {one.split} images{views}{left_out}",
         f"top-1 {one.top1:.2%} (95 % interval {low:.2%} to {high:.2%})  top-5 {one.top5:.2%}  "
         f"NLL {one.nll:.4f}  ECE {one.ece:.4f}",
     ]
@@ -144,9 +143,9 @@ def _text(one: Evaluation) -> str:
     if len(rows) > _MANY:
         rows = sorted((row for row in rows if row["n"]), key=lambda row: row["recall"])[:_WORST]
         lines.append(f"the {len(rows)} classes with the lowest recall (--json has all {len(one.per_class)}):")
-    width = max(len(str(row["class"])) for row in rows)
+    width = max(len(shown(row["class"])) for row in rows)
     lines += [
-        f"  {row['class']:<{width}}  {row['n']:>6} images  recall {_share(row['recall'])}  "
+        f"  {shown(row['class']):<{width}}  {row['n']:>6} images  recall {_share(row['recall'])}  "
         f"precision {_share(row['precision'])}"
         for row in rows
     ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import json
+import logging
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -19,11 +21,12 @@ from cyclopts import App, Parameter, convert
 from cyclopts.exceptions import CycloptsError
 
 from residua import __version__
+from residua.cli.say import one_line, reason
 from residua.cli.verbs import FETCH, TOUR, VERBS
 from residua.errors import ResiduaError, UsageError
+from residua.names import shown
 
 _INTERRUPTED = ("interrupted", 128 + signal.SIGINT)
-_NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")  # as torch says it
 
 
 def make_app() -> App:
@@ -66,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     _prepare_streams()
     try:
-        with _interruptible(tokens):
+        with _interruptible(tokens), _logged():
             result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         code = result if isinstance(result, int) and not isinstance(result, bool) else 0
@@ -80,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _discard(sys.stdout)
         code = 0
     except Exception as error:  # a fault of the machine, or of residua itself: one line all the same
-        code = _fail(_unexpected(error), ResiduaError.exit_code, tokens)
+        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        code = _fail(reason(error), (UsageError if too_long else ResiduaError).exit_code, tokens)
     sys.exit(code)
 
 
@@ -104,6 +108,24 @@ def _interruptible(tokens: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class _Log(logging.Handler):
+    """What the package logs (skipped files), as the command prints names."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # nobody reads: no reason to end what is under way
+            print(shown(record.getMessage()), file=sys.stderr)
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    handler = _Log(logging.WARNING)
+    logging.getLogger("residua").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("residua").removeHandler(handler)
 
 
 def _prepare_streams() -> None:
@@ -130,10 +152,13 @@ def _discard(stream: Any) -> None:
 
 def _fail(message: str, code: int, tokens: Sequence[str]) -> int:
     """Say on stderr what is wrong; with --json also as an object on stdout."""
-    message = " ".join(message.split())
-    answer = json.dumps({"schema": 1, "error": message}, ensure_ascii=False) + "\n"
+    message = one_line(message)
+    answer = shown(json.dumps({"schema": 1, "error": message}, ensure_ascii=False)) + "\n"
     wanted = any(token.split("=")[0] == "--json" for token in tokens)
-    for stream, text in ((sys.stdout, answer if wanted else ""), (sys.stderr, f"residua: {message}\n")):
+    for stream, text in (
+        (sys.stdout, answer if wanted else ""),
+        (sys.stderr, f"residua: {shown(message)}\n"),
+    ):
         try:
             stream.write(text)
             stream.flush()
@@ -142,17 +167,6 @@ def _fail(message: str, code: int, tokens: Sequence[str]) -> int:
     if os.environ.get("RESIDUA_TRACEBACK"):
         traceback.print_exc()
     return code
-
-
-def _unexpected(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or any(phrase in text for phrase in _NO_MEMORY):
-        return "not enough memory: a smaller --batch-size or a smaller network needs less"
-    where = "(RESIDUA_TRACEBACK=1 shows where)"
-    if isinstance(error, OSError) and error.strerror:
-        place = "" if error.filename is None else f"{error.filename}: "
-        return f"{place}{error.strerror} {where}"
-    return f"{type(error).__name__}: {text[:300]} {where}"
 
 
 def _one_line(error: CycloptsError) -> str:

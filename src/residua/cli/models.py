@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+
+from residua.cli.say import say, say_json
 
 _COLUMNS = ("name", "depth", "parameters", "multiply_adds", "input")
 
@@ -23,7 +24,7 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
 
     rows = [_row(name) for name in list_models(pattern) or [pattern]]
     if json:
-        print(json_module.dumps({"schema": 1, "models": rows}, ensure_ascii=False))
+        say_json({"schema": 1, "models": rows})
         return
     from residua.description.columns import columns
 
@@ -40,7 +41,7 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
             table.add_row(*line)
         Console().print(table)
     else:
-        print("\n".join(columns([header, *cells], right=(1, 2, 3, 4), flexible=0)))
+        say("\n".join(columns([header, *cells], right=(1, 2, 3, 4), flexible=0)))
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from residua.cli.say import complain, say, say_json
 from residua.errors import UsageError
+from residua.names import shown
 
 
 def predict(
@@ -44,16 +44,15 @@ def predict(
             found = predictor(path, top_k)
         except BadImage as error:
             errors.append({"image": image_name(path), "error": error.reason})
-            print(f"residua: {error}", file=sys.stderr)
+            complain(error)
             continue
         top = [{"label": label, "probability": probability} for label, probability in found]
         predictions.append({"image": image_name(path), "top": top})
         if not json:
-            shown = ", ".join(f"{label} {probability:.1%}" for label, probability in found)
-            print(f"{image_name(path)}: {shown}", flush=True)
+            named = ", ".join(f"{shown(label)} {probability:.1%}" for label, probability in found)
+            say(f"{shown(image_name(path))}: {named}")
     if json:
-        report = {"schema": 1, "predictions": predictions, "errors": errors}
-        print(json_module.dumps(report, ensure_ascii=False))
+        say_json({"schema": 1, "predictions": predictions, "errors": errors})
     return 1 if errors else 0
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from residua.cli.bar import progress_bar
+from residua.cli.say import complain, note, say, say_json
 from residua.errors import ResiduaError, UsageError
 
 
@@ -23,6 +23,8 @@ def report(
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Render one offline HTML page about a run, about several beside each other, or about reproduced experiments.
+
+    A complete run of a classifier is looked into first, if it has not been since its weights are what they are.
 
     Args:
         runs: run folders, names under runs/, or latest; or one result of reproduce, or its folder of many (a page for
@@ -45,17 +47,19 @@ def report(
 
 
 def _runs(runs: list[Path], lang: str, out: Path | None, overwrite: bool, json: bool) -> int:
-    from residua.report import diagnose_runs, read_run, render_report
+    from residua.report import diagnose_runs, inspect_again, read_run, render_report
     from residua.train import resolve_run
 
     folders = [resolve_run(run) for run in runs]
+    with progress_bar("looking inside") as progress:
+        for said in (said for folder in folders for said in inspect_again(folder, progress=progress)):
+            note(said)
     page = render_report(folders, lang=lang, out=out, overwrite=overwrite)
     if not json:
-        print(page)
+        say(page)
         return 0
     found = diagnose_runs([read_run(folder) for folder in folders], lang=lang)
-    answer = {"schema": 1, "report": str(page), "diagnosis": asdict(found) if found else None}
-    print(json_module.dumps(answer, ensure_ascii=False))
+    say_json({"schema": 1, "report": str(page), "diagnosis": asdict(found) if found else None})
     return 0
 
 
@@ -73,11 +77,10 @@ def _experiments(
             raise UsageError(f"--out names one page, and {path} holds {len(results)} results")
         pages, damaged = _each(results, lang)
         pages.append(render_gallery(path, lang=lang))
-    print(
-        json_module.dumps({"schema": 1, "report": str(pages[-1]), "pages": [*map(str, pages)]})
-        if json
-        else pages[-1]
-    )
+    if json:
+        say_json({"schema": 1, "report": str(pages[-1]), "pages": [*map(str, pages)]})
+    else:
+        say(pages[-1])
     return int(damaged)
 
 
@@ -89,5 +92,5 @@ def _each(results: list[Path], lang: str) -> tuple[list[Path], bool]:
         try:
             pages.append(render_reproduction(result, lang=lang))
         except ResiduaError as error:
-            print(f"residua: {error}", file=sys.stderr)
+            complain(error)
     return pages, len(pages) < len(results)

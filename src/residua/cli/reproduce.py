@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 import time
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from residua.cli.say import complain, say, say_json
 from residua.errors import UsageError
+from residua.names import shown
 
 
 def reproduce(
@@ -53,7 +54,10 @@ def reproduce(
     from residua.papers import experiments
 
     if list:
-        print(_json_list() if json else "\n".join(_listed()))
+        if json:
+            say_json({"schema": 1, "experiments": _list()})
+        else:
+            say("\n".join(_listed()))
         return 0
     if not names:
         raise UsageError(f"say which experiments: one of {len(experiments())} (--list), a paper, or all")
@@ -77,13 +81,13 @@ def reproduce(
     pages = [render_reproduction(result_path(out, r["experiment"], r["scale"]), lang=lang) for r in results]
     gallery = render_gallery(out, lang=lang)
     if json:
-        print(json_module.dumps({"schema": 1, "results": results}, ensure_ascii=False))
+        say_json({"schema": 1, "results": results})
     else:
-        print("\n\n".join(f"{_shown(r)}\n  {page}" for r, page in zip(results, pages, strict=True)))
-        print(f"\nall results: {gallery}")
+        say("\n\n".join(f"{_shown(r)}\n  {shown(page)}" for r, page in zip(results, pages, strict=True)))
+        say(f"\nall results: {shown(gallery)}")
     failed = {name: why for result in results for name, why in result["failed"].items()}
     for name, why in failed.items():
-        print(f"residua: {name} failed: {why}", file=sys.stderr)
+        complain(f"{name} failed: {why}")
     return 1 if failed else 0
 
 
@@ -98,10 +102,10 @@ def _listed() -> list[str]:
     return ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
 
 
-def _json_list() -> str:
+def _list() -> list[dict[str, Any]]:
     from residua.papers import experiments
 
-    rows = [
+    return [
         {
             "id": item.id,
             "title": item.title,
@@ -111,7 +115,6 @@ def _json_list() -> str:
         }
         for item in experiments().values()
     ]
-    return json_module.dumps({"schema": 1, "experiments": rows}, ensure_ascii=False)
 
 
 def _scales(item: Any) -> list[str]:
@@ -157,7 +160,7 @@ class Bar:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 console=Console(stderr=True),
             )
             self._task = self._bar.add_task("", total=None)
@@ -168,9 +171,9 @@ class Bar:
         from residua.train.progress import clock
 
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, description=text)
+            self._bar.update(self._task, completed=done, total=total, description=shown(text))
             if done == total:
                 self._bar.stop()
             return
         left = (time.monotonic() - self._began) / done * (total - done)
-        print(f"{done}/{total}  {text}  {clock(left)} left", file=sys.stderr, flush=True)
+        print(f"{done}/{total}  {shown(text)}  {clock(left)} left", file=sys.stderr, flush=True)

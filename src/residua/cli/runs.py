@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from residua.cli.say import complain, say, say_json
 from residua.errors import ResiduaError
+from residua.names import shown
 
 _COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "metric", "val", "test", "seconds")
 
@@ -32,14 +32,16 @@ def runs(
     rows = [_row(folder) if names else _row_or_damage(folder) for folder in folders]
     differences = _differences(folders) if names and len(folders) > 1 else {}
     if json:
-        print(json_module.dumps({"schema": 1, "runs": rows, "differences": differences}, ensure_ascii=False))
+        say_json({"schema": 1, "runs": rows, "differences": differences})
     elif not rows:
-        print("no runs yet: residua train makes one")
+        say("no runs yet: residua train makes one")
     else:
         _print(_COLUMNS, [[_cell(row.get(column)) for column in _COLUMNS] for row in rows])
         for key, values in differences.items():
-            print(f"\n{key}")
-            _print(("run", "value"), [[row["run"], _cell(v)] for row, v in zip(rows, values, strict=True)])
+            say(f"\n{key}")
+            _print(
+                ("run", "value"), [[_cell(row["run"]), _cell(v)] for row, v in zip(rows, values, strict=True)]
+            )
 
 
 def _row_or_damage(folder: Any) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
     try:
         return _row(folder)
     except ResiduaError as error:
-        print(f"residua: {error}", file=sys.stderr)
+        complain(error)
         return {"run": folder.path.name, "path": str(folder.path), "state": "damaged", "error": str(error)}
 
 
@@ -98,10 +100,10 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    return shown(value)
 
 
 def _print(header: tuple[str, ...], rows: list[list[str]]) -> None:
     widths = [max(len(line[i]) for line in [list(header), *rows]) for i in range(len(header))]
     for line in [list(header), *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

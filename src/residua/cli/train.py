@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from residua.cli.bar import progress_bar
+from residua.cli.say import complain, note, reason, say, say_json
 from residua.cli.settings import read_settings
 from residua.errors import UsageError
+from residua.names import command, shown
 
 # what a network of a kind of data is shown afterwards, where it is no image
 _SHOWN = {"moving-digits": "CLIP.npy", "volumes": "VOLUME.npy"}
@@ -36,6 +38,7 @@ def train(
     limit_batches: int | None = None,
     run_dir: Path | None = None,
     resume: str | None = None,
+    resume_if_exists: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     strict: Annotated[bool, Parameter(negative="")] = False,
     allow_inexact: Annotated[bool, Parameter(negative="")] = False,
@@ -65,7 +68,9 @@ def train(
         val_fraction: of the training images, held out for validation.
         limit_batches: at most so many batches an epoch and an evaluation, for a quick look.
         run_dir: the run folder to make; by default a new one under runs/.
-        resume: go on with a run: a folder, a name under runs/, or latest. Only --epochs may change it.
+        resume: go on with a run: a folder, a name under runs/, or latest. Only --epochs may change it. A complete run
+            gets what it lacks, such as its report.
+        resume_if_exists: go on with the run at --run-dir, if it is this very one; start it if there is none.
         overwrite: replace a run that stands at --run-dir.
         strict: stop at the first bad file instead of leaving it out.
         allow_inexact: resume on another machine or version, where the result is not bit for bit the same.
@@ -95,19 +100,25 @@ def train(
     if resume is None and (allow_inexact or retune):
         raise UsageError("--allow-inexact and --retune go with --resume RUN")
     if resume is not None:
-        if overwrite or run_dir is not None:
+        if overwrite or run_dir is not None or resume_if_exists:
             raise UsageError(
-                "--resume goes on in the run's own folder: --run-dir and --overwrite do not go with it"
+                "--resume goes on in the run's own folder: --run-dir, --resume-if-exists and --overwrite do not go "
+                "with it"
             )
-        folder = _resume(resume, settings, allow_inexact=allow_inexact, retune=retune)
+        moved = settings["data"].pop("source", None)
+        folder = _resume(resume, settings, data=moved, allow_inexact=allow_inexact, retune=retune)
     else:
-        folder = _fit(settings, overwrite=overwrite)
-    report = _report(folder)
+        moved = None
+        folder = _fit(settings, overwrite=overwrite, resume_if_exists=resume_if_exists)
+    report = _report(folder, moved)
     result = {**folder.result, "report": str(report) if report else None}
-    print(json_module.dumps(result, ensure_ascii=False) if json else _summary(result, folder.path))
+    if json:
+        say_json(result)
+    else:
+        say(_summary(result, folder.path))
 
 
-def _fit(settings: dict[str, dict[str, Any]], *, overwrite: bool) -> Any:
+def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.loading import load_weights
     from residua.registry import model_spec
     from residua.spec import DataSpec
@@ -129,21 +140,18 @@ def _fit(settings: dict[str, dict[str, Any]], *, overwrite: bool) -> Any:
         DataSpec.from_dict({"source": default_source(name), **settings["data"]}),
         recipe_name,
         weights=weights,
-        overwrite=overwrite,
+        **existing,
         model_changes=model,
         recipe_changes=recipe_table,
         **run,
     )
 
 
-def _resume(text: str, settings: dict[str, dict[str, Any]], *, allow_inexact: bool, retune: bool) -> Any:
+def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> Any:
     from residua.train import RunFolder, resolve_run, resume
 
     folder = RunFolder(resolve_run(text))
     epochs = settings["recipe"].pop("epochs", None)
-    if epochs == folder.recipe.epochs and folder.result is None:
-        epochs = None  # not a change
-    moved = settings["data"].pop("source", None)
     stored = {
         "model": folder.spec.to_dict(),
         "data": folder.data_spec.to_dict(),
@@ -157,27 +165,27 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], *, allow_inexact: bo
                     f"{table}.{key}={value} contradicts {folder.name}, which has {stored[table].get(key)}: "
                     "a resumed run keeps its settings; only --epochs may extend it"
                 )
-    return resume(folder, epochs=epochs, allow_inexact=allow_inexact, retune=retune, data=moved)
+    return resume(folder, epochs=epochs, **options)
 
 
-def _report(folder: Any) -> Path | None:
-    """Look inside the finished run, if it is of a classifier, and render its report.
+def _report(folder: Any, data: str | None) -> Path | None:
+    """Look inside the finished run, if that is still to be done, and render its report.
 
     A failure there does not fail the training.
     """
-    from residua.errors import ResiduaError
-    from residua.evaluation import inspect_run
-    from residua.registry import family
-    from residua.report import render_report
+    from residua.report import inspect_again, render_report
+    from residua.train import Interrupted
 
+    again = command("residua", "report", folder.path)
     try:
-        if family(folder.spec.family).task == "classification":
-            inspect_run(folder)
+        with progress_bar("looking inside") as progress:
+            for said in inspect_again(folder.path, data, progress=progress):
+                note(said)
         return render_report([folder.path])
-    except ResiduaError as error:
-        print(
-            f"residua: there is no report: {error}; residua report {folder.path} tries again", file=sys.stderr
-        )
+    except KeyboardInterrupt:
+        raise Interrupted(signal.SIGINT, f"the training is complete, {again} makes its report") from None
+    except Exception as error:  # whatever it is: the training is complete all the same
+        complain(f"the training is complete, but there is no report: {reason(error)}; {again} tries again")
         return None
 
 
@@ -185,16 +193,23 @@ def _summary(result: dict[str, Any], path: Path) -> str:
     name = result["primary"]
     value = result[f"test_{name}"]
     tested = "not finite" if value is None else f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
+    next_steps = [
+        command("residua", "evaluate", path),
+        *(
+            [command("residua", "predict", path, _SHOWN.get(result["data"], "IMAGE"))]
+            if name == "accuracy"
+            else []
+        ),
+        command("residua", "train", "--resume", path, "--epochs", str(result["epochs"] * 2)),
+    ]
     lines = [
         f"test {name.replace('_', ' ')}  {tested} on {result['test_images']} samples",
         f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "
         f"({result['parameters']:,} parameters)",
-        f"run folder     {path}",
-        f"report         {result['report'] or 'none'}",
+        f"run folder     {shown(path)}",
+        f"report         {shown(result['report'] or 'none')}",
         "",
         "next:",
-        f"  residua evaluate {path}",
-        *([f"  residua predict {path} {_SHOWN.get(result['data'], 'IMAGE')}"] if name == "accuracy" else []),
-        f"  residua train --resume {path} --epochs {result['epochs'] * 2}",
+        *(f"  {step}" for step in next_steps),
     ]
     return "\n".join(lines)

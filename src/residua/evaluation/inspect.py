@@ -16,12 +16,12 @@ from torch import nn
 from residua.analysis.cost import cost
 from residua.analysis.gradient import gradient_norms
 from residua.analysis.response import response
-from residua.data import Data, load_data, normalize
-from residua.errors import UsageError
+from residua.data import Data, load_data, normalize, same_identity
+from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
-from residua.files import write_json
+from residua.files import sha256, write_json
 from residua.train.run import RunFolder
 
 MISTAKES = 24  # the most confident ones
@@ -30,41 +30,52 @@ PROBES = 128  # training images that gradients and responses are taken of
 
 
 def inspect_run(
-    run: str | Path | RunFolder, *, limit: int | None = None, progress: Progress | None = None
+    run: str | Path | RunFolder,
+    data: str | None = None,
+    *,
+    limit: int | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure a run's network on its test images and write ``inspection.json`` into its folder.
 
     Figures of the test images are those of ``evaluate``. Gradient norms are those of a training step on
     ``PROBES`` training images (batch statistics, unaugmented), responses those of the network as it
-    predicts, on the same. ``limit`` ends the test images after so many batches. Returns what was written.
+    predicts, on the same. ``data`` says where the run's images lie now, if they have moved; ``limit`` ends the
+    test images after so many batches. Returns what was written.
 
-    Raises UsageError if there is no such run, ResiduaError if its files or images cannot be read.
+    Raises UsageError if there is no such run, ResiduaError if its files or images cannot be read, or the images are
+    no longer those of the run.
     """
     trained = open_classifier(run)
     if trained.run is None:
         raise UsageError(f"{run} is a weight file: only a run can be inspected")
-    data = fitted(trained, load_data(data_spec(trained, None)))
+    weights = sha256(trained.run.weights)
+    before = trained.run.data
+    images = fitted(trained, load_data(data_spec(trained, data), storage=before["storage"]))
+    if changed := same_identity(before, images.identity):
+        raise ResiduaError(f"{images.spec.source} is not what {trained.name} was trained on: {changed}")
     outputs = read_outputs(
-        trained.model, data, "test", precision=trained.precision, limit=limit, progress=progress
+        trained.model, images, "test", precision=trained.precision, limit=limit, progress=progress
     )
     log_p, labels = outputs.log_probabilities, outputs.labels
-    confusion = metrics.confusion_matrix(log_p.argmax(1), labels, len(data.classes))
+    confusion = metrics.confusion_matrix(log_p.argmax(1), labels, len(images.classes))
     ranks, bins = metrics.ranks(log_p, labels), metrics.reliability(log_p, labels)
     found = {
         "schema": 1,
-        "classes": list(data.classes),
+        "weights": weights,
+        "classes": list(images.classes),
         "confusion": confusion.tolist(),
-        "per_class": metrics.per_class(confusion, data.classes),
+        "per_class": metrics.per_class(confusion, images.classes),
         "top1": float((ranks < 1).mean()),
         "top5": float((ranks < 5).mean()),
         "nll": float(-log_p[np.arange(len(labels)), labels].mean()),
         "ece": metrics.expected_calibration_error(bins),
         "reliability": [{"confidence": b.confidence, "accuracy": b.accuracy, "n": b.n} for b in bins],
-        "mistakes": _mistakes(data, outputs),
-        **_depth(trained.model, data),
+        "mistakes": _mistakes(images, outputs),
+        **_depth(trained.model, images),
         "cost": [
             {"part": part.part, "parameters": part.parameters, "multiply_adds": part.multiply_adds}
-            for part in cost(trained.model, data.shape).parts
+            for part in cost(trained.model, images.shape).parts
         ],
     }
     write_json(trained.run.path / "inspection.json", found)

@@ -4,6 +4,7 @@ from residua.report.compare import diagnose_runs
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
 from residua.report.folder import Run, read_run
 from residua.report.gallery import render_gallery
+from residua.report.origin import inspect_again
 from residua.report.page import render_report
 from residua.report.reproduction import render_reproduction
 
@@ -13,6 +14,7 @@ __all__ = [
     "Run",
     "diagnose",
     "diagnose_runs",
+    "inspect_again",
     "read_run",
     "render_gallery",
     "render_report",

@@ -12,6 +12,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.files import read_json
 from residua.logs import read_log
 from residua.report.inspection import read_inspection
+from residua.report.origin import Origin, origin
 from residua.report.shape import COUNT, MEASURED, POSITIVE, SHARE, TEXT, Optional, check
 
 STEP = {"step": COUNT, "lr": Optional(MEASURED), "loss": Optional(MEASURED)}
@@ -55,7 +56,8 @@ class Run:
     epochs: dict[str, list[float]]
     cut: bool  # the last line of metrics.jsonl is not whole
     result: dict[str, Any] | None  # None: the run is not complete
-    inspection: dict[str, Any]
+    inspection: dict[str, Any]  # empty: there is none, or it is of other weights
+    inspected: Origin | None = None  # of which weights; None: there is no inspection
 
     @property
     def name(self) -> str:
@@ -121,6 +123,8 @@ def read_run(path: Path) -> Run:
         result = _table(path / "result.json")
         check(result, RESULT, str(path / "result.json"))
     steps, epochs, cut = _read_metrics(path, (result or {}).get("primary") or "accuracy")
+    inspection = read_inspection(path / "inspection.json")
+    inspected = origin(path, inspection) if inspection else None
     return Run(
         path=path.resolve(),  # "latest" is a link: the page shows the run's own name
         **tables,
@@ -128,7 +132,8 @@ def read_run(path: Path) -> Run:
         epochs=epochs,
         cut=cut,
         result=result,
-        inspection=read_inspection(path / "inspection.json"),
+        inspection={} if inspected == "stale" else inspection,
+        inspected=inspected,
     )
 
 

@@ -3,6 +3,7 @@
 Every part may be missing or null; a part that is there has this shape (``SHAPE`` below checks it)::
 
     {"schema": 1,
+     "weights":     text,                         the digest of the weight file that was looked at
      "classes":     [text],                       names, in the order of the labels
      "confusion":   [[count]],                    images of true class (row) given predicted class (column)
      "per_class":   [{"class": text, "n": count, "recall": share | null, "precision": share | null}],
@@ -36,6 +37,7 @@ SMALL, THUMBNAIL = 64, 160  # pixels: smaller pictures are kept exactly, larger 
 
 SHAPE = {
     "schema": Leaf("1 (this residua reads schema 1)", lambda value: type(value) is int and value == 1),
+    "weights": Optional(TEXT),
     "classes": Optional([TEXT]),
     "confusion": Optional([[COUNT]]),
     "per_class": Optional(

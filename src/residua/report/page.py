@@ -99,7 +99,13 @@ def _many(runs: Sequence[Run], lang: str) -> str:
 
 def _states(run: Run) -> list[str]:
     """Keys of what a reader must know about the state of the folder."""
-    states = {"unfinished_note": run.result is None, "cut_note": run.cut, "limited_note": run.limited}
+    states = {
+        "unfinished_note": run.result is None,
+        "cut_note": run.cut,
+        "limited_note": run.limited,
+        "stale_note": run.inspected == "stale" or stored.old_samples(run),
+        "unknown_note": run.inspected == "unknown",
+    }
     return [key for key, holds in states.items() if holds]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from residua.errors import UsageError
 from residua.files import write_text
+from residua.names import command
 from residua.papers.experiment import SCALES
 from residua.papers.verdict import MAX_SEEDS
 from residua.report.document import document
@@ -260,7 +260,7 @@ def repeat_command(result: Result, data: str = "") -> str:
         said += ["--data", data or given]
     if result["max_seeds"] != MAX_SEEDS:
         said += ["--max-seeds", str(result["max_seeds"])]
-    return shlex.join(said)
+    return command(*said)
 
 
 def _option(command: Sequence[str], name: str) -> str:

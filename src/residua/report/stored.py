@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from residua.errors import ResiduaError
+from residua.names import command as shell
 from residua.report.folder import Run
 from residua.report.html import Html, bar, element, join, table
 from residua.report.inspection import picture
@@ -16,6 +16,7 @@ from residua.report.text import Translate
 
 SHOWN = 40  # items of a list
 LISTED = 200  # skipped files
+SAMPLED = "samples.png"
 SAMPLES = 1024  # pixels a side of the picture of samples, at most
 DEEPEST = 6  # levels of nesting; nothing that residua writes goes deeper
 
@@ -26,9 +27,9 @@ def recipe(run: Run, t: Translate) -> Html | None:
 
 
 def samples(run: Run, t: Translate) -> Html | None:
-    """What a generator makes: ``samples.png``, where the training left one."""
-    path = run.path / "samples.png"
-    if not path.is_file():
+    """What a generator makes: ``samples.png``, where the training left one. It is written before ``result.json``."""
+    path = run.path / SAMPLED
+    if not path.is_file() or old_samples(run):
         return None
     try:
         png = base64.b64encode(path.read_bytes()).decode()
@@ -36,6 +37,11 @@ def samples(run: Run, t: Translate) -> Html | None:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
     source, (width, height) = picture(png, str(path), keep=SAMPLES)
     return element("img", src=source, alt=t("samples"), width=width, height=height)
+
+
+def old_samples(run: Run) -> bool:
+    """Whether there are samples of a training that has been extended since: the run is not complete any more."""
+    return run.result is None and (run.path / SAMPLED).is_file()
 
 
 def plan(run: Run, t: Translate) -> Html | None:
@@ -95,7 +101,7 @@ def command(run: Run) -> str | None:
     """The command of ``env.json`` as a shell takes it, None if it holds none."""
     said = run.env.get("command")
     if isinstance(said, list) and said:
-        return shlex.join(str(part) for part in said)
+        return shell(*map(str, said))
     return said if isinstance(said, str) and said else None
 
 

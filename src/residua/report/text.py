@@ -36,6 +36,18 @@ TEXT: dict[str, tuple[str, str]] = {
         "The run used only the first batches of its images (--limit-batches): a quick look, not a measurement.",
         "该训练只使用了前几批图像（--limit-batches）：仅供快速查看，不能作为测量结果。",
     ),
+    "stale_note": (
+        "inspection.json or samples.png was made from earlier weights than the run has now, and is left out. Once the "
+        "run is complete, residua report looks inside the network again.",
+        "inspection.json 或 samples.png 来自更早的权重，与该训练目前的权重不符，已省略。"
+        "训练完成后，residua report 会重新检查网络内部。",
+    ),
+    "unknown_note": (
+        "inspection.json does not say which weights it was made from (residua 0.1 wrote it, or the weights are gone): "
+        "the figures of single classes, of calibration and of depth may be of others.",
+        "inspection.json 没有说明它来自哪些权重（由 residua 0.1 写出，或权重已不在）："
+        "各类别、置信度校准与各深度的数据可能属于其他权重。",
+    ),
     "left_out": (
         "Left out, because the run folder does not hold what they need: {parts}.",
         "以下部分因训练目录中没有所需内容而省略：{parts}。",

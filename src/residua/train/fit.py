@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,14 +16,18 @@ from residua.analysis.cost import totals
 from residua.data import Source, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.files import remove, write_json
+from residua.logs import damaged_logs
 from residua.machine import describe_machine
 from residua.models.weights import Weights, adapt
+from residua.names import check_name
 from residua.nn import place
 from residua.registry import build, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
+from residua.train.asked import as_planned, refuse_other, weights_digest
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
+from residua.train.loop import Interrupted, how_to_go_on
 from residua.train.mend import mend_logs
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
@@ -43,6 +48,7 @@ def fit(
     weights: Weights | None = None,
     run_dir: str | Path | None = None,
     overwrite: bool = False,
+    resume_if_exists: bool = False,
     limit_batches: int | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -65,6 +71,7 @@ def fit(
         weights: start from these (fine-tuning); a classifier for other classes starts fresh.
         run_dir: the folder to make; by default a new one under ``runs/``.
         overwrite: replace a run that stands at ``run_dir``.
+        resume_if_exists: go on with the run at ``run_dir``, if it is this very one; start it if there is none.
         limit_batches: at most this many batches an epoch, and in each evaluation.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
@@ -78,7 +85,7 @@ def fit(
     Raises:
         UsageError: for a name, value or folder that cannot be used.
         ResiduaError: for data that cannot be read, a loss that is no longer finite, a full disk.
-        Interrupted: after Ctrl-C or SIGTERM; ``resume`` goes on from the checkpoint.
+        Interrupted: after Ctrl-C, SIGTERM or SIGHUP; ``resume`` goes on from the checkpoint.
 
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
@@ -86,12 +93,17 @@ def fit(
     if limit_batches is not None and limit_batches < 1:
         raise UsageError(f"limit_batches must be at least 1, not {limit_batches}")
     if run_dir is not None:
+        check_name(Path(run_dir), "--run-dir")
+    begun = _begun(model, run_dir, overwrite=overwrite) if resume_if_exists else None
+    if run_dir is not None and begun is None:
         runs.refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
     if data is None:
         data = default_source(getattr(model, "spec", None) if isinstance(model, nn.Module) else model)
     loaded = (
-        load_data(_data_spec(data), workers=workers or 0) if isinstance(data, str | Path | DataSpec) else data
+        load_data(_data_spec(data), workers=workers or 0, storage=begun.data["storage"] if begun else None)
+        if isinstance(data, str | Path | DataSpec)
+        else data
     )
     network = _network(model, model_changes or {}, loaded, seed)
     chosen = find_recipe(recipe or default_recipe(loaded, network.spec), **(recipe_changes or {}))
@@ -101,6 +113,11 @@ def fit(
         request = Request(
             device=device, precision=precision, threads=threads, workers=workers, compile=compile
         )
+        numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
+        if begun is not None:
+            asked = _plan(as_planned(request, begun.plan), network, chosen, loaded)
+            refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
+            return resume(begun, data=loaded, progress=shown)
         plan = _plan(request, network, chosen, loaded)
         task = _task(network, chosen, plan, loaded)
         about = _about(network, loaded)
@@ -112,8 +129,7 @@ def fit(
             "data.json": {**loaded.identity, **about["data"], "spec": loaded.spec.to_dict()},
             "env.json": {
                 **describe_machine(),
-                "seed": seed,
-                "limit_batches": limit_batches,
+                **numbers,
                 "command": _command(),
                 "sessions": [_session()],
             },
@@ -138,7 +154,8 @@ def fit(
                 state=State(),
                 progress=shown,
             )
-            return session.run()
+            with _told_how_to_go_on(folder.path):
+                return session.run()
 
 
 def resume(
@@ -147,10 +164,12 @@ def resume(
     epochs: int | None = None,
     allow_inexact: bool = False,
     retune: bool = False,
-    data: str | None = None,
+    data: str | Source | None = None,
     progress: bool | Progress = True,
 ) -> RunFolder:
     """Go on with an interrupted run and return it finished; weights and metrics are those of an uninterrupted one.
+
+    A run that is complete is returned as it is.
 
     Args:
         run: the run folder.
@@ -158,33 +177,43 @@ def resume(
             of progress.
         allow_inexact: go on although the machine or the versions differ from the plan's.
         retune: make every automatic choice anew; implies ``allow_inexact``.
-        data: where the same images lie now, if they have moved.
+        data: where the same images lie now, if they have moved; or loaded ``Data``.
         progress: True shows it on stderr.
 
     Raises:
-        UsageError: if the run is complete and ``epochs`` does not extend it.
+        UsageError: if ``epochs`` are fewer than are done.
         ResiduaError: if the data, the machine or the versions are not the run's, or the checkpoint is damaged.
+        Interrupted: as of ``fit``.
 
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(runs.resolve_run(run))
     shown = make_progress(progress)
-    with runs.writing(folder.path), _leaving(shown):
+    if folder.result is not None and epochs in (None, folder.result["epochs"]):
+        if damaged_logs(folder.path):
+            with runs.writing(folder.path):
+                _mend(folder, shown)
+        shown.note(f"{folder.path} is complete: nothing is left to train")
+        return folder
+    with runs.writing(folder.path), _leaving(shown), _told_how_to_go_on(folder.path):
         recipe, seed, plan = folder.recipe, folder.seed, folder.plan
-        if folder.result is not None and epochs is None:
-            raise UsageError(f"{folder.path} is complete; --epochs N with N above {recipe.epochs} extends it")
+        if recipe.iterations is None and epochs == recipe.epochs:
+            epochs = None  # an extension that was interrupted
         if not (retune or allow_inexact):
             check_here(plan)
-        spec = folder.data_spec.change(source=data) if data else folder.data_spec
-        loaded = load_data(spec, workers=plan.workers, storage=folder.data["storage"])
+        spec = folder.data_spec.change(source=data) if isinstance(data, str) else folder.data_spec
+        loaded = (
+            load_data(spec, workers=plan.workers, storage=folder.data["storage"])
+            if data is None or isinstance(data, str)
+            else data
+        )
         difference = same_identity(folder.data, loaded.identity)
         if difference:
-            raise ResiduaError(f"{spec.source} is not what {folder.name} was trained on: {difference}")
+            raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
         network = build(folder.spec)
         if retune:
             plan = _plan(Request(device=plan.device), network, recipe, loaded)
         limit = folder.env["limit_batches"]
-        for said in mend_logs(folder.path, folder.last):
-            shown.note(said)
+        _mend(folder, shown)
         task = _task(network, recipe, plan, loaded)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
@@ -211,6 +240,28 @@ def resume(
             progress=shown,
         )
         return session.run()
+
+
+def _begun(model: Any, run_dir: str | Path | None, *, overwrite: bool) -> RunFolder | None:
+    """The run that ``resume_if_exists`` goes on with, if there is one."""
+    if run_dir is None or overwrite:
+        raise UsageError(
+            "--resume-if-exists goes with --run-dir, which says where the run is, without --overwrite"
+        )
+    if isinstance(model, nn.Module):
+        raise UsageError(
+            "resume_if_exists needs a model's name or spec: what is resumed is a network of its own"
+        )
+    try:
+        runs.resolve_run(Path(run_dir).absolute())  # as a path, which no name under runs/ is
+    except UsageError:
+        return None
+    return RunFolder(run_dir)
+
+
+def _mend(folder: RunFolder, progress: Progress) -> None:
+    for said in mend_logs(folder.path, folder.last):
+        progress.note(said)
 
 
 def _data_spec(data: str | Path | DataSpec) -> DataSpec:
@@ -269,6 +320,15 @@ def _leaving(progress: Progress) -> Iterator[None]:
         yield
     finally:
         progress.stop()
+
+
+@contextmanager
+def _told_how_to_go_on(path: Path) -> Iterator[None]:
+    """A Ctrl-C where no step is under way, in an evaluation or while data are read, leaves the same words."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(signal.SIGINT, how_to_go_on(path)) from None
 
 
 def _command() -> list[str]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from residua.errors import ResiduaError
 from residua.logs import LOGS, Log
 from residua.models.weights import save_tensors
+from residua.names import command
 from residua.spec import Recipe
 from residua.train.checkpoint import PREFIX, State, network_tensors, save_checkpoint
 from residua.train.progress import Progress
@@ -28,15 +29,24 @@ from residua.train.task import Batches, SummingTask, Task
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, a closed terminal
 
 
 class Interrupted(ResiduaError):
-    """Training was asked to stop (Ctrl-C, SIGTERM); a checkpoint stands at the step it had reached."""
+    """A run was asked to stop (Ctrl-C, SIGTERM, a closed terminal); its folder holds all that is needed to go on.
 
-    def __init__(self, signal_number: int, step: int) -> None:
-        super().__init__(f"interrupted at step {step}; the checkpoint is written")
+    ``step`` is the one that the checkpoint stands at, if a training step was under way.
+    """
+
+    def __init__(self, signal_number: int, how_to_go_on: str, step: int | None = None) -> None:
+        super().__init__(f"interrupted{'' if step is None else f' at step {step}'}: {how_to_go_on}")
         self.exit_code = 128 + signal_number
         self.step = step
+
+
+def how_to_go_on(folder: Path) -> str:
+    """The words for one whose run has been interrupted."""
+    return f"{command('residua', 'train', '--resume', folder)} goes on"
 
 
 def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
@@ -221,7 +231,7 @@ class Loop:
     def _stop_if_asked(self) -> None:
         if self._signal is not None:
             self._save()
-            raise Interrupted(self._signal, self.state.step)
+            raise Interrupted(self._signal, how_to_go_on(self.folder), self.state.step)
 
     def _save_if_due(self) -> None:
         self._stop_if_asked()
@@ -247,12 +257,14 @@ class Loop:
 
 @contextmanager
 def _signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop at the next step; a second one acts at once."""
+    """Turn the first of ``_STOPPING`` into a request to stop at the next step; a second one acts at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    before = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}
+    handlers: dict[int, Any] = {
+        n: signal.getsignal(n) for n in (getattr(signal, name, None) for name in _STOPPING) if n is not None
+    }
+    before = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}  # as nohup's
 
     def ask(number: int, frame: FrameType | None) -> None:
         signal.signal(number, before[number])

@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from residua.names import shown
+
 _LINE_SECONDS = 2.0  # at most one plain line in this time
 
 
@@ -54,7 +56,7 @@ class Lines(Progress):
         with suppress(
             OSError
         ):  # a training does not end because nobody reads (| head), or a log's disk is full
-            print(text, file=sys.stderr, flush=True)
+            print(shown(text), file=sys.stderr, flush=True)
 
 
 class Bar(Progress):
@@ -97,7 +99,7 @@ class Bar(Progress):
         self._bar.update(self._task, completed=line["step"], description=summary(line))
 
     def note(self, text: str) -> None:  # noqa: D102
-        self._bar.console.print(text, markup=False, highlight=False)
+        self._bar.console.print(shown(text), markup=False, highlight=False)
 
     def stop(self) -> None:  # noqa: D102
         self._bar.stop()
@@ -120,8 +122,8 @@ def summary(line: dict[str, Any]) -> str:
         for key in line
         if key.startswith("val_") and key not in ("val_loss", "val_accuracy")
     }
-    shown = ((label, line[key]) for key, label in labels.items() if line.get(key) is not None)
-    return "  ".join([f"epoch {line['epoch'] + 1}", *(f"{label} {value:.3f}" for label, value in shown)])
+    figures = ((label, line[key]) for key, label in labels.items() if line.get(key) is not None)
+    return "  ".join([f"epoch {line['epoch'] + 1}", *(f"{label} {value:.3f}" for label, value in figures)])
 
 
 def clock(seconds: float) -> str:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from residua.errors import ResiduaError, UsageError
 from residua.files import NEW, beside, in_use, locked, make_folder, read_json, sweep, sync_folder, write_json
 from residua.logs import read_log
+from residua.names import command
 from residua.registry import spec_from_dict
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.plan import Plan
@@ -221,7 +222,8 @@ def _refuse(path: Path, overwrite: bool) -> None:
     if (path / "result.json").exists():
         raise UsageError(f"{path} holds a finished run: --overwrite replaces it, another --run-dir keeps it")
     raise UsageError(
-        f"{path} holds an unfinished run: --resume {path} goes on with it, --overwrite replaces it"
+        f"{path} holds an unfinished run: {command('residua', 'train', '--resume', path)} goes on with it, "
+        "--overwrite replaces it"
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from residua.analysis.finding import Curve, Finding, Panel
+from residua.names import command
 from residua.papers.statistics import Sample
 
 COLUMNS = ("network", "parameters", "multiply-adds")
@@ -77,7 +77,7 @@ def as_page(result: Mapping[str, Any], files: Sequence[str]) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     notes = ["Mean ± standard deviation over seeds.", *result["notes"]]
     lines += ["", "\n\n".join(notes), "", "![curves](figure.svg)", ""]
-    return "\n".join([*lines, f"Files: {', '.join(files)}.", "", f"    {shlex.join(result['command'])}", ""])
+    return "\n".join([*lines, f"Files: {', '.join(files)}.", "", f"    {command(*result['command'])}", ""])
 
 
 def as_findings(

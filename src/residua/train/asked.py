@@ -1,0 +1,72 @@
+"""Whether the run that stands at a place is the one that is asked for, so that one command starts it and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from residua.data import Source, same_identity
+from residua.data.identity import digest
+from residua.errors import UsageError
+from residua.models.weights import Weights
+from residua.names import command
+from residua.spec import ModelSpec, Recipe
+from residua.train.plan import Plan, Request
+from residua.train.run import RunFolder
+
+_CHOSEN = ("device", "precision", "threads", "workers", "compile")  # of a plan, by a request
+_ANYWHERE = {"source": None, "strict": None}  # of data: they may have moved, and their identity is compared
+
+
+def refuse_other(
+    run: RunFolder, *, model: ModelSpec, recipe: Recipe, data: Source, plan: Plan, begun: Mapping[str, Any]
+) -> None:
+    """Raise UsageError naming the first thing in which ``run`` is another training than the one described.
+
+    ``plan`` is the one that ``as_planned`` led to; ``begun`` holds the values of ``env.json`` that decide numbers.
+    """
+    env = run.env
+    tables = {
+        "model": (run.spec.to_dict(), model.to_dict()),
+        "recipe": (run.recipe.to_dict(), recipe.to_dict()),
+        "run": ({key: env[key] for key in begun if key in env}, begun),
+        "data": (run.data_spec.to_dict() | _ANYWHERE, data.spec.to_dict() | _ANYWHERE),
+        "plan": tuple({key: getattr(each, key) for key in _CHOSEN} for each in (run.plan, plan)),
+    }
+    differing = [
+        f"{table}.{key} is {there[key]!r} there, {asked.get(key)!r} is asked for"
+        for table, (there, asked) in tables.items()
+        for key in there
+        if there[key] != asked.get(key)
+    ]
+    if changed := same_identity(run.data, data.identity):
+        differing.append(changed)
+    if differing:
+        raise UsageError(
+            f"{run.path} holds another run: {differing[0]}; another --run-dir keeps both, "
+            f"{command('residua', 'train', '--resume', run.path)} goes on with that one"
+        )
+
+
+def as_planned(request: Request, plan: Plan) -> Request:
+    """The request with every choice that it leaves open made as in ``plan``."""
+    made = {name: getattr(plan, name) for name in _CHOSEN} | {
+        "compile": "off" if plan.compile == "off" else "on"
+    }
+    return replace(
+        request, **{name: made[name] for name in _CHOSEN if getattr(request, name) in (None, "auto")}
+    )
+
+
+def weights_digest(weights: Weights | None) -> str | None:
+    """What the weights that a training starts from are told from others by."""
+    return None if weights is None else digest(_contents(weights.tensors))
+
+
+def _contents(tensors: Mapping[str, torch.Tensor]) -> Iterator[bytes | memoryview]:
+    for name, tensor in sorted(tensors.items()):
+        yield name.encode()
+        yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
