@@ -5,8 +5,8 @@ Every writer keeps to one order, and what a crash leaves behind is then the old 
 1. Take the lock of the place (``locked``): ``.NAME.residua-lock`` beside the file or folder, never in a folder that
    may be replaced. The system lets go of it when the process ends, however it ends; the lock file that a killed
    process leaves is harmless, and goes with the next writer.
-2. Write all of it as ``.NAME.residua-new`` beside it. What a killed writer left there is the next writer's to
-   replace: it has the lock, so nobody is at it.
+2. Write all of it below ``.NAME.residua-new``, a folder beside it (libraries leave temporary files of their own).
+   What a killed writer left there is the next writer's to remove: it has the lock, so nobody is at it.
 3. Sync the new file, rename it into place, sync the directory: a file has its contents before it has its name, and
    its name before anything that relies on it is written.
 
@@ -20,6 +20,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import socket
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -93,19 +94,19 @@ def in_use(path: Path) -> bool:
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Call ``write(temporary)`` beside ``path``, flush it to the disk, and rename it into place.
+    """Call ``write(temporary)``, flush what it wrote to the disk, and rename it to ``path``.
 
     A second writer of the same file waits. Raises ResiduaError (one line, the reason and the path) if the disk is
     full or not writable; what stood at ``path`` before is then untouched.
     """
-    temporary = beside(path, NEW)
+    folder = beside(path, NEW)
+    temporary = folder / path.name
     with locked(path, _PATIENCE):
         try:
-            temporary.unlink(missing_ok=True)
-            os.close(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            )  # nobody's link is followed
+            clear(folder)
+            folder.mkdir()
             write(temporary)
+            temporary.chmod(folder.stat().st_mode & 0o666)  # libraries make private files
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -113,8 +114,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         except OSError as error:
             raise ResiduaError(f"cannot write {path}: {error.strerror or error}") from error
         finally:
-            with suppress(OSError):
-                temporary.unlink()
+            clear(folder)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -184,12 +184,21 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def clear(path: Path) -> None:
+    """Remove a file or folder of one's own that is only in the way; what cannot be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
 def sweep(folder: Path) -> None:
-    """Remove the temporary files and locks that killed writers left in ``folder``; those of living ones stay."""
+    """Remove what killed writers left in ``folder``, locks and what they were writing; that of living ones stays."""
     for suffix in (NEW, LOCK):
-        for file in folder.glob(f".*{suffix}"):
-            with suppress(OSError, ResiduaError), locked(folder / file.name[1 : -len(suffix)]):
-                file.unlink(missing_ok=True)
+        for leftover in folder.glob(f".*{suffix}"):
+            with suppress(ResiduaError), locked(folder / leftover.name[1 : -len(suffix)]):
+                clear(leftover)
 
 
 def _lock_file(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from residua.errors import ResiduaError, UsageError
-from residua.files import NEW, beside, in_use, locked, make_folder, read_json, sweep, sync_folder, write_json
+from residua.files import (
+    NEW,
+    beside,
+    clear,
+    in_use,
+    locked,
+    make_folder,
+    read_json,
+    sweep,
+    sync_folder,
+    write_json,
+)
 from residua.logs import read_log
 from residua.names import command
 from residua.registry import spec_from_dict
@@ -235,12 +245,12 @@ def _tidy(path: Path) -> None:
             if aside.exists() and not path.exists():
                 aside.rename(path)
                 sync_folder(path.parent)
-        shutil.rmtree(new, ignore_errors=True)
+        clear(new)
         for aside in [gone] * path.exists() + [old] * (path / "result.json").exists():
             if aside.exists():
                 aside.rename(new)  # first: half a run has no name under which it is ever put back
                 sync_folder(path.parent)
-                shutil.rmtree(new, ignore_errors=True)
+                clear(new)
     for folder in (path, path / "checkpoints"):
         sweep(folder)
 
@@ -258,7 +268,7 @@ def point_latest(path: Path) -> None:
     latest = path.parent / _LATEST
     temporary = beside(latest, NEW)
     with suppress(OSError, ResiduaError), locked(latest, wait=1.0):  # a convenience: no run is lost over it
-        temporary.unlink(missing_ok=True)
+        clear(temporary)
         try:
             temporary.symlink_to(path.name, target_is_directory=True)
         except OSError:
