@@ -6,7 +6,7 @@ Every writer keeps to one order, and what a crash leaves behind is then the old 
    may be replaced. The system lets go of it when the process ends, however it ends; the lock file that a killed
    process leaves is harmless, and goes with the next writer.
 2. Write all of it below ``.NAME.residua-new``, a folder beside it (libraries leave temporary files of their own).
-   What a killed writer left there is the next writer's to remove: it has the lock, so nobody is at it.
+   What killed writers left in a directory goes with the next write in it: whose lock is free, is dead.
 3. Sync the new file, rename it into place, sync the directory: a file has its contents before it has its name, and
    its name before anything that relies on it is written.
 
@@ -103,6 +103,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     temporary = folder / path.name
     with locked(path, _PATIENCE):
         try:
+            sweep(path.parent)
             clear(folder)
             folder.mkdir()
             write(temporary)

@@ -179,7 +179,7 @@ def writing(path: Path) -> Iterator[None]:
         make_folder(path.parent)
     except OSError as error:
         raise ResiduaError(f"cannot make the run folder {path}: {error.strerror or error}") from error
-    with locked(path):
+    with locked(path, wait=0.2):  # who only sweeps up holds it for a moment
         _tidy(path)
         try:
             yield
@@ -251,7 +251,7 @@ def _tidy(path: Path) -> None:
                 aside.rename(new)  # first: half a run has no name under which it is ever put back
                 sync_folder(path.parent)
                 clear(new)
-    for folder in (path, path / "checkpoints"):
+    for folder in (path.parent, path, path / "checkpoints"):
         sweep(folder)
 
 
