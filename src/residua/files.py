@@ -60,6 +60,9 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
     import filelock  # a fifteenth of a second
 
     file = _lock_file(path)
+    if not file.parent.is_dir():  # filelock would make it
+        reason = errno.ENOTDIR if file.parent.exists() else errno.ENOENT
+        raise ResiduaError(f"cannot write {path}: {os.strerror(reason)}")
     lock = filelock.FileLock(file)
     try:
         lock.acquire(timeout=wait)

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from safetensors import SafetensorError
 
-from residua.files import LOCK
+from residua.files import LOCK, NEW
 
 Names = dict[str, int]  # in a folder, of inodes
 CALLS = ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "truncate", "fsync", "symlink", "open")
@@ -53,10 +53,12 @@ class Tree:
                 (to / name).write_bytes(self.files[child])
 
     def key(self, inode: int = 0) -> Any:
-        """Equal for states that only differ in what a lock says."""
+        """Equal for states that only differ in what nobody reads: what a lock says, what had not got its name yet."""
         if inode in self.folders:
             names = sorted(self.folders[inode].items())
-            return tuple((name, None if name.endswith(LOCK) else self.key(child)) for name, child in names)
+            return tuple(
+                (name, None if name.endswith((LOCK, NEW)) else self.key(child)) for name, child in names
+            )
         return self.links.get(inode) or self.files[inode]
 
 
@@ -65,6 +67,7 @@ class Moment:
     """Before an operation: what stands there, and what of it is on the disk for good."""
 
     operation: str
+    room: bool  # whether the operation takes room on the disk
     now: Tree
     synced: Tree
 
@@ -175,7 +178,7 @@ class Disk:
             if self.fail is not None:
                 self.fail(self.count, operation, room)
             else:
-                self.moments.append(Moment(operation, self._look(), self._synced.copy()))
+                self.moments.append(Moment(operation, room, self._look(), self._synced.copy()))
         finally:
             self.count += 1
             self._busy = False

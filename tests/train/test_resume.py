@@ -10,6 +10,8 @@ import time
 import pytest
 
 from residua.errors import ResiduaError, UsageError
+from residua.evaluation import evaluate
+from residua.files import InUse
 from residua.train import RunFolder, fit, resume
 
 CODE = """
@@ -85,6 +87,43 @@ def test_sigterm_writes_a_checkpoint_where_it_stopped(tmp_path, whole):
 def test_kill_9_at_random_moments(tmp_path, whole, trial):
     kill_and_resume(tmp_path / "run", "float32", [random.Random(trial).uniform(0, 3)])
     assert outcome(tmp_path / "run") == outcome(whole / "float32")
+
+
+def test_one_writer_and_any_number_of_readers(tmp_path):
+    path = tmp_path / "run"
+    process = start("fit", path)
+    try:
+        while not path.exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        for another in (
+            lambda: short(path, overwrite=True),
+            lambda: short(path),
+            lambda: resume(path, progress=False),
+        ):
+            with pytest.raises(InUse, match=f"in use by process {process.pid} on "):
+                another()
+        folder = RunFolder(path)
+        assert folder.result is None
+        assert evaluate(path, limit=1).n == 256  # readers take no lock
+        folder.metrics()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_nobody_comes_between_a_folders_creation_and_its_training(tmp_path, monkeypatch):
+    refused = []
+
+    def between(path):
+        for another in (lambda: resume(path, progress=False), lambda: short(path, overwrite=True)):
+            with pytest.raises(InUse) as caught:
+                another()
+            refused.append(caught.value)
+
+    monkeypatch.setattr("residua.train.run.point_latest", between)
+    short(tmp_path / "run", recipe_changes={"epochs": 1})
+    assert len(refused) == 2
 
 
 def short(path, **options):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import pytest
 
@@ -75,6 +76,62 @@ def test_one_writer_holds_a_folder_from_its_creation_on(tmp_path):
             with pytest.raises(InUse):
                 runs.refuse_existing(tmp_path / "a", overwrite=overwrite)
     make(tmp_path / "a")
+
+
+def test_a_run_is_kept_until_the_one_that_replaces_it_is_complete(tmp_path):
+    path = tmp_path / "a"
+    make(path)
+    (path / "result.json").write_text("{}")
+    for mark in ("second", "third"):  # both are given up
+        make(path, overwrite=True)
+        (path / mark).touch()
+    assert (runs.replaced(path) / "result.json").exists()
+    assert names(tmp_path) == [".a.residua-old", "a"]
+    with runs.writing(path):
+        assert names(path) == sorted(["checkpoints", *FILES, "third"])
+        (path / "result.json").write_text("{}")
+    assert names(tmp_path) == ["a"]
+    assert runs.replaced(path) is None
+
+
+@pytest.mark.parametrize("aside", [".a.residua-old", ".a.residua-gone"])
+def test_a_run_that_a_killed_writer_moved_aside_is_put_back_by_whoever_asks_for_it(tmp_path, aside):
+    def begin():
+        with pytest.raises(UsageError, match="unfinished run"):
+            runs.refuse_existing(tmp_path / "a", overwrite=False)
+
+    for ask in (lambda: runs.resolve_run(tmp_path / "a"), lambda: runs.list_runs(tmp_path)[0], begin):
+        make(tmp_path / "a").path.rename(tmp_path / aside)
+        ask()
+        assert names(tmp_path) == ["a"]
+        shutil.rmtree(tmp_path / "a")
+
+
+def test_what_is_no_longer_needed_is_never_put_back_in_half(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    make(path)
+    make(path, overwrite=True)
+    (path / "result.json").write_text("{}")
+    monkeypatch.setattr(runs, "clear", lambda place: None)  # killed before anything of it is removed
+    with runs.writing(path):
+        pass
+    shutil.rmtree(path)
+    with pytest.raises(UsageError, match="no run"):
+        runs.resolve_run(path)
+
+
+def test_a_run_is_one_place_by_a_link_too(tmp_path):
+    make(tmp_path / "a")
+    (tmp_path / "b").symlink_to("a")
+    with runs.writing(tmp_path / "b"), pytest.raises(InUse), runs.writing(tmp_path / "a"):
+        pass
+    make(tmp_path / "b", overwrite=True)
+    assert (tmp_path / "b").is_symlink()
+    assert runs.replaced(tmp_path / "a") == tmp_path / ".a.residua-old"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_latest_and_names_resolve(tmp_path, monkeypatch):

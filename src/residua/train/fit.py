@@ -142,6 +142,8 @@ def fit(
                 overwrite=overwrite,
             )
             runs.point_latest(folder.path)
+            if old := runs.replaced(folder.path):
+                shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
             session = Session(
                 folder=folder,
                 task=task,

@@ -214,6 +214,12 @@ def create(
     return RunFolder(path)
 
 
+def replaced(path: Path) -> Path | None:
+    """Where the run is kept that the one at ``path`` is to replace once it is complete."""
+    old = beside(path.resolve(), _OLD)
+    return old if old.exists() else None
+
+
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Say at once, before any data are read, what ``writing`` and ``create`` would refuse."""
     if path.parent.is_dir():
@@ -292,8 +298,9 @@ def resolve_run(text: str | Path) -> Path:
 
 def list_runs(parent: Path = RUNS) -> list[RunFolder]:
     """The run folders under ``parent``, oldest first by name; what is no run folder is left out."""
-    for aside in parent.glob(f".*{_OLD}"):
-        _put_back(parent / aside.name[1 : -len(_OLD)])
+    for suffix in (_GONE, _OLD):
+        for aside in parent.glob(f".*{suffix}"):
+            _put_back(parent / aside.name[1 : -len(suffix)])
     folders = sorted(p for p in parent.iterdir() if not p.is_symlink()) if parent.is_dir() else []
     return [RunFolder(p) for p in folders if not p.name.startswith(".") and _is_run(p)]
 
