@@ -5,6 +5,7 @@ A file is complete in itself: the model can be built and used from it alone. Not
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,8 +34,10 @@ __all__ = [
     "read_weights",
     "save_model",
     "save_tensors",
+    "say_not_finite",
     "stated_digest",
 ]
+_log = logging.getLogger("residua")
 # What may differ between a network and the weights that it starts from
 _FREE = {
     *("name", "num_classes", "in_channels", "zero_init"),
@@ -99,7 +102,10 @@ def read_weights(path: Path) -> Weights:
 
 
 def build_model(weights: Weights) -> nn.Module:
-    """The network with its weights, in evaluation mode. Raises ResiduaError where tensors do not fit the spec."""
+    """The network with its weights, in evaluation mode. Raises ResiduaError where tensors do not fit the spec.
+
+    Weights that are not finite are said by the logger ``residua``.
+    """
     with without_numbers(), no_larger(weights):
         model = build(weights.spec)
     try:
@@ -108,7 +114,16 @@ def build_model(weights: Weights) -> nn.Module:
         raise ResiduaError(f"{weights.title} do not fit {weights.spec.name}: {_first_line(error)}") from error
     for parameter in model.parameters():
         parameter.requires_grad_(True)
+    say_not_finite(weights.title, weights.tensors)
     return model.eval()
+
+
+def say_not_finite(title: str, tensors: Mapping[str, Tensor]) -> None:
+    """Warn of NaN or infinity in what a message calls ``title``, naming the first tensor that has them."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all():
+            _log.warning("%s: NaN or infinity in %s", title, name)
+            return
 
 
 @contextmanager
@@ -166,6 +181,7 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
             raise UsageError(
                 f"the weights are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
             )
+    say_not_finite(weights.title, taken)
     missing = set(target) - set(weights.tensors)
     if missing:
         raise UsageError(f"the weights of {weights.spec.name} lack {sorted(missing)[0]} of this network")
