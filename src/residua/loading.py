@@ -17,6 +17,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec
+from residua.train.intact import naming_what_is_intact
 from residua.train.run import RunFolder, resolve_run
 
 # Fields in which a network may differ from the weights that it starts from: they change no tensor's meaning.
@@ -88,7 +89,9 @@ def load_weights(source: str | Path, **known: Any) -> Weights:
     if isinstance(found, Path):
         return _read_file(found, known)
     _know_nothing(source, known)
-    return dataclasses.replace(read_weights(found.weights), data=found.data)
+    with naming_what_is_intact(found.path):
+        weights = read_weights(found.weights)
+    return dataclasses.replace(weights, data=found.data)
 
 
 def locate(source: str | Path) -> Path | RunFolder:

@@ -7,8 +7,10 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from residua.budget import build_within
 from residua.errors import UsageError, nearest
 from residua.spec import ModelSpec
 
@@ -117,8 +119,8 @@ def spec_from_dict(values: Mapping[str, Any]) -> ModelSpec:
 
 
 def build(spec: ModelSpec) -> Any:
-    """The ``torch.nn.Module`` that a spec describes."""
-    return family(spec.family).build(spec)
+    """The ``torch.nn.Module`` that a spec describes. Raises UsageError for one beyond ``residua.budget``."""
+    return build_within(spec.name, partial(family(spec.family).build, spec))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -17,9 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Union
 
+from residua.budget import MOST_ENTRIES, MOST_SIZE, MOST_UNITS
 from residua.errors import UsageError, nearest
 
 SCHEMA = 1
+_UNITS = ("depths", "layers", "blocks", "tower", "halvings")  # the fields of model specs that count units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,19 @@ class ModelSpec(Spec):
         positive(self, "in_channels")
         if self.num_classes < 0:  # 0: no classifier, the network gives features
             raise UsageError(f"{type(self).__name__}.num_classes cannot be negative, not {self.num_classes}")
+        values = self.to_dict()
+        for name, value in values.items():
+            if isinstance(value, list) and len(value) > MOST_ENTRIES:
+                raise UsageError(
+                    f"{type(self).__name__}.{name} has at most {MOST_ENTRIES:,} entries, not {len(value):,}"
+                )
+            if _total(value) > MOST_SIZE:
+                raise UsageError(
+                    f"{type(self).__name__}.{name} is at most {MOST_SIZE:,} in all, not {_total(value):,}"
+                )
+        units = sum(_total(values[name]) for name in _UNITS if name in values)
+        if units > MOST_UNITS:
+            raise UsageError(f"a network has at most {MOST_UNITS:,} units, not {units:,}")
 
     def input_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what the network takes, where the data's samples have shape ``sample``: the sample itself."""
@@ -169,6 +184,13 @@ def positive(spec: Spec, *names: str) -> None:
     for name in names:
         if not getattr(spec, name) > 0:
             raise UsageError(f"{type(spec).__name__}.{name} must be above 0, not {getattr(spec, name)}")
+
+
+def _total(value: Any) -> int:
+    """The size of a number, of all numbers in a list; 0 for what is no whole number."""
+    if isinstance(value, list):
+        return sum(map(_total, value))
+    return abs(value) if isinstance(value, int) else 0
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -14,33 +14,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from residua.errors import ResiduaError, UsageError
+from residua.meta import without_numbers
 from residua.registry import build
 from residua.spec import ModelSpec
-
-_FILLS = {
-    "normal_",
-    "uniform_",
-    "fill_",
-    "zero_",
-    "ones_",
-    "zeros_",
-    "constant_",
-    "kaiming_normal_",
-    "kaiming_uniform_",
-    "trunc_normal_",
-}
-
-
-class _NoFill(TorchFunctionMode):
-    """Leaves meta tensors alone where they would be filled: they hold no values, and calling takes time."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__name__", "") in _FILLS:
-            tensor = args[0] if args else kwargs.get("tensor")
-            if isinstance(tensor, Tensor) and tensor.is_meta:
-                return tensor
-        return func(*args, **kwargs)
 
 
 class _ShapesOnly(TorchFunctionMode):
@@ -72,7 +48,7 @@ def skeleton(model: nn.Module | ModelSpec) -> nn.Module:
     Raises ResiduaError if the model cannot be copied.
     """
     if isinstance(model, ModelSpec):
-        with torch.device("meta"), _NoFill():
+        with without_numbers():
             return build(model).eval()
     numbers: dict[int, Any] = {
         id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()

@@ -16,7 +16,7 @@ from residua.convert.layouts import LAYOUTS, libraries
 from residua.convert.naming import named
 from residua.convert.tensors import read_any, stated_data
 from residua.errors import ResiduaError, UsageError
-from residua.models.weights import Weights
+from residua.models.weights import Weights, no_larger
 from residua.registry import spec_from_dict
 from residua.spec import ModelSpec
 
@@ -85,7 +85,8 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
 def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]:
     """Every tensor of the network of ``spec``, out of the library's. Raises ResiduaError if one does not fit."""
     with _explained(layout):
-        wanted = skeleton(spec).state_dict()
+        with no_larger(Weights(tensors, spec)):
+            wanted = skeleton(spec).state_dict()
         names = layout.foreign(wanted)
     own, wrong = {}, []
     for name, want in wanted.items():

@@ -88,13 +88,9 @@ def open_source(source: Source) -> Trained:
         raise ResiduaError(
             f"{name} names {len(images.classes)} classes but has {weights.spec.num_classes} outputs"
         )
-    try:
-        model = build_model(weights)
-    except ResiduaError as error:
-        raise ResiduaError(f"{name}: {error}") from error
     return Trained(
         name=name,
-        model=model,
+        model=build_model(weights),
         spec=weights.spec,
         images=images,
         precision="float32" if run is None else run.plan.precision,

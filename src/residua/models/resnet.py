@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from residua.nn import ImageClassifier
 
 
-_MOST_UNITS = 10_000  # a file that asks for more wants to keep its reader busy
-
-
 @dataclass(frozen=True, kw_only=True)
 class ResNetSpec(ModelSpec):
     """A residual (or plain) network of stages. ``depths`` counts units, ``widths`` the branches' 3x3 channels.
@@ -73,8 +70,6 @@ class ResNetSpec(ModelSpec):
             raise UsageError(
                 f"every stage needs a unit and a channel: {list(self.depths)}, {list(self.widths)}"
             )
-        if sum(self.depths) > _MOST_UNITS:
-            raise UsageError(f"a network has at most {_MOST_UNITS:,} units, not {sum(self.depths):,}")
         for name in ("stem_width", "path_width"):
             if getattr(self, name) is not None:
                 positive(self, name)

@@ -26,7 +26,7 @@ from residua.errors import ResiduaError
 from residua.files import write_atomic
 from residua.models.digest import CHUNK, HEADER_KEY, UNSEALED, Check, DigestError, seal
 
-_HEADER_LIMIT = 10_000_000  # bytes; a ResNet of 1202 layers with its optimiser's state needs a fifth
+_HEADER_LIMIT = 10_000_000  # bytes; a ResNet of 1202 layers with its momentum needs an eighth
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -83,9 +83,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                     raise ValueError("it ends in the middle of its tensors")
                 check.update(piece)
         check.end()
+        about = _about(header)
     if check.stated is None:
-        _say_unvouched(path.resolve())
-    return tensors, _about(header)
+        _say_unvouched(path.absolute())
+    return tensors, about
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -5,16 +5,19 @@ A file is complete in itself: the model can be built and used from it alone. Not
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from residua.budget import limit
 from residua.errors import ResiduaError, UsageError
+from residua.meta import without_numbers
 from residua.models.digest import stated_digest
 from residua.models.tensor_files import read_about, read_tensors, save_tensors
 from residua.registry import build, spec_from_dict
@@ -25,13 +28,16 @@ __all__ = [
     "Weights",
     "adapt",
     "build_model",
+    "no_larger",
     "read_about",
     "read_tensors",
     "read_weights",
     "save_model",
     "save_tensors",
+    "say_not_finite",
     "stated_digest",
 ]
+_log = logging.getLogger("residua")
 # What may differ between a network and the weights that it starts from
 _FREE = {
     *("name", "num_classes", "in_channels", "zero_init"),
@@ -42,11 +48,20 @@ _FREE = {
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors of a network, the spec that they fit, and what is known of its images (classes, mean, std, shape)."""
+    """Tensors of a network, the spec that they fit, and what is known of its images (classes, mean, std, shape).
+
+    ``path`` is the file that they were read from, for messages.
+    """
 
     tensors: dict[str, Tensor]
     spec: ModelSpec
     data: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What a message calls them."""
+        return f"{self.path}: the weights" if self.path else "the weights"
 
 
 @dataclass(frozen=True)
@@ -83,20 +98,48 @@ def read_weights(path: Path) -> Weights:
     prefix = about.get("model_prefix", "")  # checkpoints hold optimiser state beside the model
     own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     data = about.get("data", {})
-    return Weights(own, spec_from_dict(about["spec"]), data if isinstance(data, dict) else {})
+    return Weights(own, spec_from_dict(about["spec"]), data if isinstance(data, dict) else {}, path)
 
 
 def build_model(weights: Weights) -> nn.Module:
-    """The network with its weights, in evaluation mode. Raises ResiduaError where tensors do not fit the spec."""
-    with torch.device("meta"):
+    """The network with its weights, in evaluation mode. Raises ResiduaError where tensors do not fit the spec.
+
+    Weights that are not finite are said by the logger ``residua``.
+    """
+    with without_numbers(), no_larger(weights):
         model = build(weights.spec)
     try:
         model.load_state_dict(weights.tensors, assign=True)
     except RuntimeError as error:
-        raise ResiduaError(f"the weights do not fit {weights.spec.name}: {_first_line(error)}") from error
+        raise ResiduaError(f"{weights.title} do not fit {weights.spec.name}: {_first_line(error)}") from error
     for parameter in model.parameters():
         parameter.requires_grad_(True)
+    say_not_finite(weights.title, weights.tensors)
     return model.eval()
+
+
+def say_not_finite(title: str, tensors: Mapping[str, Tensor]) -> None:
+    """Warn of NaN or infinity in what a message calls ``title``, naming the first tensor that has them."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all():
+            _log.warning("%s: NaN or infinity in %s", title, name)
+            return
+
+
+@contextmanager
+def no_larger(weights: Weights) -> Iterator[None]:
+    """Refuse a network that is being built as soon as it has far more parameters than ``weights`` has for it.
+
+    Raises ResiduaError then: a file of a few bytes must not ask for a network that takes minutes.
+    """
+
+    def refuse() -> None:
+        raise ResiduaError(f"{weights.title} do not fit {weights.spec.name}: it is much larger than they are")
+
+    # twice: a builder may put a parameter into another's place
+    numbers = sum(tensor.numel() for tensor in weights.tensors.values())
+    with limit(2 * numbers, refuse, tensors=2 * len(weights.tensors)):
+        yield
 
 
 def adapt(model: nn.Module, weights: Weights) -> Adapted:
@@ -138,6 +181,7 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
             raise UsageError(
                 f"the weights are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
             )
+    say_not_finite(weights.title, taken)
     missing = set(target) - set(weights.tensors)
     if missing:
         raise UsageError(f"the weights of {weights.spec.name} lack {sorted(missing)[0]} of this network")

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from residua.errors import ResiduaError
 from residua.logs import Mark
-from residua.models.weights import read_tensors, save_tensors
+from residua.models.weights import read_tensors, save_tensors, say_not_finite
+from residua.train.intact import naming_what_is_intact
 from residua.train.optimizer import load_state_tensors, state_tensors
 from residua.train.task import Task
 
@@ -54,8 +55,14 @@ def network_tensors(task: Task) -> dict[str, Tensor]:
 
 
 def load_checkpoint(path: Path, task: Task) -> State:
-    """Put a training back where the checkpoint left it. Raises ResiduaError for a damaged or foreign file."""
-    tensors, about = read_tensors(path)
+    """Put a training back where the checkpoint left it.
+
+    Raises ResiduaError for a damaged or foreign file, with the run's weights that are intact. A network that is not
+    finite any more is put back too: that is said by the logger ``residua``.
+    """
+    with naming_what_is_intact(path.parents[1]):
+        tensors, about = read_tensors(path)
+    say_not_finite(str(path), tensors)
     state = read_state(path, about)
     for name, network in task.networks.items():
         try:

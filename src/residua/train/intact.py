@@ -1,0 +1,36 @@
+"""What of a run still works where one of its tensor files does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from residua.errors import ResiduaError
+from residua.models.weights import read_tensors
+
+_FILES = ("checkpoints/last.safetensors", "checkpoints/best.safetensors", "model.safetensors")
+
+
+@contextmanager
+def naming_what_is_intact(folder: Path) -> Iterator[None]:
+    """To the line of a ResiduaError raised inside, add which weights of the run in ``folder`` can be read."""
+    try:
+        yield
+    except ResiduaError as error:
+        names = ", ".join(map(str, intact(folder)))
+        works = f"intact and usable by name: {names}" if names else "no other weights of this run are intact"
+        raise type(error)(f"{error}; {works}") from error
+
+
+def intact(folder: Path) -> list[Path]:
+    """The tensor files of a run folder that can be read and agree with their digest, if they state one."""
+    return [path for path in (folder / name for name in _FILES) if path.exists() and _reads(path)]
+
+
+def _reads(path: Path) -> bool:
+    try:
+        read_tensors(path)
+    except ResiduaError:
+        return False
+    return True
