@@ -68,7 +68,7 @@ def test_every_verb_prints_names_escaped(harmless, images, tmp_path, monkeypatch
     assert r"run\u001b" in harmless("report", RUN).out
     assert "\x1b" not in (tmp_path / RUN / "report.html").read_text(encoding="utf-8")
     assert r"out\u001b" in harmless("convert", RUN, f"out{EVIL}.safetensors", "--to", "residua").out
-    assert r"run\u001b" in harmless("analyze", "cost", RUN).out
+    assert r"run\u001b" in harmless("analyze", "paths", RUN).out
     assert "goes on" not in harmless("train", "--run-dir", RUN, code=2).err
     assert r"no\u001b" in harmless("evaluate", f"no{EVIL}.pth", code=2).err
 
