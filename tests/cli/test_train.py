@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from residua.errors import ResiduaError
 from residua.files import locked
 from residua.models.weights import read_weights
 
@@ -238,17 +239,19 @@ def test_fine_tuning_says_what_it_adapted(command, run, no_report):
     assert "depths" in command("train", "--weights", "first", "--model", "cifar_resnet20").refused(2)
 
 
-def test_a_report_that_fails_does_not_fail_the_training(command, here, monkeypatch):
-    from residua.errors import ResiduaError
-
+@pytest.mark.parametrize("error", [ResiduaError("no pictures today"), RuntimeError("no pictures today")])
+def test_a_report_that_fails_does_not_fail_the_training(command, here, monkeypatch, error):
     def fail(*_, **__):
-        raise ResiduaError("no pictures today")
+        raise error
 
     monkeypatch.setattr("residua.report.render_report", fail)
-    answer = command("train", *QUICK, "--run-dir", "R", "--json")
+    answer = command("train", *QUICK, "--run-dir", "a run", "--json")
     assert (answer.code, answer.json["report"]) == (0, None)
-    assert "no pictures today" in answer.err
-    assert (here / "R" / "result.json").exists()
+    said = answer.err.splitlines()[-1]
+    assert said.startswith("residua: the training is complete, but there is no report: ")
+    assert "no pictures today" in said
+    assert said.endswith("residua report 'a run' tries again")
+    assert (here / "a run" / "result.json").exists()
 
 
 def test_a_loss_that_explodes_says_what_to_do(command, here, no_report):

@@ -132,6 +132,46 @@ def test_a_run_stopped_at_any_step_resumes_bit_for_bit(tmp_path, stop_at):
     assert any(name.startswith("optimizers.generator") for name in tensors)
 
 
+@pytest.fixture
+def stopping(tmp_path):
+    """Runs a loop to which a signal is sent after its third step."""
+
+    def run(name):
+        number = getattr(signal, name, None)
+        if number is None:
+            pytest.skip(f"there is no {name} here")
+        folder = tmp_path / "a run"
+        make_loop(
+            folder, Duel(), on_step=lambda step: os.kill(os.getpid(), number) if step == 3 else None
+        ).run()
+        return folder
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_a_checkpoint_and_the_command_that_goes_on(stopping, tmp_path, name):
+    with pytest.raises(Interrupted) as stopped:
+        stopping(name)
+    step = stopped.value.step
+    assert step in (3, 4)
+    assert (
+        str(stopped.value) == f"interrupted at step {step}: residua train --resume '{tmp_path}/a run' goes on"
+    )
+    assert stopped.value.exit_code == 128 + getattr(signal, name)
+    assert load_checkpoint(tmp_path / "a run" / "checkpoints" / "last.safetensors", Duel()).step == step
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored(stopping):
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("there is no SIGHUP here")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert len(lines(stopping("SIGHUP"))) == 14  # all of them
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_iterations_end_in_the_middle_of_an_epoch(tmp_path):
     state = make_loop(tmp_path, Duel(), iterations=13).run()
     assert (state.step, state.epochs_closed) == (13, 3)

@@ -1,9 +1,11 @@
 import importlib.util
+import io
+import sys
 
 import pytest
 
 from residua.train import fit
-from residua.train.progress import Lines, Progress, clock, make_progress, summary
+from residua.train.progress import Bar, Lines, Progress, clock, make_progress, summary
 
 LINE = {
     "event": "epoch",
@@ -59,3 +61,32 @@ def test_tensorboard_gets_the_figures_of_each_epoch(tmp_path):
     assert [event.value for event in events.Scalars("accuracy/val")] == pytest.approx(
         [line["val_accuracy"] for line in run.metrics("epoch")]
     )
+
+
+def test_a_terminal_that_was_closed_ends_no_training(monkeypatch):
+    class Closed(io.StringIO):
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    bar = make_progress(True)
+    assert isinstance(bar, Bar)
+    bar.start(0, 10, 5)
+    bar.step(1)
+    bar.note("said")
+    bar.epoch({"epoch": 0, "step": 5, "train_loss": 1.0})
+    bar.stop()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_name_in_a_note_is_no_command_to_the_terminal(monkeypatch, terminal):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    shown = make_progress(True)
+    shown.note("cat\x1b[2J\nresidua: \udcff")
+    shown.stop()
+    assert "cat\\u001b[2J\\nresidua: \\udcff\n" in stream.getvalue()

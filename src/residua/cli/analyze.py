@@ -17,7 +17,6 @@ from residua.cli.bar import progress_bar
 from residua.cli.say import note, say, say_json
 from residua.errors import ResiduaError, UsageError
 from residua.files import write_json, write_text
-from residua.names import shown
 from residua.spec import parse_value
 
 if TYPE_CHECKING:
@@ -89,8 +88,9 @@ def analyze(
     for one in looks:
         for text in one.notes:
             note(f"{one.name}: {text}")
-    say("\n\n".join(map(_text, looks)))
-    say(f"\n{shown(folder)}{'/' if folder.name else ''}: {', '.join(FILES)}")
+    for one in looks:
+        say(*_text(one), "")
+    say(f"{folder}{'/' if folder.name else ''}: {', '.join(FILES)}")
 
 
 def _assignment(text: str) -> tuple[str, str, Any]:
@@ -140,10 +140,10 @@ def _csv(looks: Sequence[Look]) -> str:
     return out.getvalue()
 
 
-def _text(one: Look) -> str:
+def _text(one: Look) -> list[str]:
     finding = one.finding
     lines = [
-        f"{finding.title}: {shown(one.name)} on {shown(one.data)}, {one.images} images",
+        f"{finding.title}: {one.name} on {one.data}, {one.images} images",
         finding.sentence,
         "",
     ]
@@ -165,10 +165,10 @@ def _text(one: Look) -> str:
         )
         lines.append(f"  {'  '.join(cells)}".rstrip())
     left = len(finding.rows) - len(rows)
-    return "\n".join(lines + ([f"  ... and {left} more rows in table.csv"] if left else []))
+    return lines + ([f"  ... and {left} more rows in table.csv"] if left else [])
 
 
 def _cell(value: Cell) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else shown(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from residua.cli.reproduce import Bar
 from residua.cli.say import complain, say, say_json
-from residua.names import shown as escaped
 
 
 def compare(
@@ -79,7 +78,7 @@ def compare(
     if json:
         say_json(result)
     else:
-        say(_text(result))
+        say(*_text(result))
     for name, why in result["failed"].items():
         complain(f"{name} failed: {why}")
     return 1 if result["failed"] else 0
@@ -98,15 +97,13 @@ def _draw(result: dict[str, Any]) -> None:
         draw_finding(findings, Path(result["folder"]) / name)
 
 
-def _text(result: dict[str, Any]) -> str:
+def _text(result: dict[str, Any]) -> list[str]:
     from residua.papers.compare.evidence import named, shown
 
     rows = [["", "parameters", "multiply-adds", *map(named, result["measures"])]]
     for row in result["table"]:
         figures = [shown(row.get(measure)) for measure in result["measures"]]
-        rows.append(
-            [escaped(row["network"]), f"{row['parameters']:,}", f"{row['multiply_adds']:,}", *figures]
-        )
+        rows.append([row["network"], f"{row['parameters']:,}", f"{row['multiply_adds']:,}", *figures])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*table, "", *result["notes"], result["sentence"], f"{escaped(result['folder'])}/"])
+    return [*table, "", *result["notes"], result["sentence"], f"{result['folder']}/"]

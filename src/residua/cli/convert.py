@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from residua.cli.say import note, say, say_json
+from residua.cli.say import say, say_json
 from residua.errors import UsageError
-from residua.names import shown
 
 
 def convert(
@@ -61,6 +60,4 @@ def convert(
     if json:
         say_json(result)
         return
-    for text in notes:
-        note(text)
-    say(f"{shown(weights.spec.name)}, {shown(result['from'])} to {to}: {shown(out)}")
+    say(*(f"note: {note}" for note in notes), f"{weights.spec.name}, {result['from']} to {to}: {out}")

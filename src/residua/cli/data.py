@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from residua.cli.say import say, say_json
-from residua.names import command, shown
+from residua.names import command
 
 
 def fetch(
@@ -37,4 +37,4 @@ def fetch(
     if json:
         say_json({"schema": 1, "path": str(path)})
     else:
-        say(f"{shown(path)}\nnext: {command('residua', 'train', path)}")
+        say(path, f"next: {command('residua', 'train', path)}")

@@ -50,7 +50,7 @@ def describe(
                 soft_wrap=True,
             )
     else:
-        say(described)
+        say(*str(described).split("\n"))
 
 
 def _changes(assignments: list[str]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from residua.cli.bar import progress_bar
 from residua.cli.say import note, say, say_json
 from residua.errors import UsageError
-from residua.names import shown
 
 if TYPE_CHECKING:
     from residua.evaluation import Evaluation, Measurement
@@ -92,12 +91,14 @@ def evaluate(
         tables = [one.to_dict() for one in evaluations]
         say_json(tables[0] if len(tables) == 1 else {"schema": 1, "evaluations": tables, **mean})
         return
-    say("\n\n".join(_figures(one) if isinstance(one, Measurement) else _text(one) for one in evaluations))
+    for i, one in enumerate(evaluations):
+        say(*[""] * (i > 0), *(_figures(one) if isinstance(one, Measurement) else _text(one)))
     if len(evaluations) > 1 and mean:
         top1, (low, high) = mean["mean"]["top1"], mean["mean"]["interval"]
         say(
-            f"\nmean of {len(evaluations)}: top-1 {top1:.2%} "
-            f"(95 % interval of the mean: {low:.2%} to {high:.2%})"
+            "",
+            f"mean of {len(evaluations)}: top-1 {top1:.2%} "
+            f"(95 % interval of the mean: {low:.2%} to {high:.2%})",
         )
 
 
@@ -120,22 +121,21 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise UsageError(f"--scales must be numbers with commas, such as 0.9,1,1.1, not {text!r}") from error
 
 
-def _figures(one: Measurement) -> str:
+def _figures(one: Measurement) -> list[str]:
     """The figure that the task is judged by, and the others."""
     names = dict.fromkeys([one.primary, *one.figures])
     figures = {name.replace("_", " "): one.figures.get(name) for name in names}
     what = "bytes" if one.task == "language" else "images"
-    return f"{shown(one.source)} on {shown(one.data)}: {one.n} {one.split} {what}\n" + "  ".join(
-        f"{name} {'not finite' if value is None else f'{value:.4g}'}" for name, value in figures.items()
-    )
+    told = (f"{name} {'not finite' if value is None else f'{value:.4g}'}" for name, value in figures.items())
+    return [f"{one.source} on {one.data}: {one.n} {one.split} {what}", "  ".join(told)]
 
 
-def _text(one: Evaluation) -> str:
+def _text(one: Evaluation) -> list[str]:
     low, high = one.interval
     views = "" if one.views == ("whole",) else f", {len(one.views)} views"
     left_out = f", {one.left_out} unreadable files left out" if one.left_out else ""
     lines = [
-        f"{shown(one.source)} on {shown(one.data)}: {one.n} {one.split} images{views}{left_out}",
+        f"{one.source} on {one.data}: {one.n} {one.split} images{views}{left_out}",
         f"top-1 {one.top1:.2%} (95 % interval {low:.2%} to {high:.2%})  top-5 {one.top5:.2%}  "
         f"NLL {one.nll:.4f}  ECE {one.ece:.4f}",
     ]
@@ -143,13 +143,13 @@ def _text(one: Evaluation) -> str:
     if len(rows) > _MANY:
         rows = sorted((row for row in rows if row["n"]), key=lambda row: row["recall"])[:_WORST]
         lines.append(f"the {len(rows)} classes with the lowest recall (--json has all {len(one.per_class)}):")
-    width = max(len(shown(row["class"])) for row in rows)
+    width = max(len(str(row["class"])) for row in rows)
     lines += [
-        f"  {shown(row['class']):<{width}}  {row['n']:>6} images  recall {_share(row['recall'])}  "
+        f"  {row['class']:<{width}}  {row['n']:>6} images  recall {_share(row['recall'])}  "
         f"precision {_share(row['precision'])}"
         for row in rows
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def _share(value: float | None) -> str:

@@ -41,7 +41,7 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
             table.add_row(*line)
         Console().print(table)
     else:
-        say("\n".join(columns([header, *cells], right=(1, 2, 3, 4), flexible=0)))
+        say(*columns([header, *cells], right=(1, 2, 3, 4), flexible=0))
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 
 from residua.cli.say import complain, say, say_json
 from residua.errors import UsageError
-from residua.names import shown
 
 
 def predict(
@@ -49,8 +48,8 @@ def predict(
         top = [{"label": label, "probability": probability} for label, probability in found]
         predictions.append({"image": image_name(path), "top": top})
         if not json:
-            named = ", ".join(f"{shown(label)} {probability:.1%}" for label, probability in found)
-            say(f"{shown(image_name(path))}: {named}")
+            named = ", ".join(f"{label} {probability:.1%}" for label, probability in found)
+            say(f"{image_name(path)}: {named}")
     if json:
         say_json({"schema": 1, "predictions": predictions, "errors": errors})
     return 1 if errors else 0

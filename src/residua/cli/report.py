@@ -47,19 +47,23 @@ def report(
 
 
 def _runs(runs: list[Path], lang: str, out: Path | None, overwrite: bool, json: bool) -> int:
-    from residua.report import diagnose_runs, inspect_again, read_run, render_report
+    from residua.report import diagnose_runs, inspect_again, notes, read_run, render_report
     from residua.train import resolve_run
 
     folders = [resolve_run(run) for run in runs]
     with progress_bar("looking inside") as progress:
         for said in (said for folder in folders for said in inspect_again(folder, progress=progress)):
             note(said)
+    found = [read_run(folder) for folder in folders]
+    for run in found:
+        for said in notes(run):
+            note(f"{run.path}: {said}")
     page = render_report(folders, lang=lang, out=out, overwrite=overwrite)
     if not json:
         say(page)
         return 0
-    found = diagnose_runs([read_run(folder) for folder in folders], lang=lang)
-    say_json({"schema": 1, "report": str(page), "diagnosis": asdict(found) if found else None})
+    diagnosis = diagnose_runs(found, lang=lang)
+    say_json({"schema": 1, "report": str(page), "diagnosis": asdict(diagnosis) if diagnosis else None})
     return 0
 
 

@@ -57,7 +57,7 @@ def reproduce(
         if json:
             say_json({"schema": 1, "experiments": _list()})
         else:
-            say("\n".join(_listed()))
+            say(*_listed())
         return 0
     if not names:
         raise UsageError(f"say which experiments: one of {len(experiments())} (--list), a paper, or all")
@@ -83,8 +83,9 @@ def reproduce(
     if json:
         say_json({"schema": 1, "results": results})
     else:
-        say("\n\n".join(f"{_shown(r)}\n  {shown(page)}" for r, page in zip(results, pages, strict=True)))
-        say(f"\nall results: {shown(gallery)}")
+        for result, page in zip(results, pages, strict=True):
+            say(*_shown(result), f"  {page}", "")
+        say(f"all results: {gallery}")
     failed = {name: why for result in results for name, why in result["failed"].items()}
     for name, why in failed.items():
         complain(f"{name} failed: {why}")
@@ -121,7 +122,7 @@ def _scales(item: Any) -> list[str]:
     return [scale for scale, setting in item.settings.items() if not isinstance(setting, str)]
 
 
-def _shown(result: dict[str, Any]) -> str:
+def _shown(result: dict[str, Any]) -> list[str]:
     """A result for people: the table with the published figures, each check, and the verdict."""
     from residua.papers.verdict import figure
 
@@ -142,8 +143,7 @@ def _shown(result: dict[str, Any]) -> str:
         lines += [f"  {a.ljust(widths[0])}  {b.ljust(widths[1])}  {c}".rstrip() for a, b, c in rows]
     lines += [f"  {check['status']}: {check['text']} [{check['reason']}]" for check in result["checks"]]
     why = f" ({result['reason']})" if result["reason"] else ""
-    lines.append(f"  verdict: {result['verdict']}{why}")
-    return "\n".join(lines)
+    return [*lines, f"  verdict: {result['verdict']}{why}"]
 
 
 class Bar:

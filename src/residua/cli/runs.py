@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from residua.cli.say import complain, say, say_json
 from residua.errors import ResiduaError
-from residua.names import shown
 
 _COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "metric", "val", "test", "seconds")
 
@@ -38,10 +37,8 @@ def runs(
     else:
         _print(_COLUMNS, [[_cell(row.get(column)) for column in _COLUMNS] for row in rows])
         for key, values in differences.items():
-            say(f"\n{key}")
-            _print(
-                ("run", "value"), [[_cell(row["run"]), _cell(v)] for row, v in zip(rows, values, strict=True)]
-            )
+            say("", key)
+            _print(("run", "value"), [[row["run"], _cell(v)] for row, v in zip(rows, values, strict=True)])
 
 
 def _row_or_damage(folder: Any) -> dict[str, Any]:
@@ -100,7 +97,7 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return shown(value)
+    return str(value)
 
 
 def _print(header: tuple[str, ...], rows: list[list[str]]) -> None:

@@ -13,9 +13,9 @@ from residua.names import shown
 _NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")  # as torch says it
 
 
-def say(text: object) -> None:
-    """Print a result of one or more lines."""
-    print("\n".join(map(shown, str(text).split("\n"))), flush=True)
+def say(*lines: object) -> None:
+    """Print the lines of a result; a line end in a name makes no line of its own."""
+    print("\n".join(map(shown, lines)), flush=True)
 
 
 def say_json(value: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from residua.cli.bar import progress_bar
 from residua.cli.say import complain, note, reason, say, say_json
 from residua.cli.settings import read_settings
 from residua.errors import UsageError
-from residua.names import command, shown
+from residua.names import command
 
 # what a network of a kind of data is shown afterwards, where it is no image
 _SHOWN = {"moving-digits": "CLIP.npy", "volumes": "VOLUME.npy"}
@@ -115,7 +115,7 @@ def train(
     if json:
         say_json(result)
     else:
-        say(_summary(result, folder.path))
+        say(*_summary(result, folder.path))
 
 
 def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
@@ -189,27 +189,20 @@ def _report(folder: Any, data: str | None) -> Path | None:
         return None
 
 
-def _summary(result: dict[str, Any], path: Path) -> str:
+def _summary(result: dict[str, Any], path: Path) -> list[str]:
     name = result["primary"]
     value = result[f"test_{name}"]
     tested = "not finite" if value is None else f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
-    next_steps = [
-        command("residua", "evaluate", path),
-        *(
-            [command("residua", "predict", path, _SHOWN.get(result["data"], "IMAGE"))]
-            if name == "accuracy"
-            else []
-        ),
-        command("residua", "train", "--resume", path, "--epochs", str(result["epochs"] * 2)),
-    ]
-    lines = [
+    next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(result["epochs"] * 2))]
+    if name == "accuracy":
+        next_steps.insert(1, ("predict", path, _SHOWN.get(result["data"], "IMAGE")))
+    return [
         f"test {name.replace('_', ' ')}  {tested} on {result['test_images']} samples",
         f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "
         f"({result['parameters']:,} parameters)",
-        f"run folder     {shown(path)}",
-        f"report         {shown(result['report'] or 'none')}",
+        f"run folder     {path}",
+        f"report         {result['report'] or 'none'}",
         "",
         "next:",
-        *(f"  {step}" for step in next_steps),
+        *(f"  {command('residua', *step)}" for step in next_steps),
     ]
-    return "\n".join(lines)

@@ -5,7 +5,7 @@ from residua.report.diagnosis import Diagnosis, Outcome, diagnose
 from residua.report.folder import Run, read_run
 from residua.report.gallery import render_gallery
 from residua.report.origin import inspect_again
-from residua.report.page import render_report
+from residua.report.page import notes, render_report
 from residua.report.reproduction import render_reproduction
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "diagnose",
     "diagnose_runs",
     "inspect_again",
+    "notes",
     "read_run",
     "render_gallery",
     "render_report",

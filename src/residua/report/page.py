@@ -77,14 +77,14 @@ def _one(run: Run, lang: str) -> str:
     t = translator(lang)
     sections = [(key, make(run, t)) for key, make in SECTIONS.items()]
     title = t("title_one", model=run.model, data=run.dataset)
-    return _page(title, headline(run, t, [t(key) for key in _states(run)]), sections, lang)
+    return _page(title, headline(run, t, notes(run, lang)), sections, lang)
 
 
 def _many(runs: Sequence[Run], lang: str) -> str:
     t = translator(lang)
     named = list(zip(compare.names(runs), runs, strict=True))
-    notes = [f"{name}{t('colon')}{t(key)}" for name, run in named for key in _states(run)]
-    top = join(element("div", element("p", note), class_="callout") for note in notes)
+    said = [f"{name}{t('colon')}{note}" for name, run in named for note in notes(run, lang)]
+    top = join(element("div", element("p", note), class_="callout") for note in said)
     sections = [
         ("diagnosis", compare.diagnosis_box(named, t, compare.diagnose_runs(runs, lang=lang))),
         ("side_by_side", compare.side_by_side(named, t)),
@@ -97,8 +97,8 @@ def _many(runs: Sequence[Run], lang: str) -> str:
     return _page(t("title_many", n=len(runs)), top, sections, lang)
 
 
-def _states(run: Run) -> list[str]:
-    """Keys of what a reader must know about the state of the folder."""
+def notes(run: Run, lang: str = "en") -> list[str]:
+    """What a reader must know about the state of the folder."""
     states = {
         "unfinished_note": run.result is None,
         "cut_note": run.cut,
@@ -106,7 +106,8 @@ def _states(run: Run) -> list[str]:
         "stale_note": run.inspected == "stale" or stored.old_samples(run),
         "unknown_note": run.inspected == "unknown",
     }
-    return [key for key, holds in states.items() if holds]
+    t = translator(lang)
+    return [t(key) for key, holds in states.items() if holds]
 
 
 def _noted(content: Html | None, note: str) -> Html | None:

@@ -11,6 +11,7 @@ from residua.logs import LOGS, Log, lines, read_bytes, sound
 from residua.models.digest import hasher
 from residua.models.tensor_files import read_about, read_tensors, save_tensors
 from residua.train.checkpoint import State, read_state
+from residua.train.intact import naming_what_is_intact
 
 
 def mend_logs(folder: Path, checkpoint: Path) -> list[str]:
@@ -19,7 +20,8 @@ def mend_logs(folder: Path, checkpoint: Path) -> list[str]:
     The last epoch's line, which the checkpoint knows, is written again; others are lost. The caller holds the folder.
     Raises ResiduaError if the checkpoint is damaged too, or something cannot be written.
     """
-    state = read_state(checkpoint, read_about(checkpoint))
+    with naming_what_is_intact(folder):
+        state = read_state(checkpoint, read_about(checkpoint))
     known = {folder / name: state.logs[name] for name in LOGS if name in state.logs}
     said = [_cut(path, state) for path, marks in known.items() if sound(read_bytes(path), marks) < len(marks)]
     if said:

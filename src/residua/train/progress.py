@@ -31,6 +31,27 @@ class Progress:
         """Training has ended, in whatever way."""
 
 
+class _Stderr:
+    """stderr, whether or not it takes what is written: a training does not end because nobody reads.
+
+    A reader that has seen enough (``| head``), a terminal that was closed, a log's disk that is full.
+    """
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr  # as it is now: rich puts one of its own there while a bar is drawn
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Lines(Progress):
     """Plain lines, for files and pipes."""
 
@@ -53,10 +74,7 @@ class Lines(Progress):
         self.note(f"{summary(line)}  {clock(left)} left")
 
     def note(self, text: str) -> None:  # noqa: D102
-        with suppress(
-            OSError
-        ):  # a training does not end because nobody reads (| head), or a log's disk is full
-            print(shown(text), file=sys.stderr, flush=True)
+        print(shown(text), file=_Stderr(), flush=True)
 
 
 class Bar(Progress):
@@ -73,6 +91,7 @@ class Bar(Progress):
         )
         from rich.progress import Progress as RichProgress
 
+        stderr: Any = _Stderr()
         self._bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -80,7 +99,7 @@ class Bar(Progress):
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(file=stderr),
         )
         self._task = self._bar.add_task("training", total=None)
         self._drawn = 0.0
