@@ -104,6 +104,21 @@ def test_what_follows_the_checkpoint_is_cut_without_a_word(run, tmp_path):
     assert log.marks[-1] == tuple(marks[-1])
 
 
+def test_a_damaged_checkpoint_is_no_reason_to_cut_a_log(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    path, checkpoint = (
+        tmp_path / "run" / "metrics.jsonl",
+        tmp_path / "run" / "checkpoints" / "last.safetensors",
+    )
+    digest = read_about(checkpoint)["state"]["logs"]["metrics.jsonl"][-1][1].encode()
+    checkpoint.write_bytes(checkpoint.read_bytes().replace(digest, digest[::-1]))
+    before = path.read_bytes()
+    for read in (lambda: mend_logs(tmp_path / "run", checkpoint), lambda: read_log(tmp_path / "run")):
+        with pytest.raises(ResiduaError, match=r"last\.safetensors is damaged"):
+            read()
+    assert path.read_bytes() == before
+
+
 def test_version_0_1_knew_lengths_only_and_that_is_said(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "metrics.jsonl").write_text('{"event": "step"}\n')

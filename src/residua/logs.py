@@ -108,6 +108,9 @@ def read_log(run: Path, name: str = "metrics.jsonl") -> bytes:
     marks = _stated(run / _CHECKPOINT, name)  # first: a training that goes on adds to the log meanwhile
     content = read_bytes(run / name)
     if sound(content, marks) < len(marks):
+        from residua.models.tensor_files import read_tensors
+
+        read_tensors(run / _CHECKPOINT)  # raises, if it is the checkpoint that is damaged
         raise ResiduaError(
             f"{run / name} is damaged: it is not what {_CHECKPOINT.name} knows of it; the weights are whole, and "
             f"{command('residua', 'train', '--resume', run)} cuts it back to the lines that are"

@@ -98,6 +98,7 @@ def _state(values: dict[str, Any]) -> State:
         any(type(count) is not int or count < 0 for count in counts)
         or any(type(number) not in (int, float) or not math.isfinite(number) for number in numbers)
         or any(not isinstance(digest, str | None) for _, digest in marks)
+        or not all(state.logs.values())
         or not isinstance(state.last_epoch, dict)
     ):
         raise TypeError("a value is of a wrong type")

@@ -22,12 +22,22 @@ def mend_logs(folder: Path, checkpoint: Path) -> list[str]:
     """
     with naming_what_is_intact(folder):
         state = read_state(checkpoint, read_about(checkpoint))
-    known = {folder / name: state.logs[name] for name in LOGS if name in state.logs}
-    said = [_cut(path, state) for path, marks in known.items() if sound(read_bytes(path), marks) < len(marks)]
-    if said:
-        tensors, about = read_tensors(checkpoint)
+        paths = [folder / name for name in LOGS if name in state.logs]
+        damaged = [path for path in paths if not _whole(path, state)]
+        tensors, about = (
+            read_tensors(checkpoint) if damaged else ({}, {})
+        )  # is it the checkpoint that is damaged?
+    said = [_cut(path, state) for path in damaged]
+    if damaged:
         save_tensors(checkpoint, tensors, {**about, "state": asdict(state)})
-    return said + [f"{path}: nothing vouches for it" for path, marks in known.items() if marks[-1][1] is None]
+    return said + [
+        f"{path}: nothing vouches for it" for path in paths if state.logs[path.name][-1][1] is None
+    ]
+
+
+def _whole(path: Path, state: State) -> bool:
+    marks = state.logs[path.name]
+    return sound(read_bytes(path), marks) == len(marks)
 
 
 def _cut(path: Path, state: State) -> str:
@@ -35,9 +45,7 @@ def _cut(path: Path, state: State) -> str:
     content, marks = read_bytes(path), state.logs[path.name]
     good = marks[: sound(content, marks)]
     end = good[-1][0] if good else 0
-    if (
-        len(content) < marks[-1][0]
-    ):  # it has lost its end; what came before is as likely whole as not to be told
+    if len(content) < marks[-1][0]:  # only its end is lost: nothing says that the lines before are not right
         end += lines(content[end:])
     kept = content[:end]
     log = Log(path, [*good, (end, hasher(kept).hexdigest())])
