@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -23,10 +22,10 @@ from residua.nn import place
 from residua.registry import build, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
-from residua.train.asked import as_planned, refuse_other, weights_digest
+from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
-from residua.train.loop import Interrupted, how_to_go_on
+from residua.train.loop import telling_how_to_go_on
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
@@ -92,7 +91,7 @@ def fit(
         raise UsageError(f"limit_batches must be at least 1, not {limit_batches}")
     if run_dir is not None:
         check_name(Path(run_dir), "--run-dir")
-    begun = _begun(model, run_dir, overwrite=overwrite) if resume_if_exists else None
+    begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
         runs.refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
@@ -151,7 +150,7 @@ def fit(
             state=State(),
             progress=shown,
         )
-        with _told_how_to_go_on(folder.path):
+        with telling_how_to_go_on(folder.path):
             return session.run()
 
 
@@ -188,7 +187,7 @@ def resume(
     if folder.result is not None and epochs in (None, folder.result["epochs"]):
         shown.note(f"{folder.path} is complete: nothing is left to train")
         return folder
-    with runs.locked(folder.path), _leaving(shown), _told_how_to_go_on(folder.path):
+    with runs.locked(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
         recipe, seed, plan = folder.recipe, folder.seed, folder.plan
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
@@ -234,23 +233,6 @@ def resume(
             locked=True,
         )
         return session.run()
-
-
-def _begun(model: Any, run_dir: str | Path | None, *, overwrite: bool) -> RunFolder | None:
-    """The run that ``resume_if_exists`` goes on with, if there is one."""
-    if run_dir is None or overwrite:
-        raise UsageError(
-            "--resume-if-exists goes with --run-dir, which says where the run is, without --overwrite"
-        )
-    if isinstance(model, nn.Module):
-        raise UsageError(
-            "resume_if_exists needs a model's name or spec: what is resumed is a network of its own"
-        )
-    try:
-        runs.resolve_run(Path(run_dir).absolute())  # as a path, which no name under runs/ is
-    except UsageError:
-        return None
-    return RunFolder(run_dir)
 
 
 def _data_spec(data: str | Path | DataSpec) -> DataSpec:
@@ -309,15 +291,6 @@ def _leaving(progress: Progress) -> Iterator[None]:
         yield
     finally:
         progress.stop()
-
-
-@contextmanager
-def _told_how_to_go_on(path: Path) -> Iterator[None]:
-    """A Ctrl-C where no step is under way, in an evaluation or while data are read, leaves the same words."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(signal.SIGINT, how_to_go_on(path)) from None
 
 
 def _command() -> list[str]:
