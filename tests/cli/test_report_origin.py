@@ -97,7 +97,7 @@ def test_without_the_images_the_report_is_made_without_them(run, command):
     lose_images(run)
     answer = command("report", run)
     assert (answer.code, answer.out) == (0, f"{run / 'report.html'}\n")
-    assert "cannot be looked at: no such file or folder: 'gone'" in answer.err
+    assert "without a new look inside the network: no such file or folder: 'gone'" in answer.err
     assert not sections(run) and "Left out" in page(run)
 
 

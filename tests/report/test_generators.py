@@ -48,6 +48,13 @@ def test_its_figure_its_curve_and_its_samples_are_shown(gan_run):
     assert 'width="256" height="256"' in page or 'height="256" width="256"' in page
 
 
+def test_samples_of_a_run_that_is_being_extended_are_left_out(gan_run):
+    (gan_run / "result.json").unlink()
+    page = render_report([gan_run]).read_text(encoding="utf-8")
+    assert "<img" not in page
+    assert "samples.png was made from earlier weights" in page
+
+
 def test_a_damaged_picture_is_named(gan_run):
     (gan_run / "samples.png").write_bytes(b"no picture")
     with pytest.raises(ResiduaError, match=r"samples\.png: png is not a whole PNG"):

@@ -132,6 +132,11 @@ def short(path, **options):
 
 def test_epochs_may_extend_a_finished_run_and_only_extend_it(tmp_path):
     run = short(tmp_path / "run", recipe_changes={"epochs": 2})
+    for done in (
+        resume(run, progress=False),
+        resume(run, epochs=2, progress=False),
+    ):  # a success, and no session
+        assert (done.path, done.result, len(done.env["sessions"])) == (run.path, run.result, 1)
     with pytest.raises(UsageError, match="only extend"):
         resume(run, epochs=1, progress=False)
     assert RunFolder(run.path).result is not None  # refused: nothing lost

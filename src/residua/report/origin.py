@@ -59,5 +59,8 @@ def inspect_again(
             return []
         inspect_run(folder, data=data, progress=progress)
     except ResiduaError as error:
-        return [*([why] if why else []), f"{run}: what is inside the network cannot be looked at: {error}"]
+        return [
+            *([why] if why else []),
+            f"{run}: the report is made without a new look inside the network: {error}",
+        ]
     return [f"{run}: {why}: it was made anew"] if why else []

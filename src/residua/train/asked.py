@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from residua.data import Source, same_identity
 from residua.data.identity import digest
@@ -15,10 +17,27 @@ from residua.models.weights import Weights
 from residua.names import command
 from residua.spec import ModelSpec, Recipe
 from residua.train.plan import Plan, Request
-from residua.train.run import RunFolder
+from residua.train.run import RunFolder, resolve_run
 
 _CHOSEN = ("device", "precision", "threads", "workers", "compile")  # of a plan, by a request
 _ANYWHERE = {"source": None, "strict": None}  # of data: they may have moved, and their identity is compared
+
+
+def run_to_go_on_with(model: Any, run_dir: str | Path | None, *, overwrite: bool) -> RunFolder | None:
+    """The run that stands at ``run_dir``, if there is one. Raises UsageError for what cannot be gone on with."""
+    if run_dir is None or overwrite:
+        raise UsageError(
+            "--resume-if-exists goes with --run-dir, which says where the run is, without --overwrite"
+        )
+    if isinstance(model, nn.Module):
+        raise UsageError(
+            "resume_if_exists needs a model's name or spec: what is resumed is a network of its own"
+        )
+    try:
+        resolve_run(Path(run_dir).absolute())  # as a path, which no name under runs/ is
+    except UsageError:
+        return None
+    return RunFolder(run_dir)
 
 
 def refuse_other(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -24,10 +23,10 @@ from residua.nn import place
 from residua.registry import build, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
-from residua.train.asked import as_planned, refuse_other, weights_digest
+from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
-from residua.train.loop import Interrupted, how_to_go_on
+from residua.train.loop import telling_how_to_go_on
 from residua.train.mend import mend_logs
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
@@ -94,7 +93,7 @@ def fit(
         raise UsageError(f"limit_batches must be at least 1, not {limit_batches}")
     if run_dir is not None:
         check_name(Path(run_dir), "--run-dir")
-    begun = _begun(model, run_dir, overwrite=overwrite) if resume_if_exists else None
+    begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
         runs.refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
@@ -156,7 +155,7 @@ def fit(
                 state=State(),
                 progress=shown,
             )
-            with _told_how_to_go_on(folder.path):
+            with telling_how_to_go_on(folder.path):
                 return session.run()
 
 
@@ -196,7 +195,7 @@ def resume(
                 _mend(folder, shown)
         shown.note(f"{folder.path} is complete: nothing is left to train")
         return folder
-    with runs.writing(folder.path), _leaving(shown), _told_how_to_go_on(folder.path):
+    with runs.writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
         recipe, seed, plan = folder.recipe, folder.seed, folder.plan
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
@@ -242,23 +241,6 @@ def resume(
             progress=shown,
         )
         return session.run()
-
-
-def _begun(model: Any, run_dir: str | Path | None, *, overwrite: bool) -> RunFolder | None:
-    """The run that ``resume_if_exists`` goes on with, if there is one."""
-    if run_dir is None or overwrite:
-        raise UsageError(
-            "--resume-if-exists goes with --run-dir, which says where the run is, without --overwrite"
-        )
-    if isinstance(model, nn.Module):
-        raise UsageError(
-            "resume_if_exists needs a model's name or spec: what is resumed is a network of its own"
-        )
-    try:
-        runs.resolve_run(Path(run_dir).absolute())  # as a path, which no name under runs/ is
-    except UsageError:
-        return None
-    return RunFolder(run_dir)
 
 
 def _mend(folder: RunFolder, progress: Progress) -> None:
@@ -322,15 +304,6 @@ def _leaving(progress: Progress) -> Iterator[None]:
         yield
     finally:
         progress.stop()
-
-
-@contextmanager
-def _told_how_to_go_on(path: Path) -> Iterator[None]:
-    """A Ctrl-C where no step is under way, in an evaluation or while data are read, leaves the same words."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(signal.SIGINT, how_to_go_on(path)) from None
 
 
 def _command() -> list[str]:

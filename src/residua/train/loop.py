@@ -44,9 +44,17 @@ class Interrupted(ResiduaError):
         self.step = step
 
 
-def how_to_go_on(folder: Path) -> str:
-    """The words for one whose run has been interrupted."""
+def _how_to_go_on(folder: Path) -> str:
     return f"{command('residua', 'train', '--resume', folder)} goes on"
+
+
+@contextmanager
+def telling_how_to_go_on(folder: Path) -> Iterator[None]:
+    """A Ctrl-C around the loop, where data are read or test images measured, says the same as one in it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(signal.SIGINT, _how_to_go_on(folder)) from None
 
 
 def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
@@ -231,7 +239,7 @@ class Loop:
     def _stop_if_asked(self) -> None:
         if self._signal is not None:
             self._save()
-            raise Interrupted(self._signal, how_to_go_on(self.folder), self.state.step)
+            raise Interrupted(self._signal, _how_to_go_on(self.folder), self.state.step)
 
     def _save_if_due(self) -> None:
         self._stop_if_asked()
