@@ -14,6 +14,7 @@ import xxhash
 from residua.errors import ResiduaError
 
 ALGORITHM = "xxh3_128"
+hasher = xxhash.xxh3_128  # also of logs
 UNSEALED = f"{ALGORITHM}:{'0' * 32}"  # what ``seal`` writes the digest over
 HEADER_KEY = "residua"  # under which the metadata of safetensors holds residua's JSON, the digest first
 _HEAD = f'{{"__metadata__":{{"{HEADER_KEY}":"{{\\"digest\\": \\"{ALGORITHM}:'.encode()
@@ -35,7 +36,7 @@ class Check:
 
     def __init__(self, header: bytes) -> None:
         self.stated = _stated(header)
-        self._hash = xxhash.xxh3_128(header[:_AT] + b"0" * 32 + header[_END:])
+        self._hash = hasher(header[:_AT] + b"0" * 32 + header[_END:])
 
     def update(self, piece: bytes | memoryview) -> None:
         """Take the next bytes of the file."""
@@ -68,7 +69,7 @@ def seal(path: Path) -> None:
         header = file.read(_END)
         if _stated(header) != UNSEALED:
             raise ResiduaError(f"cannot write {path}: this safetensors orders its header in an unknown way")
-        digest = xxhash.xxh3_128(header)
+        digest = hasher(header)
         while piece := file.read(CHUNK):
             digest.update(piece)
         file.seek(_AT)
