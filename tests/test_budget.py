@@ -6,6 +6,7 @@ import resource
 import struct
 import time
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -117,6 +118,13 @@ def test_the_limit_of_a_refused_network_ends_with_it():
     torch.nn.Linear(5000, 6000)  # 30 million
     with limit(0, lambda: pytest.fail("called")):
         pass
+
+
+def test_networks_may_be_built_in_several_threads_each_within_its_own_limit():
+    """Sixteen at once, while the main thread holds a limit of nothing."""
+    with limit(0, lambda: pytest.fail("called")), ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: build(model_spec("cifar_resnet8")), range(16)))
+    assert len(made) == 16
 
 
 def test_every_named_network_is_within_the_budget():
