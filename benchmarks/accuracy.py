@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import RESULTS, versions
+from benchmarks.harness import RESULTS, where
 from residua.files import read_json, write_json, write_text
 from residua.machine import describe_machine
 
@@ -93,9 +93,7 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         "",
         "Each run is one command, `residua train ...` with every default but those shown; test images are read once, "
         "at the end. Spread: standard deviation over the runs. Seconds: of training, median.",
-        f"{machine['cpu']}, {machine['usable_cores']} cores; "
-        + ", ".join(f"{name} {version}" for name, version in versions(machine).items())
-        + ".",
+        f"{where(machine)}.",
         "",
         "| runs | command | parameters | test accuracy, mean | spread | each | seconds |",
         "|---|---|---:|---:|---:|---|---:|",

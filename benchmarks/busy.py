@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import RESULTS, versions
+from benchmarks.harness import RESULTS, where
 from residua.files import write_json, write_text
 from residua.machine import describe_machine
 
@@ -72,13 +72,11 @@ def main() -> None:
 
 def table(evidence: dict[str, Any]) -> str:
     """The Markdown page."""
-    machine = evidence["machine"]
     lines = [
         "# Training beside a busy process",
         "",
-        f"`{evidence['command']}`, {evidence['date']}, {machine['cpu']}, {machine['usable_cores']} cores; "
-        + ", ".join(f"{name} {version}" for name, version in versions(machine).items())
-        + f". Seconds of {STEPS} steps of ResNet-20 with their validation: median (least-most) of the rounds.",
+        f"`{evidence['command']}`, {evidence['date']}, {where(evidence['machine'])}. Seconds of {STEPS} steps of "
+        "ResNet-20 with their validation: median (least-most) of the rounds.",
         "",
         "| | " + " | ".join(SETTINGS) + " |",
         "|---|" + "---:|" * len(SETTINGS),

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from residua.files import write_json, write_text
-from residua.machine import describe_machine
-from residua.timing import Comparison, compare
+from residua.machine import describe_machine, instruction_set, machine
+from residua.timing import Comparison, compare, peak_flops
 
 RESULTS = Path(__file__).parent / "results"
+NO_BF16 = "bfloat16 is left out: this processor has no instructions for it, and torch only emulates it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +62,14 @@ def store(name: str, title: str, cases: list[dict[str, Any]], peaks: Mapping[str
 
 def table(evidence: Mapping[str, Any]) -> str:
     """The Markdown page of a stored benchmark."""
-    machine = evidence["machine"]
-    named = ", ".join(f"{name} {version}" for name, version in versions(machine).items())
+    peaks = evidence["peaks"]
+    shown = ", ".join(f"{name} {peak / 1e9:,.0f} GFLOP/s" for name, peak in peaks.items())
     lines = [
         f"# {evidence['title']}",
         "",
-        f"`{evidence['command']}`, {evidence['date']}, {machine['cpu']}, {machine['usable_cores']} cores; {named}.",
-        "Peak of a matrix product, measured in the same run: "
-        + ", ".join(f"{name} {peak / 1e9:,.0f} GFLOP/s" for name, peak in evidence["peaks"].items())
-        + ".",
+        f"`{evidence['command']}`, {evidence['date']}, {where(evidence['machine'])}.",
+        f"Peak of a matrix product, measured in the same run: {shown}."
+        + ("" if "bfloat16" in peaks else f" {NO_BF16}"),
         "",
         evidence["notes"],
     ]
@@ -93,6 +93,19 @@ def table(evidence: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def measure_peaks() -> dict[str, float]:
+    """Operations per second of a matrix product in each precision that the processor has instructions for."""
+    fast = {"float32": True, "bfloat16": machine().has_fast_bf16}
+    return {dtype: peak_flops(dtype) for dtype, has in fast.items() if has}
+
+
+def where(machine: Mapping[str, Any]) -> str:
+    """The machine as a table names it: processor, instruction set, cores, versions."""
+    named = ", ".join(f"{name} {version}" for name, version in versions(machine).items())
+    kind = instruction_set(machine["instructions"])
+    return f"{machine['cpu']} ({kind}), {machine['usable_cores']} cores; {named}"
+
+
 def versions(machine: Mapping[str, Any]) -> dict[str, str]:
     """The versions that a table names."""
     known = machine["versions"]
@@ -100,9 +113,11 @@ def versions(machine: Mapping[str, Any]) -> dict[str, str]:
 
 
 def rerender() -> None:
-    """Make every table anew from its stored evidence."""
+    """Make every table of cases anew from its stored evidence."""
     for path in sorted(RESULTS.glob("*.json")):
-        write_text(path.with_suffix(".md"), table(json.loads(path.read_text(encoding="utf-8"))))
+        evidence = json.loads(path.read_text(encoding="utf-8"))
+        if "cases" in evidence:
+            write_text(path.with_suffix(".md"), table(evidence))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.accuracy import Grid, run
-from benchmarks.harness import RESULTS, versions
+from benchmarks.harness import RESULTS, where
 from residua.files import read_json, write_text
 from residua.published import published
 from residua.registry import families
@@ -144,9 +144,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         "Made by `python -m benchmarks.models`. Each row is one command with every default: the family's own data and",
         "recipe, seed 0; the test part is read once, at the end. Evidence:",
         "[benchmarks/results/models](../benchmarks/results/models).",
-        f"{machine['cpu']}, {machine['usable_cores']} cores; "
-        + ", ".join(f"{name} {version}" for name, version in versions(machine).items())
-        + ".",
+        f"{where(machine)}.",
         "",
         "The last column is what is published of the family: **another network, on other data, by another protocol. It",
         "cannot be compared with the measured figure**; it says what the family is known for. A dash: nothing of the",

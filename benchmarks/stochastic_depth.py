@@ -11,13 +11,12 @@ from statistics import mean
 
 import torch
 
-from benchmarks.harness import Case, measure, store
+from benchmarks.harness import Case, measure, measure_peaks, store
 from benchmarks.train_step import residua_step
 from residua.analysis.cost import cost
 from residua.loading import create_model
 from residua.machine import machine, usable_cores
 from residua.nn import residual_units
-from residua.timing import peak_flops
 from residua.train import Request, make_plan
 
 NOTES = (
@@ -62,7 +61,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     arguments = parser.parse_args()
     torch.set_num_threads(usable_cores())
-    peaks = {dtype: peak_flops(dtype) for dtype in ("float32", "bfloat16")}
+    peaks = measure_peaks()
     print(f"{machine().cpu}: {peaks}")
     made, skipped = case(arguments.batch, ("cifar_resnet110", "cifar_resnet110_stochastic_depth"))
     measured = measure(made, rounds=arguments.rounds, min_seconds=arguments.seconds, peaks=peaks)

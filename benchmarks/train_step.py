@@ -15,20 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.harness import Case, measure, store
+from benchmarks.harness import Case, measure, measure_peaks, store
 from benchmarks.peers import import_timm, import_torchvision
 from residua.analysis.cost import cost
 from residua.loading import create_model
 from residua.machine import machine, usable_cores
-from residua.timing import peak_flops
 from residua.train import Plan, Request, make_plan, recipe
 from residua.train.classification import Classification
 
 NOTES = (
     "*conventional* is the step as most training scripts have it: eager, float32, contiguous, `torch.optim.SGD` with "
-    "its defaults. *channels_last bf16* gives the peer the layout, precision and fused optimiser that residua's plan "
-    "chooses, so that what is left is the network's own code. The networks have equal parameter counts, checked before "
-    "timing."
+    "its defaults. *channels_last bf16* (*fp32* where the processor only emulates bfloat16) gives the peer the layout, "
+    "precision and fused optimiser that residua's plan chooses, so that what is left is the network's own code. The "
+    "networks have equal parameter counts, checked before timing."
 )
 
 
@@ -63,7 +62,7 @@ def peer_step(
     model.train()
 
     def step() -> float:
-        with torch.autocast("cpu", torch.bfloat16, enabled=tuned):
+        with torch.autocast("cpu", torch.bfloat16, enabled=tuned and machine().has_fast_bf16):
             logits = model(images)
             loss = F.cross_entropy(logits.float(), labels)
         optimizer.zero_grad(set_to_none=True)
@@ -89,11 +88,14 @@ def case(name: str, spec: Any, peers: dict[str, nn.Module], *, batch: int, side:
     torch.manual_seed(0)
     images, labels = torch.randn(batch, 3, side, side), torch.randint(0, classes, (batch,))
     count = sum(p.numel() for p in create_model(spec).parameters())
+    fast = "bf16" if machine().has_fast_bf16 else "fp32"
     candidates: dict[str, Callable[[], object]] = {}
     for peer, model in peers.items():
         assert sum(p.numel() for p in model.parameters()) == count, f"{peer} is not the same network"
         candidates[f"{peer} conventional"] = peer_step(copy.deepcopy(model), images, labels, tuned=False)
-        candidates[f"{peer} channels_last bf16"] = peer_step(copy.deepcopy(model), images, labels, tuned=True)
+        candidates[f"{peer} channels_last {fast}"] = peer_step(
+            copy.deepcopy(model), images, labels, tuned=True
+        )
     for label, compile in (("eager", "off"), ("compiled", "on")):
         model = create_model(spec)
         plan = make_plan(Request(compile=compile, threads=usable_cores()), model, 0.0, 0)
@@ -120,7 +122,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(usable_cores())
     torchvision, timm = import_torchvision(), import_timm()
-    peaks = {dtype: peak_flops(dtype) for dtype in ("float32", "bfloat16")}
+    peaks = measure_peaks()
     print(f"{machine().cpu}: {peaks}")
     cases = (
         case(

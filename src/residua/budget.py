@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from residua.errors import ResiduaError, UsageError
@@ -20,27 +19,50 @@ MOST_PARAMETERS = 1_000_000_000  # 4 GB in float32
 _UNCOUNTED = 1_000_000  # parameters that are drawn before a network is counted; CIFAR's have fewer
 
 
-@contextmanager
-def limit(parameters: int, exceeded: Callable[[], None], tensors: int = sys.maxsize) -> Iterator[None]:
-    """Call ``exceeded`` once the modules made here have more parameters, or more tensors of parameters, than told."""
+class limit:  # noqa: N801
+    """Call ``exceeded`` once the modules made inside have more parameters, or more tensors of them, than told."""
+
+    def __init__(self, parameters: int, exceeded: Callable[[], None], tensors: int = sys.maxsize) -> None:
+        self._parameters, self._tensors, self._exceeded = parameters, tensors, exceeded
+
+    def __enter__(self) -> None:
+        _watch()
+        _here.limits.append(self)
+
+    def __exit__(self, *exception: object) -> None:
+        _here.limits.remove(self)
+
+    def count(self, numbers: int) -> None:
+        """One more tensor, of ``numbers`` parameters."""
+        self._parameters, self._tensors = self._parameters - numbers, self._tensors - 1
+        if min(self._parameters, self._tensors) < 0:
+            self._exceeded()
+
+
+class _Here(threading.local):
+    """The limits that hold in this thread."""
+
+    def __init__(self) -> None:
+        self.limits: list[limit] = []
+
+
+_here = _Here()
+_watching = threading.Lock()
+
+
+def _watch() -> None:
+    """Have torch report every parameter that is made, from now on."""
+    # for good: torch goes through its hooks while other threads build networks, so that none may come and go
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
-    thread, numbers, count, fired = threading.get_ident(), 0, 0, False
+    if _watching.acquire(blocking=False):
+        register_module_parameter_registration_hook(_see)
 
-    def see(module: Any, name: str, parameter: Any) -> None:
-        nonlocal numbers, count, fired
-        if parameter is None or fired or threading.get_ident() != thread:
-            return
-        numbers, count = numbers + parameter.numel(), count + 1
-        if numbers > parameters or count > tensors:
-            fired = True
-            exceeded()
 
-    handle = register_module_parameter_registration_hook(see)
-    try:
-        yield
-    finally:
-        handle.remove()
+def _see(module: Any, name: str, parameter: Any) -> None:
+    if parameter is not None:
+        for one in _here.limits:
+            one.count(parameter.numel())
 
 
 class _LargeError(Exception):

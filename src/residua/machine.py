@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,16 @@ from typing import Any
 X86 = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
 ARM = ("asimd", "asimddp", "bf16", "i8mm", "sve", "sve2")
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}
+# Classes of machines whose speeds can be compared: the strongest set that a processor has, by one of its flags.
+CLASSES = {
+    "amx": "amx_bf16",
+    "avx512_bf16": "avx512_bf16",
+    "avx512": "avx512f",
+    "avx2": "avx2",
+    "sve2": "sve2",
+    "neon_bf16": "bf16",
+    "neon": "asimd",
+}
 
 PROBE = """
 #include <Python.h>
@@ -82,6 +93,11 @@ class Machine:
     def has_fast_bf16(self) -> bool:
         """Whether the processor multiplies bfloat16 in hardware, so that bf16 training is worth trying."""
         return bool(FAST_BF16 & set(self.instructions))
+
+
+def instruction_set(instructions: Collection[str]) -> str:
+    """The class of machines that has these instructions, ``"avx2"`` say; ``"baseline"`` if it has none that count."""
+    return next((name for name, flag in CLASSES.items() if flag in instructions), "baseline")
 
 
 @cache

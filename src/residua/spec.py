@@ -84,19 +84,7 @@ class ModelSpec(Spec):
         positive(self, "in_channels")
         if self.num_classes < 0:  # 0: no classifier, the network gives features
             raise UsageError(f"{type(self).__name__}.num_classes cannot be negative, not {self.num_classes}")
-        values = self.to_dict()
-        for name, value in values.items():
-            if isinstance(value, list) and len(value) > MOST_ENTRIES:
-                raise UsageError(
-                    f"{type(self).__name__}.{name} has at most {MOST_ENTRIES:,} entries, not {len(value):,}"
-                )
-            if _total(value) > MOST_SIZE:
-                raise UsageError(
-                    f"{type(self).__name__}.{name} is at most {MOST_SIZE:,} in all, not {_total(value):,}"
-                )
-        units = sum(_total(values[name]) for name in _UNITS if name in values)
-        if units > MOST_UNITS:
-            raise UsageError(f"a network has at most {MOST_UNITS:,} units, not {units:,}")
+        _within_budget(type(self).__name__, self.to_dict())
 
     def input_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what the network takes, where the data's samples have shape ``sample``: the sample itself."""
@@ -184,6 +172,17 @@ def positive(spec: Spec, *names: str) -> None:
     for name in names:
         if not getattr(spec, name) > 0:
             raise UsageError(f"{type(spec).__name__}.{name} must be above 0, not {getattr(spec, name)}")
+
+
+def _within_budget(spec: str, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, list) and len(value) > MOST_ENTRIES:
+            raise UsageError(f"{spec}.{name} has at most {MOST_ENTRIES:,} entries, not {len(value):,}")
+        if _total(value) > MOST_SIZE:
+            raise UsageError(f"{spec}.{name} is at most {MOST_SIZE:,} in all, not {_total(value):,}")
+    units = sum(_total(values[name]) for name in _UNITS if name in values)
+    if units > MOST_UNITS:
+        raise UsageError(f"a network has at most {MOST_UNITS:,} units, not {units:,}")
 
 
 def _total(value: Any) -> int:

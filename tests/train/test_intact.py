@@ -6,6 +6,7 @@ import pytest
 
 from residua import load_model
 from residua.errors import ResiduaError
+from residua.models.weights import read_tensors, save_tensors
 from residua.train import fit, resume
 
 LAST, BEST, FINAL = "checkpoints/last.safetensors", "checkpoints/best.safetensors", "model.safetensors"
@@ -60,6 +61,15 @@ def test_nothing_is_intact(run):
         flip(run / name)
     with pytest.raises(ResiduaError, match="no other weights of this run are intact"):
         load_model(run)
+
+
+def test_weights_that_are_not_finite_are_said_when_a_training_goes_on(run, caplog):
+    tensors, about = read_tensors(run / LAST)
+    tensors["networks.model.head.fc.bias"][0] = float("nan")
+    save_tensors(run / LAST, tensors, about)
+    (run / "result.json").unlink()
+    resume(run, progress=False)
+    assert f"{run / LAST}: NaN or infinity in networks.model.head.fc.bias" in caplog.messages
 
 
 def test_what_stays_intact_is_usable(run):

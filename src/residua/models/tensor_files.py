@@ -27,6 +27,7 @@ from residua.files import write_atomic
 from residua.models.digest import CHUNK, HEADER_KEY, UNSEALED, Check, DigestError, seal
 
 _HEADER_LIMIT = 10_000_000  # bytes; a ResNet of 1202 layers with its momentum needs an eighth
+_MOST_TENSORS = 50_000  # ResNet-1202 has 7,000
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -132,6 +133,8 @@ def _about(header: Mapping[str, Any]) -> dict[str, Any]:
 def _layout(header: Mapping[str, Any], size: int) -> list[tuple[str, torch.dtype, tuple[int, ...]]]:
     """Names, types and shapes in the order of their bytes. Raises ValueError unless these fill the file exactly."""
     entries = [(name, entry) for name, entry in header.items() if name != "__metadata__"]
+    if len(entries) > _MOST_TENSORS:
+        raise ValueError(f"it claims {len(entries):,} tensors; up to {_MOST_TENSORS:,} are read")
     entries.sort(key=lambda item: item[1]["data_offsets"])
     layout, at = [], 0
     for name, entry in entries:
