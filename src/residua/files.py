@@ -42,9 +42,8 @@ class InUse(ResiduaError):
 def beside(path: Path, suffix: str) -> Path:
     """The hidden name ``.NAME<suffix>`` in the directory of ``path``; of a name too long for that, a digest of it."""
     name = f".{path.name}{suffix}"
-    if (
-        len(os.fsencode(name)) > _NAME_BYTES
-    ):  # one digest for all spellings that some file systems take for one
+    if len(os.fsencode(name)) > _NAME_BYTES:
+        # one digest for all spellings that some file systems take for one name
         same = unicodedata.normalize("NFC", path.name).casefold()
         name = f".{hashlib.sha256(os.fsencode(same)).hexdigest()[:32]}{suffix}"
     return path.with_name(name)
@@ -57,7 +56,7 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
     However the directory of ``path`` is spelled, it is one lock. Raises InUse if another process still holds it after
     ``wait`` seconds, ResiduaError if it cannot be locked.
     """
-    import filelock  # a fifteenth of a second
+    import filelock  # only here: it takes 70 ms
 
     file = _lock_file(path)
     if not file.parent.is_dir():  # filelock would make it
@@ -76,9 +75,7 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
                 file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
-        with suppress(
-            OSError
-        ):  # while it is held: who waits for it sees that its name is gone, and asks again
+        with suppress(OSError):  # still held: who waits for it sees that its name is gone, and asks again
             file.unlink()
         lock.release()
 

@@ -3,7 +3,7 @@
 Each scenario is run once on a disk that is watched (conftest.py). For every state that a kill or a cut of the power can
 leave at any operation, and for every operation that fails, what is left is checked as its next user would find it.
 
-    python -m pytest tests/crash -m slow -rP     # every state; prints how many
+    python -m pytest tests/crash -m slow -s     # all of them; prints how many
 """
 
 from __future__ import annotations

@@ -49,11 +49,8 @@ def _cut(path: Path, state: State) -> str:
         end += lines(content[end:])
     kept = content[:end]
     log = Log(path, [*good, (end, hasher(kept).hexdigest())])
-    if (
-        path.name == "metrics.jsonl"
-        and state.last_epoch
-        and json.dumps(state.last_epoch).encode() not in kept
-    ):
+    last = json.dumps(state.last_epoch).encode()
+    if path.name == "metrics.jsonl" and state.last_epoch and last not in kept:
         log.append(state.last_epoch)
     log.sync()
     state.logs[path.name] = log.marks
