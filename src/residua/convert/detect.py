@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from residua.analysis.skeleton import skeleton
 from residua.convert.layout import Assumption, Layout, Tensors
 from residua.convert.layouts import LAYOUTS, libraries
 from residua.convert.naming import named
-from residua.convert.tensors import read_any, stated_data
+from residua.convert.tensors import Checkpoint, read_checkpoint, stated_data
+from residua.convert.wrappers import AVERAGES, WRAPPERS, Network, bare, networks
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Weights
 from residua.registry import spec_from_dict
 from residua.spec import ModelSpec
 
+_OWN = ("stem.", "stages.", "tail.", "head.")  # what every name in a network of residua's starts with
 COUNTER = ".num_batches_tracked"  # of batch norms; old torch did not store it, and it changes no output
 
 
@@ -33,14 +35,65 @@ def read_foreign(path: Path, **known: Any) -> Weights:
     Raises ResiduaError, one line, for a file that cannot be read or whose network is not known, UsageError for a
     known field that these tensors tell by themselves.
     """
-    tensors = read_any(path)
-    try:
-        weights = recognise(tensors, **known)
-    except UsageError:
-        raise
-    except ResiduaError as error:
-        raise ResiduaError(f"{path} {error}") from error
-    return Weights(weights.tensors, weights.spec, weights.data | stated_data(path))
+    checkpoint = read_checkpoint(path)
+    failures: list[ResiduaError] = []
+    for network in networks(checkpoint.content):
+        try:
+            weights = _recognise_wrapped(checkpoint, network, known)
+        except UsageError:
+            raise
+        except ResiduaError as error:
+            failures.append(error)
+        else:
+            data = weights.data | stated_data(path)
+            notes = [*weights.data["notes"], *_notes(checkpoint, network)]
+            return Weights(weights.tensors, weights.spec, data | {"notes": notes})
+    if not failures:
+        raise ResiduaError(f"{path} {_nothing(checkpoint)}")
+    raise next((error for error in failures if not isinstance(error, UnknownNetwork)), failures[0])
+
+
+def _recognise_wrapped(checkpoint: Checkpoint, network: Network, known: Mapping[str, Any]) -> Weights:
+    """The network under whatever prefixes a layout knows it without. Raises as ``recognise``, naming the file."""
+    tensors = checkpoint.tensors(network.entries)
+    failures: list[ResiduaError] = []
+    for names in bare(tensors):
+        try:
+            weights = recognise({name: tensors[full] for full, name in names.items()}, **known)
+        except UsageError:
+            raise
+        except ResiduaError as error:
+            failures.append(error)
+        else:
+            left = [name for name in tensors if name not in names]
+            weights.data["notes"] += [f"left out: {few(left)}"] if left else []
+            return weights
+    first = next((error for error in failures if not isinstance(error, UnknownNetwork)), failures[0])
+    raise type(first)(f"{checkpoint.path} {first}") from first
+
+
+def _notes(checkpoint: Checkpoint, network: Network) -> list[str]:
+    """What is to be said of where the network was found, and of what was not followed."""
+    notes = []
+    if set(network.place) & set(AVERAGES):
+        notes.append(f"its averaged weights are taken ({'.'.join(network.place)}), as timm does")
+    if network.module:
+        notes.append(f"tensors of a pickled {shown(network.module)}, whose code was not run")
+    elif checkpoint.strangers:
+        notes.append(f"skipped, for it is no tensor: {few(checkpoint.strangers)}")
+    return notes
+
+
+def _nothing(checkpoint: Checkpoint) -> str:
+    others = f"; it holds {few(checkpoint.strangers)}, which is never run" if checkpoint.strangers else ""
+    return (
+        f"holds no named tensors, as torch.save(model.state_dict(), ...) writes them; looked at the top and under "
+        f"{', '.join(WRAPPERS)}{others}"
+    )
+
+
+class UnknownNetwork(ResiduaError):
+    """No layout has such names."""
 
 
 def recognise(tensors: Tensors, **known: Any) -> Weights:
@@ -49,8 +102,13 @@ def recognise(tensors: Tensors, **known: Any) -> Weights:
         weights = read_as(layout, tensors, known)
         if weights is not None:
             return weights
+    if all(name.startswith(_OWN) for name in tensors):
+        raise UnknownNetwork(
+            "has residua's own names and does not say of what network: residua.models.weights.save_model writes "
+            "files that do"
+        )
     looked_for = "; ".join(f"{library} ({', '.join(names)})" for library, names in libraries().items())
-    raise ResiduaError(f"is of no network known here: looked for {looked_for}; found {_few(tensors)}")
+    raise UnknownNetwork(f"is of no network known here: looked for {looked_for}; found {few(tensors)}")
 
 
 def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = None) -> Weights | None:
@@ -137,8 +195,13 @@ def _shape(tensor: Tensor | None) -> str:
     return "missing" if tensor is None else str(list(tensor.shape))
 
 
-def _few(names: Mapping[str, Any]) -> str:
+def few(names: Iterable[str]) -> str:
+    """The first of many names, for a message."""
     listed = list(names)
-    return ", ".join(name[:60] for name in listed[:4]) + (
-        f", ... ({len(listed)} tensors)" if len(listed) > 4 else ""
-    )
+    more = f", ... ({len(listed)} in all)" if len(listed) > 4 else ""
+    return ", ".join(map(shown, listed[:4])) + more
+
+
+def shown(name: str) -> str:
+    """A name out of a file, for a message: on one line, and not too long."""
+    return name[:60] if name.isprintable() else ascii(name[:60])

@@ -27,6 +27,7 @@ _PICKLE = 64 << 20  # bytes of the pickle in a file, which holds names and shape
 _DIRECTORY = 8 << 20  # bytes of a zip's list of entries, about 100,000 of them
 _CHUNK = 1 << 20
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the first of the five pickles that old files begin with
+NOT_PLAIN = "torch.Tensor"  # the stranger that stands for a tensor of other than plain real numbers
 _DIMENSIONS = 64  # of a tensor; torch has no more
 
 
@@ -67,9 +68,12 @@ class TorchFile:
     storages: dict[str, Tensor] = field(default_factory=dict)  # their bytes, once read,
     held: int = 0  # and how many these are
 
-    def tensor(self, view: View) -> Tensor:
-        """The tensor of a view, in its own dtype and strides. Raises ResiduaError if the file does not hold it."""
-        with _explained(self.path):
+    def tensor(self, name: str, view: View) -> Tensor:
+        """The tensor of a view, in its own dtype and strides. Raises ResiduaError if the file does not hold it.
+
+        ``name`` is what the error calls it.
+        """
+        with _explained(self.path, f"{self.path}: {name} cannot be read"):
             return _shown(view, self._bytes)
 
     def _bytes(self, key: str, size: int) -> Tensor:
@@ -90,7 +94,7 @@ def read_torch(path: Path) -> TorchFile:
     Raises ResiduaError, one line that names the file, if it is none, is damaged, or holds what is not read: compressed
     entries, numbers of a big-endian machine, more instructions than names and shapes need.
     """
-    with _explained(path), path.open("rb") as file:
+    with _explained(path, f"{path} is no checkpoint of plain tensors"), path.open("rb") as file:
         if file.read(4) == b"PK\x03\x04":
             return _read_zip(path)
         file.seek(0)
@@ -102,8 +106,8 @@ def read_torch(path: Path) -> TorchFile:
 
 def _view(storage: Any, offset: Any, shape: Any, strides: Any, *about: Any) -> View | Stranger:
     whole = isinstance(shape, tuple) and isinstance(strides, tuple)
-    if not whole or not isinstance(storage, _Storage):
-        return Stranger("torch.Tensor")
+    if not whole or not isinstance(storage, _Storage) or storage.dtype is None:
+        return Stranger(NOT_PLAIN)
     return View(storage, offset, shape, strides)
 
 
@@ -113,7 +117,7 @@ def _parameter(tensor: Any = None, *about: Any) -> Any:
 
 def _typed(make: Any = None, kind: Any = None, arguments: Any = (), *state: Any) -> Any:
     known = make in (_view, _parameter) and isinstance(arguments, tuple)
-    return make(*arguments) if known else Stranger("torch.Tensor")
+    return make(*arguments) if known else Stranger(NOT_PLAIN)
 
 
 class _OrderedDict(dict[Any, Any], Filled):
@@ -169,22 +173,21 @@ def _persistent(key: Any) -> Any:
 
 def _shown(view: View, read: Any) -> Tensor:
     storage = view.storage
-    if storage.dtype is None:
-        raise UnreadablePickle("no plain tensor of real numbers")
+    assert storage.dtype is not None  # or there is no view of it
     numbers = (view.offset, *view.shape, *view.strides)
     if len(view.shape) != len(view.strides) or len(view.shape) > _DIMENSIONS:
-        raise UnreadablePickle("damaged: a tensor's shape and strides differ")
+        raise UnreadablePickle("damaged: its shape and its strides differ")
     if any(type(number) is not int or number < 0 for number in numbers):
-        raise UnreadablePickle("damaged: a tensor's shape is not made of whole numbers")
+        raise UnreadablePickle("damaged: its shape is not made of whole numbers")
     flat = read(storage.key, storage.count * storage.dtype.itemsize).view(storage.dtype)
     if 0 in view.shape:
         return flat.new_empty(view.shape)
-    strides = [stride if size > 1 else 1 for size, stride in zip(view.shape, view.strides, strict=True)]
-    last = view.offset + sum((size - 1) * stride for size, stride in zip(view.shape, strides, strict=True))
+    last = view.offset + sum((size - 1) * step for size, step in zip(view.shape, view.strides, strict=True))
     if max(view.shape, default=1) > storage.count or math.prod(view.shape) > storage.count:
-        raise UnreadablePickle(f"a tensor has more numbers than its storage of {storage.count}")
+        raise UnreadablePickle("it claims more tensor data than its storage has")
     if last >= storage.count:
-        raise UnreadablePickle("damaged: a tensor ends behind its storage")
+        raise UnreadablePickle("damaged: it ends behind its storage")
+    strides = [min(step, storage.count) for step in view.strides]  # of one position, any is as good
     return torch.as_strided(flat, view.shape, strides, view.offset)
 
 
@@ -286,16 +289,16 @@ def _read_legacy(path: Path, file: IO[bytes]) -> TorchFile:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, wrong: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
     except UnreadablePickle as error:
-        raise ResiduaError(f"{path} is no checkpoint of plain tensors: {error}") from error
+        raise ResiduaError(f"{wrong}: {error}") from error
     except (
         *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError),
         *(ValueError, KeyError, OverflowError, RuntimeError, MemoryError),
     ) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ResiduaError(f"{path} is no checkpoint of plain tensors: it is damaged ({reason})") from error
+        raise ResiduaError(f"{wrong}: it is damaged ({reason})") from error
