@@ -157,7 +157,9 @@ class _Machine:
             try:
                 self.stack.append(make(*arguments))
             except TypeError as error:
-                raise UnreadablePickle("refused: it calls a name with other arguments than it takes") from error
+                raise UnreadablePickle(
+                    "refused: it calls a name with other arguments than it takes"
+                ) from error
         else:
             raise UnreadablePickle("refused: it calls something that is no name")
 

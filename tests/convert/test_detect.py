@@ -152,7 +152,10 @@ WRONG = [
         changed("attention.weight", torch.zeros(3)),
         r"looked for akamaster \(resnet\); .*torchvision .*found conv1.weight",
     ),
-    (changed("linear.weight", torch.zeros(1).expand(10, 64 * 2**20)), "linear.weight cannot be read: it claims more tensor data than its storage"),
+    (
+        changed("linear.weight", torch.zeros(1).expand(10, 64 * 2**20)),
+        "linear.weight cannot be read: it claims more tensor data than its storage",
+    ),
     (changed("linear.weight", torch.zeros(10, 64).to_sparse()), "not a plain tensor"),
     (changed("linear.weight", torch.zeros(10, 64, dtype=torch.complex64)), "not a plain tensor"),
 ]

@@ -14,7 +14,8 @@ from residua.analysis.skeleton import skeleton
 from residua.convert.layout import Assumption, Layout, Tensors
 from residua.convert.layouts import LAYOUTS, libraries
 from residua.convert.naming import named
-from residua.convert.tensors import Checkpoint, read_checkpoint, stated_data
+from residua.convert.shards import read_checkpoint
+from residua.convert.tensors import Checkpoint, stated_data
 from residua.convert.wrappers import AVERAGES, WRAPPERS, Network, bare, networks
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Weights
@@ -22,6 +23,8 @@ from residua.registry import spec_from_dict
 from residua.spec import ModelSpec
 
 _OWN = ("stem.", "stages.", "tail.", "head.")  # what every name in a network of residua's starts with
+HEAD = "head.fc."  # our classifier
+NO_HEAD = "it has no classifier: the network gives features"
 COUNTER = ".num_batches_tracked"  # of batch norms; old torch did not store it, and it changes no output
 
 
@@ -124,6 +127,9 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
         return None
     tensors = prepared
     ours = {own: tensors[theirs] for theirs, own in names.items()}
+    headless = not any(own.startswith(HEAD) for own in ours)
+    if headless:
+        ours[f"{HEAD}weight"] = torch.empty(0)  # for no class: such a network gives features
     with _explained(layout):
         if not layout.mine(ours):
             return None
@@ -134,7 +140,8 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
     _check_known(layout, known, left_open)
     spec = named(spec.change(**known) if known else spec, layout)
     own = _fit(layout, spec, tensors)
-    data = layout.data(spec, [one.note for name, one in left_open.items() if name not in known])
+    notes = [one.note for name, one in left_open.items() if name not in known]
+    data = layout.data(spec, [*notes, *([NO_HEAD] if headless else [])])
     if not any(name.endswith(COUNTER) for name in tensors):
         data["counters"] = False  # so that what is converted back has none either
     return Weights(own, spec, data)

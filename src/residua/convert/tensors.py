@@ -47,6 +47,7 @@ class Checkpoint:
 
     path: Path
     content: Any
+    size: int  # bytes on the disk
     strangers: tuple[str, ...] = ()
     read: Callable[[str, Any], Tensor] = lambda name, tensor: tensor
 
@@ -58,7 +59,7 @@ class Checkpoint:
         """
         if len(entries) > TENSORS:
             raise ResiduaError(f"{self.path} is refused: no network known here has {len(entries):,} tensors")
-        left = 2 * self.path.stat().st_size + _TIED  # a tied tensor has two names
+        left = 2 * self.size + _TIED  # a tied tensor has two names
         plain = {}
         for name, entry in entries.items():
             tensor = self.read(name, entry) if isinstance(entry, View) else entry
@@ -78,15 +79,15 @@ def is_tensor(value: Any) -> bool:
     return odd or isinstance(value, Tensor | View)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_file(path: Path) -> Checkpoint:
     """Open a ``.safetensors``, ``.pth``, ``.th``, ``.pt`` or ``.bin`` file.
 
     Raises ResiduaError, one line that names the file, if it is missing, damaged, or none of these.
     """
     if is_safetensors(path):
-        return Checkpoint(path, read_tensors(path)[0])
+        return Checkpoint(path, read_tensors(path)[0], path.stat().st_size)
     file = read_torch(path)
-    return Checkpoint(path, file.content, file.strangers, file.tensor)
+    return Checkpoint(path, file.content, path.stat().st_size, file.strangers, file.tensor)
 
 
 def stated_data(path: Path) -> dict[str, Any]:

@@ -21,7 +21,13 @@ class _Array(Filled):
 
     def fill(self, state: Any) -> None:
         match state:
-            case (_, tuple() as shape, _ItemType() as item, bool() | 0 | 1 as fortran, str() | bytes() as content):
+            case (
+                _,
+                tuple() as shape,
+                _ItemType() as item,
+                bool() | 0 | 1 as fortran,
+                str() | bytes() as content,
+            ):
                 content = content.encode("latin-1") if isinstance(content, str) else content
             case _:
                 raise UnreadablePickle("refused: an array is not of whole numbers")
@@ -82,7 +88,7 @@ def read_dictionary(data: bytes) -> dict[str | int, Any]:
     unpickled = read_pickle(io.BytesIO(data), _NAMES)
     value = unpickled.value
     if unpickled.strangers:
-        raise UnreadablePickle(f"refused: it asks for {ascii(unpickled.strangers[0])}, which no data needs")
+        raise UnreadablePickle(f"refused: it asks for {unpickled.strangers[0]!a}, which no data needs")
     if not isinstance(value, dict):
         raise UnreadablePickle("it holds no dictionary")
     return value

@@ -31,6 +31,7 @@ _FREE = {
     *("dropout", "drop_path", "drop_path_rule", "drop_path_mode"),
     "output_stride",  # every old value stays, at every n-th pixel (nn.dilate)
 }
+_CLASSIFIER = "head.fc."  # absent where num_classes is 0
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,9 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     """Load what fits into ``model``, for fine-tuning: another number of classes or of input channels is adapted.
 
     A first convolution for other channels is made from the mean of the old ones, scaled so that its response keeps
-    its size; a classifier for other classes starts fresh. Raises UsageError if the networks differ otherwise, also
-    where their tensors would fit (option A with the zeros on both sides has the tensors of option A without).
+    its size; a classifier for other classes starts fresh, and so does one that the weights lack. Raises UsageError
+    if the networks differ otherwise, also where their tensors would fit (option A with the zeros on both sides has
+    the tensors of option A without).
     """
     own, theirs = model.spec.to_dict(), weights.spec.to_dict()  # type: ignore[operator]
     for key in own:
@@ -150,6 +152,9 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     target = model.state_dict()
     changed, fresh, taken = [], [], {}
     for name, tensor in weights.tensors.items():
+        if name not in target and own["num_classes"] == 0 and name.startswith(_CLASSIFIER):
+            changed.append(f"{name} left out")
+            continue
         if name not in target:
             raise UsageError(
                 f"the weights are of {weights.spec.name}, which does not fit this network: it has no {name}"
@@ -172,9 +177,14 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
             raise UsageError(
                 f"the weights are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
             )
-    missing = set(target) - set(weights.tensors)
+    missing = sorted(set(target) - set(weights.tensors))
+    if theirs["num_classes"] == 0:
+        fresh += [
+            f"{name} (the weights have no classifier)" for name in missing if name.startswith(_CLASSIFIER)
+        ]
+        missing = [name for name in missing if not name.startswith(_CLASSIFIER)]
     if missing:
-        raise UsageError(f"the weights of {weights.spec.name} lack {sorted(missing)[0]} of this network")
+        raise UsageError(f"the weights of {weights.spec.name} lack {missing[0]} of this network")
     model.load_state_dict(taken, strict=False)
     return Adapted(len(taken), tuple(changed), tuple(fresh))
 
