@@ -216,8 +216,8 @@ def bombs():
     entries = io.BytesIO()
     with zipfile.ZipFile(entries, "w") as file:
         file.writestr("a/data.pkl", state(good))
-        for n in range(200_000):
-            file.writestr(zipfile.ZipInfo(f"a/{n}"), b"")
+        for n in range(20_000):
+            file.writestr(zipfile.ZipInfo(f"a/{n:0500}"), b"")
     module = b"cx\nM\n)\x81q\x01}(X\x08\x00\x00\x00_modules}q\x02X\x0b\x00\x00\x00_parameters}uq\x03b0"
     doubled = b"\x80\x02" + b"".join(
         b"cx\nM\n)\x81}(X\x08\x00\x00\x00_modules}(X\x01\x00\x00\x00a"
@@ -263,13 +263,11 @@ def bombs():
         "a storage that is not there": archive(state(tensor((2,), (1,), key="9"))),
         "a storage of another place": archive(state(tensor((2,), (1,), key="../data.pkl"))),
         "400 names of 4 MB": archive(state(*many), data=(b"\0" * 2**22,)),
-        "a compressed pickle of 60 MB": archive(
-            b"\x80\x02" + b"]" * 60_000_000, compress=zipfile.ZIP_DEFLATED
-        ),
+        "a compressed pickle of 6 MB": archive(b"\x80\x02" + b"]" * 6_000_000, compress=zipfile.ZIP_DEFLATED),
         "compressed storages": archive(
-            state(tensor((2**26,), (1,), count=2**26)), data=(b"\0" * 2**28,), compress=zipfile.ZIP_DEFLATED
+            state(tensor((2**22,), (1,), count=2**22)), data=(b"\0" * 2**24,), compress=zipfile.ZIP_DEFLATED
         ),
-        "200,000 entries": entries.getvalue(),
+        "a long list of entries": entries.getvalue(),
         "another order of bytes": archive(state(good), order=b"big"),
         "two pickles": archive(state(good)) + archive(state(good)),
         "old, of a large storage": legacy
@@ -309,10 +307,14 @@ print(json.dumps(found))
 """
 
 
-def test_a_hostile_file_ends_in_one_line_within_a_second_and_500_mb(tmp_path):
+@pytest.fixture(scope="module")
+def hostile():
+    return bombs()
+
+
+def test_a_hostile_file_ends_in_one_line_within_a_second_and_500_mb(tmp_path, hostile):
     pytest.importorskip("resource")
-    files = bombs()
-    for name, content in {"first": b"x", **files}.items():
+    for name, content in {"first": b"x", **hostile}.items():
         (tmp_path / f"{name.replace('/', ' ')}.pth").write_bytes(content)
     result = subprocess.run(
         [sys.executable, "-c", WATCHED, str(tmp_path)],
@@ -323,7 +325,7 @@ def test_a_hostile_file_ends_in_one_line_within_a_second_and_500_mb(tmp_path):
     )
     assert result.stderr == ""
     found = json.loads(result.stdout)
-    assert len(found) == len(files) + 1
+    assert len(found) == len(hostile) + 1
     for name, (seconds, megabytes, said) in found.items():
         assert said is not None, name
         assert "\n" not in said, name
@@ -342,16 +344,11 @@ REASONS = {
     "a storage that is not there": "lacks the 16 bytes of storage '9'",
     "400 names of 4 MB": "claims more tensor data than the file has bytes",
     "compressed storages": "compressed",
-    "a compressed pickle of 60 MB": "entries are compressed",
-    "200,000 entries": "list of entries is longer",
+    "a compressed pickle of 6 MB": "entries are compressed",
+    "a long list of entries": "list of entries is longer",
     "another order of bytes": "big-endian",
     "old, of a negative storage": "another size than its tensors",
 }
-
-
-@pytest.fixture(scope="module")
-def hostile():
-    return bombs()
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -384,7 +381,7 @@ def test_a_flipped_bit_of_a_storage_is_found(tmp_path):
     content[content.index(BASE.numpy().tobytes()) + 17] ^= 4
     path.write_bytes(content)
     file = read_torch(path)
-    with pytest.raises(ResiduaError, match="w cannot be read: damaged: .* checksum"):
+    with pytest.raises(ResiduaError, match=r"w cannot be read: damaged: .* checksum"):
         file.tensor("w", file.content["w"])
 
 
