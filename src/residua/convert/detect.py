@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from residua.convert.layout import Assumption, Layout, Tensors
 from residua.convert.layouts import LAYOUTS, libraries
 from residua.convert.naming import named
 from residua.convert.shards import read_checkpoint
-from residua.convert.tensors import Checkpoint, stated_data
+from residua.convert.tensors import Checkpoint, few, shown, stated_data
 from residua.convert.wrappers import AVERAGES, WRAPPERS, Network, bare, networks
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Weights
@@ -165,7 +165,9 @@ def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]
             wrong.append(f"{names[name]} is {_shape(tensor)}, should be {_shape(want)}")
     theirs = set(names.values())
     wrong += [
-        f"{name} is {_shape(tensors[name])}, should be missing" for name in tensors if name not in theirs
+        f"{shown(name)} is {_shape(tensors[name])}, should be missing"
+        for name in tensors
+        if name not in theirs
     ]
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
@@ -200,15 +202,3 @@ def _explained(layout: Layout) -> Iterator[None]:
 
 def _shape(tensor: Tensor | None) -> str:
     return "missing" if tensor is None else str(list(tensor.shape))
-
-
-def few(names: Iterable[str]) -> str:
-    """The first of many names, for a message."""
-    listed = list(names)
-    more = f", ... ({len(listed)} in all)" if len(listed) > 4 else ""
-    return ", ".join(map(shown, listed[:4])) + more
-
-
-def shown(name: str) -> str:
-    """A name out of a file, for a message: on one line, and not too long."""
-    return name[:60] if name.isprintable() else ascii(name[:60])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,9 @@ class Checkpoint:
         left = 2 * self.size + _TIED  # a tied tensor has two names
         plain = {}
         for name, entry in entries.items():
-            tensor = self.read(name, entry) if isinstance(entry, View) else entry
+            tensor = self.read(shown(name), entry) if isinstance(entry, View) else entry
             if not isinstance(tensor, Tensor) or tensor.is_complex():
-                raise ResiduaError(f"{self.path}: {name} is not a plain tensor of real numbers")
+                raise ResiduaError(f"{self.path}: {shown(name)} is not a plain tensor of real numbers")
             left -= tensor.numel() * tensor.element_size()
             if left < 0:
                 raise ResiduaError(f"{self.path} claims more tensor data than the file has bytes")
@@ -94,3 +94,15 @@ def stated_data(path: Path) -> dict[str, Any]:
     """What residua wrote of the images into a file that it converted; empty for anybody else's."""
     data = read_about(path).get("data", {}) if is_safetensors(path) else {}
     return data if isinstance(data, dict) else {}
+
+
+def few(names: Iterable[str]) -> str:
+    """The first of many names, for a message."""
+    listed = list(names)
+    more = f", ... ({len(listed)} in all)" if len(listed) > 4 else ""
+    return ", ".join(map(shown, listed[:4])) + more
+
+
+def shown(name: str) -> str:
+    """A name out of a file, for a message: on one line, and not too long."""
+    return name[:60] if name.isprintable() else ascii(name[:60])
