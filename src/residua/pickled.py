@@ -83,7 +83,7 @@ def read_pickle(
             raise UnreadablePickle(f"refused: it has over {INSTRUCTIONS:,} instructions")
     except (ValueError, KeyError, OverflowError) as error:
         raise UnreadablePickle(f"damaged: {' '.join(str(error).split())[:200]}") from error
-    if len(machine.stack) != 1:
+    if len(machine.stack) != 1 or machine.marks:
         raise UnreadablePickle("damaged: it does not end with one value")
     return Unpickled(machine.stack[0], tuple(machine.strangers))
 

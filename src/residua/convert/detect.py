@@ -42,42 +42,30 @@ def read_foreign(path: Path, **known: Any) -> Weights:
     failures: list[ResiduaError] = []
     for network in networks(checkpoint.content):
         try:
-            weights = _recognise_wrapped(checkpoint, network, known)
-        except UsageError:
-            raise
+            tensors = checkpoint.tensors(network.entries)
         except ResiduaError as error:
             failures.append(error)
-        else:
-            data = weights.data | stated_data(path)
-            notes = [*weights.data["notes"], *_notes(checkpoint, network)]
-            return Weights(weights.tensors, weights.spec, data | {"notes": notes})
+            continue
+        for names in bare(tensors):
+            try:
+                weights = recognise({name: tensors[full] for full, name in names.items()}, **known)
+            except UsageError:
+                raise
+            except ResiduaError as error:
+                failures.append(type(error)(f"{path} {error}"))
+            else:
+                left_out = [name for name in tensors if name not in names]
+                notes = [*weights.data["notes"], *_notes(checkpoint, network, left_out)]
+                data = weights.data | stated_data(path) | {"notes": notes}
+                return Weights(weights.tensors, weights.spec, data)
     if not failures:
         raise ResiduaError(f"{path} {_nothing(checkpoint)}")
     raise next((error for error in failures if not isinstance(error, UnknownNetwork)), failures[0])
 
 
-def _recognise_wrapped(checkpoint: Checkpoint, network: Network, known: Mapping[str, Any]) -> Weights:
-    """The network under whatever prefixes a layout knows it without. Raises as ``recognise``, naming the file."""
-    tensors = checkpoint.tensors(network.entries)
-    failures: list[ResiduaError] = []
-    for names in bare(tensors):
-        try:
-            weights = recognise({name: tensors[full] for full, name in names.items()}, **known)
-        except UsageError:
-            raise
-        except ResiduaError as error:
-            failures.append(error)
-        else:
-            left = [name for name in tensors if name not in names]
-            weights.data["notes"] += [f"left out: {few(left)}"] if left else []
-            return weights
-    first = next((error for error in failures if not isinstance(error, UnknownNetwork)), failures[0])
-    raise type(first)(f"{checkpoint.path} {first}") from first
-
-
-def _notes(checkpoint: Checkpoint, network: Network) -> list[str]:
+def _notes(checkpoint: Checkpoint, network: Network, left_out: list[str]) -> list[str]:
     """What is to be said of where the network was found, and of what was not followed."""
-    notes = []
+    notes = [f"left out: {few(left_out)}"] if left_out else []
     if set(network.place) & set(AVERAGES):
         notes.append(f"its averaged weights are taken ({'.'.join(network.place)}), as timm does")
     if network.module:
