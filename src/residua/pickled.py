@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-INSTRUCTIONS = 700_000  # in a file; a ResNet of 1202 layers with Adam's state takes 610,000
+INSTRUCTIONS = 500_000  # in a file; a ResNet of 1202 layers with its optimizer's momentum takes 400,000
 NAMES = 10_000  # looked up in a file, which names each of them once or twice; reading one takes longest
 _KEY = 1 << 32  # keys and places beyond could be chosen to collide, which takes a dictionary for ever
 
@@ -185,10 +185,13 @@ class _Machine:
             target.items = target = target.items or {}
         if not isinstance(target, dict):
             raise UnreadablePickle("damaged: a dictionary should stand here")
-        for key, value in zip(items[::2], items[1::2], strict=True):
+        if len(items) % 2:
+            raise UnreadablePickle("damaged: a key has no value")
+        for index in range(0, len(items), 2):
+            key = items[index]
             key = key.decode("latin-1") if isinstance(key, bytes) else key
-            if type(key) is str or (type(key) is int and abs(key) < _KEY):
-                target[key] = value
+            if type(key) is str or (type(key) is int and -_KEY < key < _KEY):
+                target[key] = items[index + 1]
 
     def dictionary(self, _: None) -> None:
         items = self.pop_mark()
