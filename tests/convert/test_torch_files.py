@@ -400,6 +400,15 @@ def test_a_flipped_bit_of_a_storage_is_found(tmp_path):
         file.tensor("w", file.content["w"])
 
 
+def test_a_file_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        file = read_torch(saved(tmp_path / "a.pth", {"w": BASE}))
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(file.tensor("w", file.content["w"]), BASE)
+
+
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     """Bytes of checkpoints as trainers write them, in both formats."""

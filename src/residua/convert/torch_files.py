@@ -25,7 +25,6 @@ from residua.pickled import Filled, Members, Stranger, UnreadablePickle, read_pi
 
 _PICKLE = 64 << 20  # bytes of the pickle in a file, which holds names and shapes
 _DIRECTORY = 8 << 20  # bytes of a zip's list of entries, about 100,000 of them
-_CHUNK = 1 << 20
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the first of the five pickles that old files begin with
 NOT_PLAIN = "torch.Tensor"  # the stranger that stands for a tensor of other than plain real numbers
 _DIMENSIONS = 64  # of a tensor; torch has no more
@@ -50,11 +49,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a storage lies in the file: behind an entry's header in a zip, which knows its checksum."""
+    """Where bytes lie in the file, in a zip behind the header of an entry that starts there."""
 
     start: int
     size: int
-    checksum: int | None = None
+    header: bool = False
+    checksum: int = 0  # CRC-32; torch.save writes 0 where it is told not to compute it
 
 
 @dataclass
@@ -84,7 +84,7 @@ class TorchFile:
             self.held += size
             if self.held > self.path.stat().st_size:
                 raise UnreadablePickle("refused: it claims more tensor data than the file has bytes")
-            self.storages[key] = _read_storage(self.path, place)
+            self.storages[key] = _read(self.path, place)
         return self.storages[key]
 
 
@@ -215,42 +215,38 @@ def _read_zip(path: Path) -> TorchFile:
         if entries[names[0]].file_size > _PICKLE:
             raise UnreadablePickle(f"refused: its data.pkl has over {_PICKLE >> 20} MiB")
         order = entries.get(f"{root}byteorder")
-        if order is not None and order.file_size < 100 and _entry(archive, order) == b"big":
+        if order is not None and order.file_size == 3 and bytes(_read(path, _place(order)).numpy()) == b"big":
             raise UnreadablePickle("refused: it holds numbers of a big-endian machine")
-        unpickled = read_pickle(io.BytesIO(_entry(archive, entries[names[0]])), _NAMES, _persistent)
+        content = io.BytesIO(_read(path, _place(entries[names[0]])).numpy().data)
+        unpickled = read_pickle(content, _NAMES, _persistent)
         places = {
-            name.removeprefix(f"{root}data/"): _Place(info.header_offset, info.file_size, info.CRC)
+            name.removeprefix(f"{root}data/"): _place(info)
             for name, info in entries.items()
-            if _is_stored(info)
+            if name.startswith(f"{root}data/")
         }
         return TorchFile(path, unpickled.value, unpickled.strangers, places)
 
 
-def _is_stored(info: zipfile.ZipInfo) -> bool:
-    return info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
-
-
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if not _is_stored(info):
+def _place(info: zipfile.ZipInfo) -> _Place:
+    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         raise UnreadablePickle("refused: its entries are compressed, which torch.save never does")
-    with archive.open(info) as entry:
-        return b"".join(iter(lambda: entry.read(_CHUNK), b""))
+    return _Place(info.header_offset, info.file_size, True, info.CRC)
 
 
-def _read_storage(path: Path, place: _Place) -> Tensor:
-    """The bytes of a storage, in memory of their own."""
-    storage = torch.empty(place.size, dtype=torch.uint8)
-    memory, start = storage.numpy(), place.start
+def _read(path: Path, place: _Place) -> Tensor:
+    """The bytes of a storage, or of another entry, in memory of their own."""
+    found = torch.empty(place.size, dtype=torch.uint8)
+    memory = found.numpy().data
     with path.open("rb") as file:
-        if place.checksum is not None:
-            file.seek(start)
-            start += 30 + sum(struct.unpack("<HH", file.read(30)[26:]))  # the header, a name, an extra field
-        file.seek(start)
-        if file.readinto(memory.data) != place.size:
+        file.seek(place.start)
+        if place.header:
+            name_and_more = struct.unpack("<HH", file.read(30)[26:])  # lengths, at the end of the header
+            file.seek(sum(name_and_more), io.SEEK_CUR)
+        if file.readinto(memory) != place.size:
             raise UnreadablePickle("damaged: it is cut")
-    if place.checksum not in (None, zlib.crc32(memory.data)):
-        raise UnreadablePickle("damaged: a storage has another checksum than the file says")
-    return storage
+    if place.checksum not in (0, zlib.crc32(memory)):
+        raise UnreadablePickle("damaged: its bytes have another checksum than the file says")
+    return found
 
 
 # Files of before torch 1.6: five pickles, then each storage behind the number of its elements
