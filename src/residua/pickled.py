@@ -81,7 +81,9 @@ def read_pickle(
             _STEPS[name](machine, reader(file) if reader else None)
         else:
             raise UnreadablePickle(f"refused: it has over {INSTRUCTIONS:,} instructions")
-    except (ValueError, KeyError, OverflowError) as error:
+    except KeyError as error:
+        raise UnreadablePickle("damaged: it is cut, or holds an instruction that makes no sense") from error
+    except (ValueError, OverflowError) as error:
         raise UnreadablePickle(f"damaged: {' '.join(str(error).split())[:200]}") from error
     if len(machine.stack) != 1 or machine.marks:
         raise UnreadablePickle("damaged: it does not end with one value")

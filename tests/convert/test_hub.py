@@ -144,6 +144,15 @@ def test_the_first_download_is_noted_and_no_other_file_taken_later(server, tmp_p
     assert [one.name for one in weights.iterdir()] == [hub.PINS]
 
 
+def test_a_folder_that_cannot_be_written_is_said_and_no_fault(server, monkeypatch, caplog):
+    def refuse(path, value):
+        raise ResiduaError(f"cannot write {path}: Read-only file system")
+
+    monkeypatch.setattr(hub, "write_json", refuse)
+    assert fetch_published("akamaster:small").exists()
+    assert "is not noted: cannot write" in caplog.text
+
+
 def test_a_whole_checksum_that_is_known_is_asked_for(server, monkeypatch):
     known = Published("small-.th", 12.5, "CIFAR10", sha256="0" * 64)
     monkeypatch.setitem(TABLE["akamaster"], "small", (known,))

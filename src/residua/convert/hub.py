@@ -7,6 +7,7 @@ here, and written down beside the others when they are first downloaded; from th
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from residua.download import ProgressLine, Remote, download, web_address
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.files import read_json, write_json
 
+_log = logging.getLogger("residua")
 MIRROR = "RESIDUA_MIRROR"  # environment: the web address of a folder that holds the files
 PINS = "residua-sha256.json"  # beside the files: the SHA-256 of each as it was first downloaded
 LARGEST = 1 << 30  # bytes; the largest published file has 0.6 GB
@@ -144,23 +146,29 @@ def fetch_published(name: str) -> Path:
     target = Path(torch.hub.get_dir()) / "checkpoints" / found.file
     pins = target.with_name(PINS)
     pinned = _read_pins(pins).get(found.file)
-    official = f"the official {found.file}"
+    noted = pinned and not found.sha256
+    official = f"the file of its first download, noted in {pins}" if noted else f"the official {found.file}"
     remote = Remote(
         url=f"{site.rstrip('/')}/{found.file}",
         algorithm="sha256",
         digest=found.sha256 or pinned or found.stated,
-        official=official
-        if found.sha256 or not pinned
-        else f"the file of its first download, noted in {pins}",
+        official=official,
         largest=LARGEST,
         elsewhere=f"set {MIRROR} to the web address of a folder that holds it",
     )
     download(remote, target, ProgressLine())
     if not (found.sha256 or pinned):
-        with target.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        write_json(pins, _read_pins(pins) | {found.file: digest})
+        _pin(target, pins)
     return target
+
+
+def _pin(path: Path, pins: Path) -> None:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        write_json(pins, _read_pins(pins) | {path.name: digest})
+    except ResiduaError as error:  # a folder that others keep, and that this user only reads
+        _log.warning("the SHA-256 of %s is not noted: %s", path, error)
 
 
 def _read_pins(path: Path) -> dict[str, str]:
