@@ -8,13 +8,14 @@ import os
 import ssl
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from residua.errors import ResiduaError
+from residua.errors import ResiduaError, UsageError
 
 CHUNK = 1 << 18
 TRIES = 4  # of a download that is cut while it still gains bytes
@@ -33,6 +34,19 @@ class Remote:
     official: str  # what it is, such as "the official cifar-10-python.tar.gz"
     largest: int  # bytes; no honest server sends more
     elsewhere: str  # what else could be done, such as "name another address with --mirror URL"
+
+
+def web_address(address: str, what: str) -> str:
+    """The address. Raises UsageError, which calls it ``what``, if no web server can be asked for it."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+        named = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+        good = named and parts.scheme in ("http", "https")
+    except ValueError:  # brackets that stay open, ports that are no number, names that no server can have
+        good = False
+    if not (good and address.isascii() and address.isprintable() and " " not in address):
+        raise UsageError(f"{what} is an http:// or https:// address, not {address!r}")
+    return address
 
 
 def download(remote: Remote, target: Path, progress: Progress = lambda done, total: None) -> Path:
@@ -86,7 +100,7 @@ def _verify(path: Path, remote: Remote, advice: str) -> None:
         ).hexdigest()
     if not found.startswith(remote.digest):
         raise ResiduaError(
-            f"{path} is not {remote.official} ({remote.algorithm} {found}, official {remote.digest}): {advice}"
+            f"{path} is not {remote.official}: its {remote.algorithm} is {found}, not {remote.digest}; {advice}"
         )
 
 
@@ -104,6 +118,7 @@ def _complete(remote: Remote, part: Path, progress: Progress, target: Path) -> N
             TimeoutError,
             ConnectionError,
             ssl.SSLError,
+            ValueError,  # of an address that the server sends us on to
         ) as error:
             reason = str(getattr(error, "reason", None) or error) or type(error).__name__
             if isinstance(error, urllib.error.HTTPError):

@@ -20,8 +20,7 @@ from residua.spec import ModelSpec
 from residua.train.intact import naming_what_is_intact
 from residua.train.run import RunFolder, resolve_run
 
-# Fields in which a network may differ from the weights that it starts from: they change no tensor's meaning.
-_SUFFIXES = {".safetensors", ".pth", ".pt", ".th"}
+_SUFFIXES = {".safetensors", ".pth", ".pt", ".th", ".bin", ".json"}
 
 _log = logging.getLogger("residua")
 
@@ -78,10 +77,10 @@ def load_weights(source: str | Path, **known: Any) -> Weights:
     """The tensors, the spec and the description of the images (``data``) of a trained network.
 
     ``source`` is a run folder, its name under ``runs/``, ``"latest"``, a residua weight file, another library's
-    checkpoint (``.pth``, ``.th``, ``.pt``, ``.safetensors``), whose network is found out from its keys and shapes, or
-    the name of published weights (``"torchvision:resnet50"``), which are downloaded once. Of a run that is not
-    complete, the last checkpoint counts. ``known`` are fields of the spec that a checkpoint cannot tell
-    (``stride_on="1x1"``). Nothing is unpickled.
+    checkpoint (``.pth``, ``.th``, ``.pt``, ``.bin``, ``.safetensors``, or the ``.index.json`` of several), whose
+    network is found out from its keys and shapes, or the name of published weights (``"torchvision:resnet50"``),
+    which are downloaded once. Of a run that is not complete, the last checkpoint counts. ``known`` are fields of the
+    spec that a checkpoint cannot tell (``stride_on="1x1"``). Nothing is unpickled.
 
     Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known network.
     """

@@ -1,6 +1,8 @@
 """Published weights by name, from a server of this machine."""
 
 import hashlib
+import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +14,12 @@ from residua.convert.hub import TABLE, Published, fetch_published
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model, load_model, load_weights
 from residua.registry import build, model_spec
+
+NO_ADDRESSES = [
+    *("http://[::1", "http://]", "http://", "file:///etc/passwd", "ftp://a/b", "example.org", "//a/b"),
+    *("http://a:b/c", "http://a:99999999/c", "http://a b/c", "http://a\nb/c", "http://a\x1b[2J/c"),
+    *("http://a..b/c", f"http://{'a' * 70}.org/", "http://\udcff/", "http://ä\ufffe/", "http://:80/"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +83,7 @@ def test_weights_are_downloaded_once_and_work_without_the_server(server, tmp_pat
     assert weights.data["shape"] == [3, 32, 32]
     out, err = capsys.readouterr()
     assert (out, "100 %" in err) == ("", True)
-    (file,) = (tmp_path / "torch" / "hub" / "checkpoints").iterdir()
+    (file,) = (tmp_path / "torch" / "hub" / "checkpoints").glob("*.th")
     assert server.asked == [(f"/models/{file.name}", None)]
     server.shutdown()
     model = load_model("akamaster:small")
@@ -111,6 +119,80 @@ def test_a_damaged_cache_is_named(server, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ResiduaError, match=f"remove {path}"):
         load_weights("akamaster:small")
+
+
+def test_the_first_download_is_noted_and_no_other_file_taken_later(server, tmp_path, monkeypatch):
+    """The name states 8 digits of the checksum; here those of two files are the same."""
+    weights = tmp_path / "torch" / "hub" / "checkpoints"
+    monkeypatch.setitem(TABLE["akamaster"], "small", (Published("small-.th", 12.5, "CIFAR10"),))
+    path = fetch_published("akamaster:small")
+    assert json.loads((weights / hub.PINS).read_text()) == {
+        path.name: hashlib.sha256(server.content).hexdigest()
+    }
+    assert fetch_published("akamaster:small") == path
+    for changed in (path.read_bytes()[:-1] + b"!", None):
+        if changed is None:
+            path.unlink()
+            server.content = server.content[:-1] + b"!"
+        else:
+            path.write_bytes(changed)
+        with pytest.raises(
+            ResiduaError, match=f"not the file of its first download, noted in .*{hub.PINS}"
+        ) as caught:
+            load_weights("akamaster:small")
+        assert "\n" not in str(caught.value)
+    assert [one.name for one in weights.iterdir()] == [hub.PINS]
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_no_fault(server, monkeypatch, caplog):
+    def refuse(path, value):
+        raise ResiduaError(f"cannot write {path}: Read-only file system")
+
+    monkeypatch.setattr(hub, "write_json", refuse)
+    assert fetch_published("akamaster:small").exists()
+    assert "is not noted: cannot write" in caplog.text
+
+
+def test_a_whole_checksum_that_is_known_is_asked_for(server, monkeypatch):
+    known = Published("small-.th", 12.5, "CIFAR10", sha256="0" * 64)
+    monkeypatch.setitem(TABLE["akamaster"], "small", (known,))
+    with pytest.raises(ResiduaError, match=f"not {'0' * 64}"):
+        fetch_published("akamaster:small")
+
+
+def test_known_checksums_begin_as_the_names_state():
+    known = [one for table in TABLE.values() for kinds in table.values() for one in kinds]
+    assert all(re.fullmatch("[0-9a-f]{8}", one.stated) for one in known)
+    whole = [one for one in known if one.sha256]
+    assert len(whole) == 2
+    assert all(
+        re.fullmatch("[0-9a-f]{64}", one.sha256) and one.sha256.startswith(one.stated) for one in whole
+    )
+
+
+def test_known_checksums_are_those_of_the_files(shared):
+    for name in ("resnet20", "resnet56"):
+        (one,) = TABLE["akamaster"][name]
+        content = (shared / "data/peer-checkpoints" / one.file).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == one.sha256
+
+
+@pytest.mark.parametrize("notes", ["{", "[]", '{"a": 3}', '{"a": "b"}'])
+def test_damaged_notes_are_one_line(server, tmp_path, notes):
+    pins = tmp_path / "torch" / "hub" / "checkpoints" / hub.PINS
+    pins.parent.mkdir(parents=True)
+    pins.write_text(notes)
+    with pytest.raises(ResiduaError, match=hub.PINS) as caught:
+        fetch_published("akamaster:small")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mirror", NO_ADDRESSES)
+def test_a_mirror_that_is_no_address_is_one_line(server, monkeypatch, mirror):
+    monkeypatch.setenv(hub.MIRROR, mirror)
+    with pytest.raises(UsageError, match=f"{hub.MIRROR} is an http:// or https:// address, not") as caught:
+        fetch_published("akamaster:small")
+    assert str(caught.value).isprintable()
 
 
 def test_without_a_network_it_is_said_what_to_do(server, monkeypatch, tmp_path):

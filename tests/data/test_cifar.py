@@ -129,7 +129,7 @@ BAD_PICKLES: dict[str, tuple[Damage, str]] = {
         lambda f: replace("data_batch_2", (f / "data_batch_2").read_bytes()[:-5000])(f),
         "data_batch_2",
     ),
-    "hostile": (replace("test_batch", b"cos\nsystem\n(U\x04trueR."), "os.system"),
+    "hostile": (replace("test_batch", b"cos\nsystem\n(U\x04truetR."), "os.system"),
     "other pixels": (replace("test_batch", batch([1, 2], np.zeros((2, 784), np.uint8))), "3072"),
     "labels too many": (replace("test_batch", batch([1, 2, 3], PIXELS)), "labels of shape"),
     "labels too large": (replace("test_batch", batch([1, 10], PIXELS)), "0 to 9"),

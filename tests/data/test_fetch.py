@@ -20,6 +20,7 @@ class Server(ThreadingHTTPServer):
     ranges = True  # honours Range
     cut_after: int | None = None  # bytes of a body, then the connection ends
     wrong_place = False  # resumes elsewhere than asked
+    moved_to: str | None = None
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -36,6 +37,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, asked = self.server, self.headers.get("Range")
         server.asked.append(asked)
+        if server.moved_to:
+            self.send_response(302)
+            self.send_header("Location", server.moved_to)
+            self.end_headers()
+            return
         if not self.path.endswith(FILE):
             self.send_error(404)
             return
@@ -153,9 +159,25 @@ def test_without_a_network_there_is_a_way_on(server: Server, tmp_path: Path) -> 
 def test_names_and_mirrors_are_checked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cifar10"):
         fetch("cifar", tmp_path)
-    for mirror in ("file:///etc", "ftp://host/x", "host/x", "http://"):
-        with pytest.raises(UsageError, match="http"):
+    for mirror in (
+        "file:///etc",
+        "ftp://host/x",
+        "host/x",
+        "http://",
+        "http://[::1",
+        "http://a b/",
+        "http://a:b",
+    ):
+        with pytest.raises(UsageError, match="a mirror is an http") as refused:
             fetch("cifar10", tmp_path, mirror=mirror)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_server_that_sends_us_to_no_address_is_one_line(server: Server, tmp_path: Path) -> None:
+    server.moved_to = "http://[::1"
+    with pytest.raises(ResiduaError, match="Invalid IPv6") as refused:
+        fetch("cifar10", tmp_path, mirror=server.url)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_root_that_is_no_folder_is_one_line(server: Server, tmp_path: Path) -> None:

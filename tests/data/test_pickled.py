@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from residua.data.pickled import UnreadablePickle, as_array, read_pickle
+from residua.data.pickled import as_array, read_dictionary
+from residua.pickled import UnreadablePickle
 
 PLAIN = st.recursive(
     st.none()
@@ -25,7 +26,7 @@ PLAIN = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=5), PLAIN, max_size=5), st.sampled_from([1, 2, 3, 4]))
 def test_plain_data_reads_as_pickle_would(value: dict[str, Any], protocol: int) -> None:
-    assert read_pickle(pickle.dumps(value, protocol=protocol)) == value
+    assert read_dictionary(pickle.dumps(value, protocol=protocol)) == value
 
 
 @pytest.mark.parametrize("protocol", [1, 2, 3, 4])
@@ -33,7 +34,7 @@ def test_plain_data_reads_as_pickle_would(value: dict[str, Any], protocol: int) 
 @pytest.mark.parametrize("dtype", ["u1", "<i4", "<i8"])
 def test_arrays_read_as_pickle_would(protocol: int, order: Any, dtype: str) -> None:
     array = np.arange(12, dtype=dtype).reshape((3, 4), order=order)
-    read = as_array(read_pickle(pickle.dumps({"a": array, "b": array}, protocol=protocol))["a"])
+    read = as_array(read_dictionary(pickle.dumps({"a": array, "b": array}, protocol=protocol))["a"])
     assert np.array_equal(read, array) and read.dtype == array.dtype
 
 
@@ -43,7 +44,7 @@ def test_python_2_names_of_numpy_read_alike() -> None:
         b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"
     )
     assert b"numpy.core" in old
-    assert np.array_equal(as_array(read_pickle(old)["a"]), array)
+    assert np.array_equal(as_array(read_dictionary(old)["a"]), array)
 
 
 class Evil:
@@ -73,7 +74,6 @@ REFUSED = {
     "a state for a name": b"\x80\x02}U\x01acnumpy\nndarray\n}bs.",
     "a state for a dictionary": b"\x80\x02}}b.",
     "a registered extension": b"\x80\x02\x82\x01.",
-    "a key that is no text": b"\x80\x02}K\x01K\x02s.",
     "no dictionary": pickle.dumps([1]),
     "nothing": b"",
     "no value": b".",
@@ -88,13 +88,13 @@ REFUSED = {
 @pytest.mark.parametrize("data", REFUSED.values(), ids=REFUSED)
 def test_what_is_not_plain_data_is_refused(data: bytes) -> None:
     with pytest.raises(UnreadablePickle) as refused:
-        as_array(read_pickle(data)["a"])
+        as_array(read_dictionary(data)["a"])
     assert "\n" not in str(refused.value)
 
 
 def test_a_refused_name_is_told() -> None:
     with pytest.raises(UnreadablePickle, match="system"):
-        read_pickle(REFUSED["os.system"])
+        read_dictionary(REFUSED["os.system"])
 
 
 def array_pickle(shape: tuple[Any, ...], content: bytes) -> bytes:
@@ -115,12 +115,12 @@ def array_pickle(shape: tuple[Any, ...], content: bytes) -> bytes:
     [((2, 3), b"12345"), ((-1,), b"123"), (("3",), b"123"), ((2**62, 2**62), b"1"), ((0,), b"1")],
 )
 def test_an_array_that_does_not_fit_its_bytes_is_refused(shape: tuple[Any, ...], content: bytes) -> None:
-    assert as_array(read_pickle(array_pickle((2, 3), b"\1\2\3\4\5\6"))["a"]).tolist() == [
+    assert as_array(read_dictionary(array_pickle((2, 3), b"\1\2\3\4\5\6"))["a"]).tolist() == [
         [1, 2, 3],
         [4, 5, 6],
     ]
     with pytest.raises(UnreadablePickle):
-        read_pickle(array_pickle(shape, content))
+        read_dictionary(array_pickle(shape, content))
 
 
 @settings(max_examples=300)
@@ -139,7 +139,7 @@ def test_damaged_bytes_never_do_anything_but_be_refused(data: st.DataObject) -> 
         if bad:
             bad[data.draw(st.integers(0, len(bad) - 1))] = data.draw(st.integers(0, 255))
     try:
-        read_pickle(bytes(bad))
+        read_dictionary(bytes(bad))
     except UnreadablePickle as error:
         assert "\n" not in str(error)
 
@@ -151,12 +151,12 @@ def test_damaged_bytes_never_do_anything_but_be_refused(data: st.DataObject) -> 
 def test_hostile_instructions_never_do_anything_but_be_refused(names: list[str], argument: bytes) -> None:
     body = b"".join(instruction(name) + argument for name in names)
     with contextlib.suppress(UnreadablePickle):
-        read_pickle(b"}" + body + b".")
+        read_dictionary(b"}" + body + b".")
 
 
 def test_large_places_of_the_memory_take_no_memory() -> None:
     """The C unpickler makes room for every place up to the largest: 64 GB for this file of ten bytes."""
-    assert read_pickle(b"\x80\x02}r\xff\xff\xff\xff.") == {}
+    assert read_dictionary(b"\x80\x02}r\xff\xff\xff\xff.") == {}
 
 
 def test_lists_of_numbers_become_arrays() -> None:

@@ -26,7 +26,8 @@ def convert(
     """Write a network's weights for another library, or another library's for residua: the same outputs.
 
     Args:
-        source: a run folder, its name under runs/, latest, a weight file, a peer's checkpoint, or torchvision:NAME.
+        source: a run folder, its name under runs/, latest, a weight file, a peer's checkpoint (of several files: its
+            .index.json), or torchvision:NAME.
         out: the file to write; .safetensors, or .pth for a plain state dict.
         to: residua, torchvision, timm, akamaster, chenyaofo or kuangliu.
         stride_on: of a checkpoint with bottlenecks; 1x1 is the paper's v1, 3x3 (taken without this flag) is v1.5.

@@ -14,12 +14,17 @@ from residua.analysis.skeleton import skeleton
 from residua.convert.layout import Assumption, Layout, Tensors
 from residua.convert.layouts import LAYOUTS, libraries
 from residua.convert.naming import named
-from residua.convert.tensors import read_any, stated_data
+from residua.convert.shards import read_checkpoint
+from residua.convert.tensors import Checkpoint, few, shown, stated_data
+from residua.convert.wrappers import AVERAGES, WRAPPERS, Network, bare, networks
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Weights, no_larger
 from residua.registry import spec_from_dict
 from residua.spec import ModelSpec
 
+_OWN = ("stem.", "stages.", "tail.", "head.")  # what every name in a network of residua's starts with
+HEAD = "head.fc."  # our classifier
+NO_HEAD = "it has no classifier: the network gives features"
 COUNTER = ".num_batches_tracked"  # of batch norms; old torch did not store it, and it changes no output
 
 
@@ -33,14 +38,53 @@ def read_foreign(path: Path, **known: Any) -> Weights:
     Raises ResiduaError, one line, for a file that cannot be read or whose network is not known, UsageError for a
     known field that these tensors tell by themselves.
     """
-    tensors = read_any(path)
-    try:
-        weights = recognise(tensors, **known)
-    except UsageError:
-        raise
-    except ResiduaError as error:
-        raise ResiduaError(f"{path} {error}") from error
-    return Weights(weights.tensors, weights.spec, weights.data | stated_data(path))
+    checkpoint = read_checkpoint(path)
+    failures: list[ResiduaError] = []
+    for network in networks(checkpoint.content):
+        try:
+            tensors = checkpoint.tensors(network.entries)
+        except ResiduaError as error:
+            failures.append(error)
+            continue
+        for names in bare(tensors):
+            try:
+                weights = recognise({name: tensors[full] for full, name in names.items()}, **known)
+            except UsageError:
+                raise
+            except ResiduaError as error:
+                failures.append(type(error)(f"{path} {error}"))
+            else:
+                left_out = [name for name in tensors if name not in names]
+                notes = [*weights.data["notes"], *_notes(checkpoint, network, left_out)]
+                data = weights.data | stated_data(path) | {"notes": notes}
+                return Weights(weights.tensors, weights.spec, data)
+    if not failures:
+        raise ResiduaError(f"{path} {_nothing(checkpoint)}")
+    raise next((error for error in failures if not isinstance(error, UnknownNetwork)), failures[0])
+
+
+def _notes(checkpoint: Checkpoint, network: Network, left_out: list[str]) -> list[str]:
+    """What is to be said of where the network was found, and of what was not followed."""
+    notes = [f"left out: {few(left_out)}"] if left_out else []
+    if set(network.place) & set(AVERAGES):
+        notes.append(f"its averaged weights are taken ({'.'.join(network.place)}), as timm does")
+    if network.module:
+        notes.append(f"tensors of a pickled {shown(network.module)}, whose code was not run")
+    elif checkpoint.strangers:
+        notes.append(f"skipped, for it is no tensor: {few(checkpoint.strangers)}")
+    return notes
+
+
+def _nothing(checkpoint: Checkpoint) -> str:
+    others = f"; it holds {few(checkpoint.strangers)}, which is never run" if checkpoint.strangers else ""
+    return (
+        f"holds no named tensors, as torch.save(model.state_dict(), ...) writes them; looked at the top and under "
+        f"{', '.join(WRAPPERS)}{others}"
+    )
+
+
+class UnknownNetwork(ResiduaError):
+    """No layout has such names."""
 
 
 def recognise(tensors: Tensors, **known: Any) -> Weights:
@@ -49,8 +93,13 @@ def recognise(tensors: Tensors, **known: Any) -> Weights:
         weights = read_as(layout, tensors, known)
         if weights is not None:
             return weights
+    if all(name.startswith(_OWN) for name in tensors):
+        raise UnknownNetwork(
+            "has residua's own names and does not say of what network: residua.models.weights.save_model writes "
+            "files that do"
+        )
     looked_for = "; ".join(f"{library} ({', '.join(names)})" for library, names in libraries().items())
-    raise ResiduaError(f"is of no network known here: looked for {looked_for}; found {_few(tensors)}")
+    raise UnknownNetwork(f"is of no network known here: looked for {looked_for}; found {few(tensors)}")
 
 
 def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = None) -> Weights | None:
@@ -66,6 +115,9 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
         return None
     tensors = prepared
     ours = {own: tensors[theirs] for theirs, own in names.items()}
+    headless = not any(own.startswith(HEAD) for own in ours)
+    if headless:
+        ours[f"{HEAD}weight"] = torch.empty(0)  # for no class: such a network gives features
     with _explained(layout):
         if not layout.mine(ours):
             return None
@@ -76,7 +128,8 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
     _check_known(layout, known, left_open)
     spec = named(spec.change(**known) if known else spec, layout)
     own = _fit(layout, spec, tensors)
-    data = layout.data(spec, [one.note for name, one in left_open.items() if name not in known])
+    notes = [one.note for name, one in left_open.items() if name not in known]
+    data = layout.data(spec, [*notes, *([NO_HEAD] if headless else [])])
     if not any(name.endswith(COUNTER) for name in tensors):
         data["counters"] = False  # so that what is converted back has none either
     return Weights(own, spec, data)
@@ -101,7 +154,9 @@ def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]
             wrong.append(f"{names[name]} is {_shape(tensor)}, should be {_shape(want)}")
     theirs = set(names.values())
     wrong += [
-        f"{name} is {_shape(tensors[name])}, should be missing" for name in tensors if name not in theirs
+        f"{shown(name)} is {_shape(tensors[name])}, should be missing"
+        for name in tensors
+        if name not in theirs
     ]
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
@@ -136,10 +191,3 @@ def _explained(layout: Layout) -> Iterator[None]:
 
 def _shape(tensor: Tensor | None) -> str:
     return "missing" if tensor is None else str(list(tensor.shape))
-
-
-def _few(names: Mapping[str, Any]) -> str:
-    listed = list(names)
-    return ", ".join(name[:60] for name in listed[:4]) + (
-        f", ... ({len(listed)} tensors)" if len(listed) > 4 else ""
-    )

@@ -1,7 +1,13 @@
-"""Weights that other libraries publish, by name: downloaded once to torch's own cache, verified by checksum."""
+"""Weights that other libraries publish, by name: downloaded once to torch's own cache, verified by checksum.
+
+The publishers state only the beginning of a SHA-256, in the name of the file. The whole of it is known for some of them
+here, and written down beside the others when they are first downloaded; from then on no other file is taken.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -11,10 +17,13 @@ from typing import Any
 import torch
 
 from residua.convert.layouts import written
-from residua.download import ProgressLine, Remote, download
-from residua.errors import UsageError, nearest
+from residua.download import ProgressLine, Remote, download, web_address
+from residua.errors import ResiduaError, UsageError, nearest
+from residua.files import read_json, write_json
 
+_log = logging.getLogger("residua")
 MIRROR = "RESIDUA_MIRROR"  # environment: the web address of a folder that holds the files
+PINS = "residua-sha256.json"  # beside the files: the SHA-256 of each as it was first downloaded
 LARGEST = 1 << 30  # bytes; the largest published file has 0.6 GB
 _SITES = {
     "torchvision": "https://download.pytorch.org/models",
@@ -35,14 +44,20 @@ class Published:
     weights: str = "IMAGENET1K_V1"
     resize: int = 256
     dataset: str = "ImageNet-1K"
+    sha256: str = ""  # the whole of it, where it is known
+
+    @property
+    def stated(self) -> str:
+        """The beginning of its SHA-256 that the name states."""
+        return Path(self.file).stem.rpartition("-")[2]
 
 
 def _v2(file: str, top1: float) -> Published:
     return Published(file, top1, "IMAGENET1K_V2", resize=232)
 
 
-def _cifar(file: str, top1: float) -> Published:
-    return Published(file, top1, "CIFAR10", resize=32, dataset="CIFAR-10")
+def _cifar(file: str, top1: float, sha256: str = "") -> Published:
+    return Published(file, top1, "CIFAR10", resize=32, dataset="CIFAR-10", sha256=sha256)
 
 
 # As torchvision's enumerations of weights and akamaster's README state them; the first of a name is its default.
@@ -90,10 +105,22 @@ TABLE: dict[str, dict[str, tuple[Published, ...]]] = {
         "r3d_18": (Published("r3d_18-b3b3357e.pth", 63.200, "KINETICS400_V1", 128, "Kinetics-400"),),
     },
     "akamaster": {
-        "resnet20": (_cifar("resnet20-12fca82f.th", 91.73),),
+        "resnet20": (
+            _cifar(
+                "resnet20-12fca82f.th",
+                91.73,
+                "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
+            ),
+        ),
         "resnet32": (_cifar("resnet32-d509ac18.th", 92.63),),
         "resnet44": (_cifar("resnet44-014dd654.th", 93.10),),
-        "resnet56": (_cifar("resnet56-4bfd9763.th", 93.39),),
+        "resnet56": (
+            _cifar(
+                "resnet56-4bfd9763.th",
+                93.39,
+                "4bfd97631478d6b638d2764fd2baff3edb1d7d82252d54439343b6596b9b5367",
+            ),
+        ),
         "resnet110": (_cifar("resnet110-1d1ed7c2.th", 93.68),),
         "resnet1202": (_cifar("resnet1202-f3b1deed.th", 93.82),),
     },
@@ -109,21 +136,49 @@ def fetch_published(name: str) -> Path:
     """The file of the weights called ``torchvision:resnet50`` or ``torchvision:resnet50@IMAGENET1K_V1``.
 
     It lies in torch's cache (``$TORCH_HOME/hub/checkpoints``), and is downloaded if it is not there; its checksum is
-    verified in any case.
+    verified in any case, the whole of it where it is known or the file was here before.
 
-    Raises UsageError for an unknown name, ResiduaError if the file cannot be had or is not the official one.
+    Raises UsageError for an unknown name or a mirror that is no web address, ResiduaError if the file cannot be had,
+    is not the official one, or not the one of its first download.
     """
     library, found = _find(name)
-    site = os.environ.get(MIRROR) or _SITES[library]
+    site = web_address(os.environ.get(MIRROR) or _SITES[library], MIRROR)
+    target = Path(torch.hub.get_dir()) / "checkpoints" / found.file
+    pins = target.with_name(PINS)
+    pinned = _read_pins(pins).get(found.file)
+    noted = pinned and not found.sha256
+    official = f"the file of its first download, noted in {pins}" if noted else f"the official {found.file}"
     remote = Remote(
         url=f"{site.rstrip('/')}/{found.file}",
         algorithm="sha256",
-        digest=Path(found.file).stem.rpartition("-")[2],
-        official=f"the official {found.file}",
+        digest=found.sha256 or pinned or found.stated,
+        official=official,
         largest=LARGEST,
         elsewhere=f"set {MIRROR} to the web address of a folder that holds it",
     )
-    return download(remote, Path(torch.hub.get_dir()) / "checkpoints" / found.file, ProgressLine())
+    download(remote, target, ProgressLine())
+    if not (found.sha256 or pinned):
+        _pin(target, pins)
+    return target
+
+
+def _pin(path: Path, pins: Path) -> None:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        write_json(pins, _read_pins(pins) | {path.name: digest})
+    except ResiduaError as error:  # a folder that others keep, and that this user only reads
+        _log.warning("the SHA-256 of %s is not noted: %s", path, error)
+
+
+def _read_pins(path: Path) -> dict[str, str]:
+    """The SHA-256 of each file that was downloaded, as it was at the first time."""
+    pins = read_json(path) if path.exists() else {}
+    if not isinstance(pins, dict) or not all(re.fullmatch("[0-9a-f]{64}", str(pin)) for pin in pins.values()):
+        raise ResiduaError(
+            f"{path} is damaged: it should hold the SHA-256 of files by name; remove it to note them anew"
+        )
+    return pins
 
 
 def published_about(path: Path) -> dict[str, Any]:

@@ -70,8 +70,13 @@ class Layout:
     def provisional(self, names: Iterable[str]) -> dict[str, str] | None:
         """Their names and ours, good enough to ``infer`` from; None if one of the names is not of this layout."""
         backwards = _table(tuple((theirs, ours) for ours, theirs in self.keys.items()))
-        renamed = {name: _translate(name, backwards) for name in names}
-        return {old: new for old, new in renamed.items() if new} if all(renamed.values()) else None
+        renamed = {}
+        for name in names:
+            ours = _translate(name, backwards)
+            if ours is None:
+                return None
+            renamed[name] = ours
+        return renamed
 
     def foreign(self, names: Iterable[str]) -> dict[str, str]:
         """Our names and theirs. A KeyError names what the library has no place for."""

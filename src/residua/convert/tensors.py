@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from residua.convert.torch_files import NOT_PLAIN, View, read_torch
 from residua.errors import ResiduaError
 from residua.models.weights import read_about, read_tensors
+from residua.pickled import Stranger
 
-_WRAPPERS = ("state_dict", "model", "net")  # keys under which trainers keep the network beside other things
-_PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
+TENSORS = 50_000  # of a network; ResNet-1202 has 7,000
+_TIED = 64 << 20  # bytes that tensors may show twice, in files of any size
 
 
 def is_safetensors(path: Path) -> bool:
@@ -36,31 +37,57 @@ def _start(path: Path) -> bytes:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def read_any(path: Path) -> dict[str, Tensor]:
-    """Read the named tensors of a ``.safetensors``, ``.pth``, ``.th`` or ``.pt`` file, without wrappers.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds: dictionaries and lists, in which tensors are ``Tensor`` or ``View``.
 
-    Floating-point tensors come as float32. Raises ResiduaError, one line that names the file, for a file that
-    is missing, damaged, holds code or objects, or claims more tensors than it has bytes.
+    ``strangers`` are the names of classes and functions in it that were not followed; ``read`` reads a ``View``, given
+    its name for messages.
     """
-    content: Any = read_tensors(path)[0] if is_safetensors(path) else _read_torch(path)
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping):
-        raise ResiduaError(f"{path} holds a {type(content).__name__}, not the named tensors of a network")
-    tensors = {
-        key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)
-    }
-    if not tensors:
-        raise ResiduaError(
-            f"{path} holds no named tensors; looked at the top and under {', '.join(_WRAPPERS)}"
-        )
-    for name, tensor in tensors.items():
-        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex():
-            raise ResiduaError(f"{path}: {name} is not a plain tensor of real numbers")
-    if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > path.stat().st_size:
-        raise ResiduaError(f"{path} claims more tensor data than the file has bytes")  # views of one number
-    return {_bare(name): _plain(tensor) for name, tensor in tensors.items()}
+
+    path: Path
+    content: Any
+    size: int  # bytes on the disk
+    strangers: tuple[str, ...] = ()
+    read: Callable[[str, Any], Tensor] = lambda name, tensor: tensor
+
+    def tensors(self, entries: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The tensors among ``entries``, each in its own memory; floating-point ones as float32.
+
+        Raises ResiduaError, one line that names the file, for tensors that it does not hold, that are not plain, or
+        that show more numbers than it has.
+        """
+        if len(entries) > TENSORS:
+            raise ResiduaError(f"{self.path} is refused: no network known here has {len(entries):,} tensors")
+        left = 2 * self.size + _TIED  # a tied tensor has two names
+        plain = {}
+        for name, entry in entries.items():
+            tensor = self.read(shown(name), entry) if isinstance(entry, View) else entry
+            if not isinstance(tensor, Tensor) or tensor.is_complex():
+                raise ResiduaError(f"{self.path}: {shown(name)} is not a plain tensor of real numbers")
+            left -= tensor.numel() * tensor.element_size()
+            if left < 0:
+                raise ResiduaError(f"{self.path} claims more tensor data than the file has bytes")
+            dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+            plain[name] = tensor.to(dtype, copy=True).contiguous()
+        return plain
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value of a checkpoint is a tensor, be it plain or of a kind that is not read."""
+    odd = isinstance(value, Stranger) and value.name.startswith((NOT_PLAIN, "torch._utils._rebuild_"))
+    return odd or isinstance(value, Tensor | View)
+
+
+def read_file(path: Path) -> Checkpoint:
+    """Open a ``.safetensors``, ``.pth``, ``.th``, ``.pt`` or ``.bin`` file.
+
+    Raises ResiduaError, one line that names the file, if it is missing, damaged, or none of these.
+    """
+    if is_safetensors(path):
+        return Checkpoint(path, read_tensors(path)[0], path.stat().st_size)
+    file = read_torch(path)
+    return Checkpoint(path, file.content, path.stat().st_size, file.strangers, file.tensor)
 
 
 def stated_data(path: Path) -> dict[str, Any]:
@@ -69,26 +96,13 @@ def stated_data(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _read_torch(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old files make torch speak of its own storage classes
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except OSError as error:
-        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # a hostile or truncated pickle can fail with any exception there is
-        raise ResiduaError(
-            f"{path} is no checkpoint of plain tensors ({type(error).__name__}): it is damaged, or holds code, "
-            "which residua never loads; what torch.save(model.state_dict(), ...) writes would do"
-        ) from error
+def few(names: Iterable[str]) -> str:
+    """The first of many names, for a message."""
+    listed = list(names)
+    more = f", ... ({len(listed)} in all)" if len(listed) > 4 else ""
+    return ", ".join(map(shown, listed[:4])) + more
 
 
-def _bare(name: str) -> str:
-    while name.startswith(_PREFIXES):
-        name = name.split(".", 1)[1]
-    return name
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
-    return tensor.detach().to(dtype, copy=True).contiguous()  # its own memory: the file may change or go away
+def shown(name: str) -> str:
+    """A name out of a file, for a message: on one line, and not too long."""
+    return name[:60] if name.isprintable() else ascii(name[:60])

@@ -80,6 +80,8 @@ def _write_as(layout: Layout, weights: Weights) -> dict[str, Tensor]:
         raise UsageError(
             "no other library scales branches at test time, as drop_path_mode='batch' does (Huang et al. 2016)"
         )
+    if not spec.num_classes:
+        raise UsageError("its networks have a classifier, here num_classes is 0")
     try:
         names = layout.foreign(weights.tensors)
     except KeyError as error:

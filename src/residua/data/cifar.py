@@ -18,8 +18,9 @@ import torch
 
 from residua.data.arrays import array_data
 from residua.data.base import Data
-from residua.data.pickled import UnreadablePickle, as_array, read_pickle
+from residua.data.pickled import as_array, read_dictionary
 from residua.errors import ResiduaError, UsageError
+from residua.pickled import UnreadablePickle
 from residua.spec import DataSpec
 
 PIXELS = 3 * 32 * 32
@@ -250,8 +251,8 @@ def _batch(layout: Layout, content: bytes, classes: int, where: str) -> tuple[np
     return rows, labels
 
 
-def _pickle(content: bytes, where: str) -> Mapping[str, object]:
+def _pickle(content: bytes, where: str) -> Mapping[str | int, object]:
     try:
-        return read_pickle(content)
+        return read_dictionary(content)
     except UnreadablePickle as error:
         raise ResiduaError(f"{where}: {error}") from error

@@ -6,7 +6,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
-from residua.download import Progress, Remote, download
+from residua.download import Progress, Remote, download, web_address
 from residua.errors import UsageError, nearest
 
 OFFICIAL = "https://www.cs.toronto.edu/~kriz"
@@ -61,7 +61,5 @@ def fetch(
 
 
 def _address(mirror: str, file: str) -> str:
-    parts = urllib.parse.urlsplit(mirror)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UsageError(f"a mirror is an http:// or https:// address, not {mirror!r}")
-    return mirror if parts.path.endswith(f"/{file}") else f"{mirror.rstrip('/')}/{file}"
+    path = urllib.parse.urlsplit(web_address(mirror, "a mirror")).path
+    return mirror if path.endswith(f"/{file}") else f"{mirror.rstrip('/')}/{file}"

@@ -44,6 +44,7 @@ _FREE = {
     *("dropout", "drop_path", "drop_path_rule", "drop_path_mode"),
     "output_stride",  # every old value stays, at every n-th pixel (nn.dilate)
 }
+_CLASSIFIER = "head.fc."  # absent where num_classes is 0
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,30 @@ class Adapted:
         return "; ".join(parts)
 
 
-def save_model(path: Path, model: nn.Module, data: Mapping[str, Any] | None = None) -> None:
-    """Save a residua model with its spec, and with what ``data`` says of its images."""
-    spec: ModelSpec = model.spec  # type: ignore[assignment]
-    save_tensors(path, model.state_dict(), {"schema": 1, "spec": spec.to_dict(), "data": dict(data or {})})
+def save_model(path: str | Path, model: nn.Module, data: Mapping[str, Any] | None = None) -> None:
+    """Save a network of residua's with its spec, and with what ``data`` (``Data.about()``) says of its images.
+
+    ``load_model``, ``evaluate`` and ``Predictor`` take the file, whoever has trained the network. Raises UsageError for
+    what they could not take: a module without a spec (a wrapper around a network), and a network that was changed so
+    that its tensors are no longer those of its spec (compiled, quantised, another layer put in); ResiduaError if the
+    disk refuses.
+    """
+    spec = getattr(model, "spec", None)
+    if not isinstance(spec, ModelSpec):
+        raise UsageError(
+            f"save_model takes a network of create_model, not a {type(model).__name__}; if it holds one, hand over that"
+        )
+    tensors = model.state_dict()
+    with without_numbers():
+        wanted = {name: tensor.shape for name, tensor in build(spec).state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items() if type(tensor) is Tensor}
+    odd = [name for name in {**wanted, **tensors} if wanted.get(name) != found.get(name)]
+    if odd:
+        raise UsageError(
+            f"this network is no longer the {spec.name} of its spec: {odd[0]} is not as it was built"
+        )
+    about = {"schema": 1, "spec": spec.to_dict(), "data": dict(data or {})}
+    save_tensors(Path(path), tensors, about)
 
 
 def read_weights(path: Path) -> Weights:
@@ -146,8 +167,9 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     """Load what fits into ``model``, for fine-tuning: another number of classes or of input channels is adapted.
 
     A first convolution for other channels is made from the mean of the old ones, scaled so that its response keeps
-    its size; a classifier for other classes starts fresh. Raises UsageError if the networks differ otherwise, also
-    where their tensors would fit (option A with the zeros on both sides has the tensors of option A without).
+    its size; a classifier for other classes starts fresh, and so does one that the weights lack. Raises UsageError
+    if the networks differ otherwise, also where their tensors would fit (option A with the zeros on both sides has
+    the tensors of option A without).
     """
     own, theirs = model.spec.to_dict(), weights.spec.to_dict()  # type: ignore[operator]
     for key in own:
@@ -159,6 +181,9 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     target = model.state_dict()
     changed, fresh, taken = [], [], {}
     for name, tensor in weights.tensors.items():
+        if name not in target and own["num_classes"] == 0 and name.startswith(_CLASSIFIER):
+            changed.append(f"{name} left out")
+            continue
         if name not in target:
             raise UsageError(
                 f"the weights are of {weights.spec.name}, which does not fit this network: it has no {name}"
@@ -182,9 +207,14 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
                 f"the weights are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
             )
     say_not_finite(weights.title, taken)
-    missing = set(target) - set(weights.tensors)
+    missing = sorted(set(target) - set(weights.tensors))
+    if theirs["num_classes"] == 0:
+        fresh += [
+            f"{name} (the weights have no classifier)" for name in missing if name.startswith(_CLASSIFIER)
+        ]
+        missing = [name for name in missing if not name.startswith(_CLASSIFIER)]
     if missing:
-        raise UsageError(f"the weights of {weights.spec.name} lack {sorted(missing)[0]} of this network")
+        raise UsageError(f"the weights of {weights.spec.name} lack {missing[0]} of this network")
     model.load_state_dict(taken, strict=False)
     return Adapted(len(taken), tuple(changed), tuple(fresh))
 
