@@ -15,6 +15,7 @@ from residua.convert.hub import fetch_published, is_published, published_about
 from residua.convert.tensors import is_safetensors
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
+from residua.models.wide_resnet import earlier_reading
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec
 from residua.train.run import RunFolder, resolve_run
@@ -86,9 +87,16 @@ def load_weights(source: str | Path, **known: Any) -> Weights:
     """
     found = locate(source)
     if isinstance(found, Path):
-        return _read_file(found, known)
-    _know_nothing(source, known)
-    return dataclasses.replace(read_weights(found.weights), data=found.data)
+        weights = _read_file(found, known)
+    else:
+        _know_nothing(source, known)
+        weights = dataclasses.replace(read_weights(found.weights), data=found.data)
+    earlier = earlier_reading(weights.spec)
+    if not earlier:
+        return weights
+    return dataclasses.replace(
+        weights, data={**weights.data, "notes": [*weights.data.get("notes", ()), earlier]}
+    )
 
 
 def locate(source: str | Path) -> Path | RunFolder:
