@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     _prepare_streams()
+    warnings.filterwarnings(
+        "ignore", module="PIL"
+    )  # what is wrong with an image is said in a line of its own
     try:
         with _interruptible(tokens):
             result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")

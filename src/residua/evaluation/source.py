@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import nn
 from residua.convert.tensors import is_safetensors
 from residua.data import Data, same_identity
 from residua.data.load import sniff, split_source
+from residua.data.volumes import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
 from residua.models.weights import build_model
@@ -35,6 +37,8 @@ class Images(Spec):
     def validate(self) -> None:  # noqa: D102
         if self.shape is not None and (len(self.shape) not in (1, 3, 4) or min(self.shape) < 1):
             raise UsageError(f"shape must be (channels, [depth,] height, width), not {self.shape}")
+        if math.prod(self.shape or ()) > MAX_VALUES:
+            raise UsageError(f"shape must hold {MAX_VALUES:,} values at most, not {self.shape}")
         if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
             raise UsageError("mean and std belong together, a number a channel")
         if self.std is not None and min(self.std, default=0) <= 0:
