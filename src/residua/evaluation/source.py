@@ -20,6 +20,7 @@ from residua.loading import load_weights, locate
 from residua.models.weights import build_model
 from residua.registry import family
 from residua.spec import DataSpec, ModelSpec, Spec
+from residua.train.named import own_data
 from residua.train.run import RunFolder
 
 Source = str | Path | RunFolder | nn.Module
@@ -135,11 +136,13 @@ def _images(data: Mapping[str, Any], name: str) -> Images:
 
 def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: bool = False) -> DataSpec:
     """Where to find the images: those of the run itself, or others, in the size that the network was trained on."""
-    spec = None if trained.run is None else trained.run.data_spec
+    spec = None
     if isinstance(data, DataSpec):
         spec = data
+    elif trained.run is not None:
+        spec = own_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
     elif data is not None:
-        spec = (spec or DataSpec()).change(source=str(data))
+        spec = DataSpec(source=str(data))
     if spec is None:
         raise UsageError(
             f"{trained.name} does not say where its images are: name the data, a path or 'digits'"

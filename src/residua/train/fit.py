@@ -23,6 +23,7 @@ from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import run as runs
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
+from residua.train.named import own_data
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
@@ -172,7 +173,7 @@ def resume(
             raise UsageError(f"{folder.path} is complete; --epochs N with N above {recipe.epochs} extends it")
         if not (retune or allow_inexact):
             check_here(plan)
-        spec = folder.data_spec.change(source=data) if data else folder.data_spec
+        spec = folder.data_spec.change(source=data) if data else own_data(folder)
         loaded = load_data(spec, workers=plan.workers, storage=folder.data["storage"])
         difference = same_identity(folder.data, loaded.identity)
         if difference:
