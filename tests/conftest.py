@@ -50,6 +50,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """What torch draws in a test is the same every time, alone or after any other."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """A test that sets the number of threads does not set it for the next one."""
     yield
