@@ -92,11 +92,7 @@ def load_weights(source: str | Path, **known: Any) -> Weights:
         _know_nothing(source, known)
         weights = dataclasses.replace(read_weights(found.weights), data=found.data)
     earlier = earlier_reading(weights.spec)
-    if not earlier:
-        return weights
-    return dataclasses.replace(
-        weights, data={**weights.data, "notes": [*weights.data.get("notes", ()), earlier]}
-    )
+    return dataclasses.replace(weights, data=weights.data | {"notes": [earlier]}) if earlier else weights
 
 
 def locate(source: str | Path) -> Path | RunFolder:

@@ -8,6 +8,7 @@ from torch import nn
 from residua.description.paper import deviations, twin
 from residua.description.readings import readings
 from residua.loading import load_model, load_weights
+from residua.models.resnet import ResNetSpec
 from residua.models.weights import save_model
 from residua.registry import build, model_spec
 
@@ -139,6 +140,8 @@ def test_a_file_of_version_0_1_keeps_its_arithmetic_and_says_so(tmp_path):
     ],
 )
 def test_where_readings_part_is_said(name, changes, said):
-    found = readings(model_spec(name, **changes))
+    spec = model_spec(name, **changes)
+    assert isinstance(spec, ResNetSpec)
+    found = readings(spec)
     assert len(found) == len(said)
     assert all(words in line for words, line in zip(said, found, strict=True))

@@ -66,8 +66,8 @@ def cost(model: nn.Module | ModelSpec, input_shape: Sequence[int] = (3, 224, 224
 
     Works on any ``nn.Module``; a parameter that several modules share counts once, a layer that is called
     twice has its multiply-adds counted twice. torch's ``nn.MultiheadAttention`` calls no layer and counts as no work.
-    Raises UsageError where the network refuses the input's shape,
-    ResiduaError where it cannot be run without numbers.
+
+    Raises UsageError where the network refuses the input's shape, ResiduaError where it cannot be run without numbers.
     """
     bare = skeleton(model)
     return count(bare, trace(bare, input_shape), input_shape)

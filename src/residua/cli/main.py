@@ -66,9 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     _prepare_streams()
-    warnings.filterwarnings(
-        "ignore", module="PIL"
-    )  # what is wrong with an image is said in a line of its own
+    warnings.filterwarnings("ignore", module="PIL")  # each bad image gets a line of residua's own
     try:
         with _interruptible(tokens):
             result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")

@@ -31,7 +31,7 @@ MAX_SIDE = 65_535  # px; JPEG's own limit
 MAX_ASPECT = 1_000  # the longer side by the shorter one
 MAX_PIXELS = 89_478_485  # of a file: Pillow's own limit
 MAX_DECODED = (
-    25_000_000  # px decoded at once: 100 MB of RGB, 400 with alpha; a baseline JPEG is decoded smaller
+    25_000_000  # px at once: 100 MB of RGB, 400 with alpha; a large baseline JPEG is shrunk on the way
 )
 # The formats that are tried; none that runs a program, as EPS does.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")

@@ -14,8 +14,8 @@ def readings(spec: ResNetSpec) -> list[str]:
     """What other codes of this network compute otherwise; nothing unless it is pre-activated with shortcuts."""
     if spec.order != "full_preact" or spec.merge == "branch_only":
         return []
-    unpadded = spec.out_widths[0] == (spec.stem_width or spec.widths[0])
-    first_is_identity = unpadded and spec.shortcut != "C"
+    keeps_shape = spec.out_widths[0] == (spec.stem_width or spec.widths[0])
+    first_is_identity = keeps_shape and spec.shortcut != "C"
     parameter_free = spec.shortcut in ("A", "A-split")
     rules = (
         (first_is_identity, earlier_reading(spec) or _first_shortcut(spec)),
@@ -40,11 +40,10 @@ def _first_shortcut(spec: ResNetSpec) -> str:
             "pytorchcv and pytorch-cifar; He et al. 2016 (appendix) let it start after the first norm and "
             "ReLU: stem = cifar"
         )
+    elsewhere = "pytorchcv and pytorch-cifar at the stem's convolution: stem = cifar-conv"
+    if spec.stem != "cifar":
+        elsewhere = "timm before them, at the pooled convolution"
     return (
         "the first shortcut starts after the stem's norm and ReLU (He et al. 2016, appendix; fb.resnet.torch); in "
-        + (
-            "pytorchcv and pytorch-cifar at the stem's convolution: stem = cifar-conv"
-            if spec.stem == "cifar"
-            else "timm before them, at the pooled convolution"
-        )
+        f"{elsewhere}"
     )

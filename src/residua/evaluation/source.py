@@ -136,14 +136,13 @@ def _images(data: Mapping[str, Any], name: str) -> Images:
 
 def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: bool = False) -> DataSpec:
     """Where to find the images: those of the run itself, or others, in the size that the network was trained on."""
-    spec = None
     if isinstance(data, DataSpec):
         spec = data
     elif trained.run is not None:
         spec = own_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
     elif data is not None:
         spec = DataSpec(source=str(data))
-    if spec is None:
+    else:
         raise UsageError(
             f"{trained.name} does not say where its images are: name the data, a path or 'digits'"
         )

@@ -59,8 +59,9 @@ def _imagenet_spec(depth: int, widening: int) -> ResNetSpec:
 
 def earlier_reading(spec: ModelSpec) -> str:
     """What a file of residua 0.1 computes otherwise than the authors' network of its name; empty if nothing."""
-    named = isinstance(spec, ResNetSpec) and spec.family == "wide_resnet" and spec.name.startswith("wrn_")
-    if not named or spec.stem != "cifar" or spec.widths[0] != spec.stem_width:
+    if not isinstance(spec, ResNetSpec) or spec.family != "wide_resnet" or not spec.name.startswith("wrn_"):
+        return ""
+    if spec.stem != "cifar" or spec.widths[0] != spec.stem_width:
         return ""
     return (
         f"{spec.name} as residua 0.1 had it: its first shortcut starts after the stem's norm and ReLU (stem = cifar), "
