@@ -7,7 +7,8 @@ from torch import nn
 
 from residua.description.paper import deviations, twin
 from residua.description.readings import readings
-from residua.loading import load_model, load_weights
+from residua.errors import UsageError
+from residua.loading import create_model, load_model, load_weights
 from residua.models.resnet import ResNetSpec
 from residua.models.weights import save_model
 from residua.registry import build, model_spec
@@ -121,6 +122,10 @@ def test_a_file_of_version_0_1_keeps_its_arithmetic_and_says_so(tmp_path):
     assert "residua 0.1" in note
     assert "the authors'" in note
     assert note in deviations(loaded.spec, twin(loaded.spec))
+    with pytest.raises(UsageError, match="create it with stem='cifar'"):
+        create_model("wrn_10_1", pretrained=path)
+    tuned = create_model("wrn_10_1", stem="cifar", pretrained=path)
+    assert torch.equal(tuned.stem.norm.weight, model.stem.norm.weight)
     save_model(path, trained("wrn_10_1"))
     assert "notes" not in load_weights(path).data
 
