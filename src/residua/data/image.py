@@ -17,7 +17,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from residua.errors import ResiduaError
 
@@ -30,9 +30,7 @@ MAX_BYTES = 256 << 20  # of a file: some decoders read it whole
 MAX_SIDE = 65_535  # px; JPEG's own limit
 MAX_ASPECT = 1_000  # the longer side by the shorter one
 MAX_PIXELS = 89_478_485  # of a file: Pillow's own limit
-MAX_DECODED = (
-    25_000_000  # px at once: 100 MB of RGB, 400 with alpha; a large baseline JPEG is shrunk on the way
-)
+MAX_DECODED = 25_000_000  # px at once, 100 MB of RGB; a large baseline JPEG is shrunk in decoding
 # The formats that are tried; none that runs a program, as EPS does.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 SUFFIXES = (
@@ -41,7 +39,6 @@ SUFFIXES = (
 )
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
-_ORIENTATION = 0x0112  # the EXIF tag
 _ROWS = 256  # of 16-bit and float images, scaled at once
 
 Source = str | os.PathLike[str] | bytes | Image.Image
@@ -167,7 +164,7 @@ def _decode(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
             image.draft(image.mode, (at_least, at_least))
         _check_size(image, name, MAX_DECODED)
         image.load()
-        turned = image.getexif().get(_ORIENTATION, 1) != 1
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         upright = ImageOps.exif_transpose(image) if turned else image  # which else makes a copy
         return _grey(upright) if upright.mode in GREY_MODES else _in_mode(_without_alpha(upright), "RGB")
     except Exception as error:  # decoders raise almost anything for a damaged file
@@ -200,13 +197,16 @@ def _grey(image: Image.Image) -> Image.Image:
     least, most = float(values.min()), float(values.max())  # not a number, if one is not
     if not (least >= 0 and most <= 65535):
         raise ValueError("its values are not all finite numbers from 0 to 65535")
-    if image.mode == "F" and most > 255:
+    if image.mode != "F":
+        factor, divisor = 1, 257
+    elif most <= 255:
+        factor, divisor = 255 if most <= 1 else 1, 1
+    else:
         raise ValueError("its float values are neither from 0 to 1 nor from 0 to 255")
-    scale, whole = (255, 1) if image.mode == "F" and most <= 1 else (1, 1 if image.mode == "F" else 257)
     levels = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), _ROWS):  # a copy in float64 of some rows, not of all
         rows = slice(start, start + _ROWS)
-        levels[rows] = np.rint(values[rows].astype(np.float64) * scale / whole)
+        levels[rows] = np.rint(values[rows].astype(np.float64) * factor / divisor)
     return Image.fromarray(levels)
 
 
