@@ -39,6 +39,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             "XDG_CACHE_HOME",
             "XDG_CONFIG_HOME",
             "XDG_DATA_HOME",
+            "XDG_STATE_HOME",
             "TORCH_HOME",
             "TORCHINDUCTOR_CACHE_DIR",
         ):
@@ -46,6 +47,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("RESIDUA_")]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """What torch draws in a test is the same every time, alone or after any other."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from residua.convert import read_foreign
 from residua.convert.hub import fetch_published, is_published, published_about
 from residua.convert.tensors import is_safetensors
 from residua.errors import ResiduaError, UsageError
+from residua.models.features import features_only as backbone
 from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
+from residua.models.wide_resnet import earlier_reading
+from residua.nn.conventions import Classifier
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec
 from residua.train.intact import naming_what_is_intact
@@ -29,6 +32,8 @@ def create_model(
     model: str | ModelSpec | Mapping[str, Any],
     *,
     pretrained: str | Path | bool | None = None,
+    features_only: bool = False,
+    out_indices: int | Sequence[int] | None = None,
     **changes: Any,
 ) -> nn.Module:
     """Build a network, in training mode, initialised after He et al. from torch's default generator.
@@ -39,24 +44,31 @@ def create_model(
             checkpoint or published weights (``"torchvision:resnet50"``). Another number of classes or of input
             channels is adapted; what was adapted is logged by the logger ``residua`` and is what ``load_into``
             returns. residua ships no weights, so ``True`` is refused.
+        features_only: return the backbone alone, which gives a list of maps (``residua.models.features``).
+        out_indices: of which levels: places from 0 or negative ones from the end, or a number of last ones; all by
+            default.
         changes: fields of the spec: ``num_classes=10``, ``in_channels=1``, ``shortcut="A"``, ...
 
-    Returns a network from images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``.
+    Returns a network from images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``, or to maps.
 
     Raises UsageError for an unknown name or field and for weights of another network, ResiduaError for a
     file that cannot be read.
 
     """
+    if out_indices is not None and not features_only:
+        raise UsageError("out_indices says which maps a backbone gives: it needs features_only=True")
     network: nn.Module = build(model_spec(model, **changes))
     if pretrained is True:
         raise UsageError(
             "residua ships no weights: pretrained is a run folder, a weight file or a checkpoint"
         )
     if pretrained:
-        adapted = load_into(network, pretrained)
+        weights = load_weights(pretrained)
+        adapted = load_into(network, weights)
+        _tell(network, weights)
         level = logging.WARNING if adapted.changed or adapted.fresh else logging.INFO
         _log.log(level, "%s: %s", pretrained, adapted)
-    return network
+    return backbone(network, out_indices) if features_only else network
 
 
 def load_model(source: str | Path) -> nn.Module:
@@ -65,7 +77,10 @@ def load_model(source: str | Path) -> nn.Module:
     ``source`` is what ``load_weights`` takes. Raises UsageError if there is no such run, ResiduaError for a
     file that cannot be read or holds another network than it says.
     """
-    return build_model(load_weights(source))
+    weights = load_weights(source)
+    network = build_model(weights)
+    _tell(network, weights)
+    return network
 
 
 def load_run(source: str | Path = "latest") -> RunFolder:
@@ -86,11 +101,13 @@ def load_weights(source: str | Path, **known: Any) -> Weights:
     """
     found = locate(source)
     if isinstance(found, Path):
-        return _read_file(found, known)
-    _know_nothing(source, known)
-    with naming_what_is_intact(found.path):
-        weights = read_weights(found.weights)
-    return dataclasses.replace(weights, data=found.data)
+        weights = _read_file(found, known)
+    else:
+        _know_nothing(source, known)
+        with naming_what_is_intact(found.path):
+            weights = dataclasses.replace(read_weights(found.weights), data=found.data)
+    earlier = earlier_reading(weights.spec)
+    return dataclasses.replace(weights, data=weights.data | {"notes": [earlier]}) if earlier else weights
 
 
 def locate(source: str | Path) -> Path | RunFolder:
@@ -117,6 +134,12 @@ def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:
     """
     weights = source if isinstance(source, Weights) else load_weights(source)
     return adapt(model, weights)
+
+
+def _tell(network: nn.Module, weights: Weights) -> None:
+    """Let a classifier say how the images of its weights were normalised."""
+    if isinstance(network, Classifier):
+        network.images = weights.data
 
 
 def _read_file(path: Path, known: Mapping[str, Any]) -> Weights:

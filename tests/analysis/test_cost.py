@@ -6,8 +6,9 @@ from torch import nn
 
 from residua.analysis.cost import Cost, cost, totals
 from residua.errors import ResiduaError, UsageError
-from residua.nn import BasicBlock, Bottleneck
-from residua.registry import build, model_spec
+from residua.nn import BasicBlock, Bottleneck, SelfAttention
+from residua.published import published
+from residua.registry import build, list_models, model_spec
 
 MULTIPLY_ADDS = {
     "resnet18": 1_814_073_344,
@@ -111,6 +112,31 @@ def test_every_kind_of_layer_by_hand(module, shape, expected):
     counted = cost(module, shape)
     assert counted.multiply_adds == expected
     assert counted.parameters == sum(p.numel() for p in module.parameters())
+
+
+def test_attention_is_its_layers_and_two_products():
+    length, width = 17, 64
+    counted = cost(SelfAttention(width, 4), (length, width))
+    assert counted.multiply_adds == 4 * length * width**2 + 2 * length**2 * width
+    assert counted.parameters == 4 * (width**2 + width)
+
+
+def test_a_sixth_of_a_narrow_transformer_are_attentions_products():
+    counted = cost(model_spec("vit_ti_16"))
+    products = sum(layer.multiply_adds for layer in counted.layers if layer.kind == "SelfAttention")
+    assert products == 12 * 2 * 197**2 * 192
+    assert products / (counted.multiply_adds - products) == pytest.approx(0.166, abs=5e-4)
+
+
+KNOWN = frozenset(list_models())
+COUNTED_BY_TORCHVISION = {row.model: row for row in published().counts if row.gflops and row.model in KNOWN}
+
+
+@pytest.mark.parametrize("name", COUNTED_BY_TORCHVISION)
+def test_what_is_counted_is_what_torchvision_publishes(name):
+    spec, row = model_spec(name), COUNTED_BY_TORCHVISION[name]
+    parameters, multiply_adds = totals(spec, spec.usual_input)
+    assert (parameters, round(multiply_adds / 1e9, 3)) == (row.parameters, row.gflops)
 
 
 def test_a_shared_layer_has_its_parameters_once_and_its_work_twice():

@@ -1,4 +1,6 @@
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -102,3 +104,19 @@ def test_wrong_usage_is_one_line_and_exit_code_2(residua, weights, photos, tmp_p
     ):
         code, out, err = residua(*arguments)
         assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_hostile_images_are_a_line_each(residua, weights, tmp_path, recwarn):
+    """1 x 80,000,000 pixels in 69 bytes, 10,000 x 10,000 of which Pillow would warn, and a name with a line break."""
+    header = "0000000d49484452{}0802000000"
+    shapes = {"tall.png": (1, 80_000_000), "wide\nname.png": (10_000, 10_000), "huge.png": (20_000, 20_000)}
+    for name, (width, height) in shapes.items():
+        chunk = bytes.fromhex(header.format(struct.pack(">II", width, height).hex()))
+        crc = struct.pack(">I", zlib.crc32(chunk[4:]))
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + crc + struct.pack(">I", 0) + b"IDAT")
+    code, out, err = residua(weights, *(tmp_path / name for name in shapes))
+    assert code == 1
+    assert out == ""
+    assert err.count("refused") == len(shapes)
+    assert "a side has 65,535 at most" in err
+    assert not recwarn.list

@@ -226,6 +226,14 @@ def test_too_many_or_too_large_members_are_refused(
             load_data(str(source))
 
 
+def test_files_that_are_too_much_together_are_refused(
+    binary_cifar10: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_ARCHIVE", 10_000)
+    with pytest.raises(ResiduaError, match="is refused: it holds more than 0 MiB"):
+        load_data(f"cifar10:{binary_cifar10}")
+
+
 def test_a_folder_without_cifar_and_another_size_are_refused(tmp_path: Path, binary_cifar10: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no cifar100: it should hold cifar-100-python/"):
         load_data(f"cifar100:{tmp_path}")

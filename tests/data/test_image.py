@@ -1,5 +1,9 @@
 import io
 import os
+import struct
+import time
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -152,12 +156,90 @@ def test_missing_files_folders_and_pipes_are_refused(tmp_path: Path) -> None:
             read_image(path)
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, *chunks: bytes, content: bytes = b"") -> bytes:
+    """A PNG file of a few bytes, however large it says that it is."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    end = chunk(b"IDAT", content or zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + end
+
+
+ZEROS = zlib.compress(bytes(80 << 20))
+BOMBS = {
+    "one column": (png(1, 80_000_000), "1x80000000 pixels are refused.*: a side has 65,535 at most"),
+    "one row": (png(80_000_000, 1), "a side has 65,535 at most"),
+    "a strip": (png(2, 5_000), "the longer side by the shorter one has 1,000 at most"),
+    "many pixels": (png(9_000, 9_000), "an image has 25,000,000 at most"),
+    "more pixels": (png(10_000, 10_000), "an image has 89,478,485 at most"),
+    "what Pillow refuses": (png(20_000, 10_000), "decompression bomb"),
+    "text": (png(8, 8, chunk(b"zTXt", b"a\0\0" + ZEROS)), "too large"),
+    "a profile": (png(8, 8, chunk(b"iCCP", b"a\0\0" + ZEROS)), "too large|truncated|not an image"),
+    "pixels beyond its size": (png(8, 8, content=ZEROS), ""),
+    "gif": (b"GIF89a" + struct.pack("<HH", 60_000, 60_000) + COLOUR["gif"][10:], "refused"),
+    "bmp": (
+        b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0),
+        "refused",
+    ),
+    "pgm": (b"P5 80000000 1 255\n", "a side has"),
+    "tiff of many frames": (
+        encoded(Image.new("L", (8, 8)), "TIFF", save_all=True, append_images=[Image.new("L", (8, 8))] * 99),
+        "",
+    ),
+}
+
+
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_decompression_bombs_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadImage, match="10000x10000 pixels are refused"):
-        read_image(encoded(Image.new("1", (10_000, 10_000)), "PNG"))
-    with pytest.raises(BadImage, match="decompression bomb"):
-        read_image(encoded(Image.new("1", (20_000, 10_000)), "PNG"))
+@pytest.mark.parametrize(("data", "reason"), BOMBS.values(), ids=BOMBS)
+def test_decompression_bombs_are_refused_before_they_are_decoded(data: bytes, reason: str) -> None:
+    """What a few bytes say of a file's size costs nothing; without a reason an image is what it says."""
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        if reason:
+            with pytest.raises(BadImage, match=reason) as refused:
+                read_image(data, at_least=224)
+            assert "\n" not in str(refused.value)
+        else:
+            assert read_image(data).size == (8, 8)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+        assert time.process_time() - began < 1
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_baseline_jpeg_may_be_larger_because_it_is_decoded_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_DECODED", 50_000)
+    baseline, progressive = (encoded(gradient(400, 300), "JPEG", progressive=kind) for kind in (False, True))
+    assert read_image(baseline, at_least=100).size == (200, 150)
+    for data, options in ((baseline, {}), (progressive, {"at_least": 100})):
+        with pytest.raises(BadImage, match="400x300 pixels are refused"):
+            read_image(data, **options)
+    with pytest.raises(BadImage, match="400x300 pixels are refused"):
+        read_image(gradient(400, 300))
+
+
+def test_a_file_of_many_bytes_is_not_even_opened(tmp_path: Path) -> None:
+    path = tmp_path / "large.webp"
+    with path.open("wb") as file:
+        file.write(COLOUR["webp"])
+        file.truncate(module.MAX_BYTES + 1)  # sparse: it takes no room on the disk
+    with pytest.raises(BadImage, match="268,435,457 bytes are refused"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["I", "F", "I;16"])
+def test_grey_levels_do_not_depend_on_the_rows_that_are_scaled_at_once(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = generator(0, "grey").integers(0, 255 if kind == "F" else 65_536, (50, 7))
+    image = Image.fromarray(levels.astype({"I": np.int32, "F": np.float32, "I;16": np.uint16}[kind]))
+    whole = np.asarray(read_image(image))
+    assert np.array_equal(whole, np.rint(levels / (1 if kind == "F" else 257)))
+    monkeypatch.setattr(module, "_ROWS", 16)
+    assert np.array_equal(np.asarray(read_image(image)), whole)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

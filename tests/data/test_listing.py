@@ -91,3 +91,41 @@ def test_names_may_be_of_any_script_or_of_none(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes no names that are not Unicode")
     assert len(list_folder(root).parts["train"].paths) == 4
+
+
+def test_names_that_are_no_text_are_replaced_but_never_two_classes_by_one(tmp_path: Path) -> None:
+    root = touch(tmp_path, "plain/1.png", os.fsdecode(b"\xff/1.png"))
+    assert list_folder(root).classes == ("plain", "\ufffd")
+    with pytest.raises(ResiduaError, match="two folders that both read"):
+        list_folder(touch(root, os.fsdecode(b"\xfe/1.png")))
+
+
+def test_links_that_turn_in_a_circle_are_no_classes(tmp_path: Path) -> None:
+    root = touch(tmp_path, "a/1.png", "b/1.png")
+    (root / "a" / "up").symlink_to("..")
+    (root / "b" / "itself.png").symlink_to("itself.png")
+    files = list_folder(root).parts["train"]
+    assert files.paths == ("a/1.png", "b/1.png", "b/itself.png")  # the last one is skipped when it is read
+    (root / "x").symlink_to("y")
+    (root / "y").symlink_to("x")
+    with pytest.raises(ResiduaError, match=r"cannot read .*/x: Too many levels of symbolic links"):
+        list_folder(root)
+
+
+def test_the_longest_names_and_line_breaks_are_names_like_others(tmp_path: Path) -> None:
+    longest, broken = "n" * 251 + ".png", "line\nbreak\x1b[2J.png"
+    listing = list_folder(touch(tmp_path, f"a/{longest}", f"a/{broken}", f"{'c' * 255}/1.png"))
+    assert set(listing.parts["train"].paths) == {f"a/{longest}", f"a/{broken}", f"{'c' * 255}/1.png"}
+
+
+def test_folders_deeper_than_the_system_allows_are_one_line(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/1.png")
+    here = os.open(tmp_path / "a", os.O_RDONLY)
+    for _ in range(20):  # 5,100 characters, made a step at a time
+        os.mkdir("d" * 255, dir_fd=here)
+        below = os.open("d" * 255, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    with pytest.raises(ResiduaError, match=r"cannot read .*: File name too long"):
+        list_folder(tmp_path)

@@ -1,4 +1,5 @@
 import math
+import os
 from itertools import islice
 
 import numpy as np
@@ -152,3 +153,21 @@ def test_the_librarys_order_zero_entropy_is_what_language_models_are_compared_wi
     counts = torch.bincount(load("text").test.content.long(), minlength=256).double()
     shares = counts[counts > 0] / counts.sum()
     assert 4 < float(-(shares * shares.log2()).sum()) < 5.5 < math.log2(256)
+
+
+def test_a_single_file_of_any_size_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / "sparse.txt").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(
+        ResiduaError, match="1,099,511,627,776 bytes: a file of text has 1,073,741,824 at most"
+    ):
+        load(f"text:{tmp_path / 'sparse.txt'}")
+
+
+@pytest.mark.timeout(60)
+def test_pipes_and_circles_of_links_are_no_text(folder):
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "circle.txt").symlink_to("circle.txt")
+    (folder / "part0" / "up").symlink_to(folder)
+    files = load(f"text:{folder}").identity["files"]
+    assert sum(map(len, files.values())) == 10

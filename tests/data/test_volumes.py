@@ -1,9 +1,14 @@
+import os
+import struct
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 
 from residua.data import load_data, normalize, same_identity
 from residua.data.image import BadImage
+from residua.data.volumes import open_volume, volume_of
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 from residua.train.recipes import recipe
@@ -113,3 +118,51 @@ def test_batches_crop_all_slices_alike(make_volumes):
     assert torch.equal(volumes[:, :, 0], volumes[:, :, 2])
     plain, _ = next(data.train_batches(recipe("quick", batch_size=4, pad=0), seed=0).epoch(0))
     assert not torch.equal(plain, volumes)
+
+
+def npy(shape, descr="<f4"):
+    """A ``.npy`` file that claims a shape and holds nothing of it."""
+    header = str({"descr": descr, "fortran_order": False, "shape": shape}).encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((1 << 20, 1 << 10, 1 << 10), "damaged"),
+        ((1 << 60, 1 << 60, 1 << 60), "damaged"),
+        ((-1, 4, 4), "damaged|its shape"),
+        ((4, 4), "not D x H x W"),
+    ],
+)
+def test_a_header_that_claims_more_than_the_file_holds_costs_nothing(tmp_path, shape, reason):
+    path = tmp_path / "claims.npy"
+    path.write_bytes(npy(shape) + bytes(64))
+    with pytest.raises(BadImage, match=reason):
+        open_volume(path)
+
+
+def test_a_sparse_file_of_any_size_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "sparse.npy"
+    with path.open("wb") as file:
+        file.write(npy((1 << 10, 1 << 10, 1 << 10)))
+        file.truncate(file.tell() + (4 << 30))
+    with pytest.raises(BadImage, match="1024x1024x1024: a volume has 134,217,728 numbers at most"):
+        open_volume(path)
+
+
+def test_a_volume_of_another_shape_is_refused_before_it_is_copied():
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadImage, match="its shape is 1x256x256x512, not 1x4x4x4"):
+            volume_of(np.broadcast_to(np.float32(0), (256, 256, 512)), (1, 4, 4, 4), "x", bytes=False)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pipe_among_the_volumes_is_left_out(make_volumes):
+    root = make_volumes({"a": 5, "b": 5})
+    os.mkfifo(root / "a" / "pipe.npy")
+    data = load_data(f"volumes:{root}")
+    assert data.identity["skipped"] == [{"path": "a/pipe.npy", "reason": "not a regular file"}]

@@ -168,6 +168,8 @@ def test_a_file_that_does_not_tell_its_images_is_refused(weights, missing):
 def test_wrong_uses_are_one_line(weights, photo):
     with pytest.raises(UsageError, match="at least 1"):
         Predictor(weights()[0])(photo, k=0)
+    with pytest.raises(ResiduaError, match="134,217,728 values at most"):
+        Predictor(weights(shape=[3, 100_000, 100_000])[0])
     with pytest.raises(ResiduaError, match="neither grey nor colour squares"):
         Predictor(weights(shape=[3, 16, 20])[0])
     with pytest.raises(UsageError, match="device"):

@@ -101,7 +101,15 @@ def test_where_the_paper_prints_no_figure_none_is_shown(name):
             {"drop_path": 0.2},
             ["stochastic depth (Huang et al. 2016), linear up to a drop rate of 0.2"],
         ),
-        ("cifar_preact_resnet20", {}, ["full pre-activation units (He et al. 2016"]),
+        (
+            "cifar_preact_resnet20",
+            {},
+            [
+                "full pre-activation units (He et al. 2016",
+                "the first shortcut starts after",
+                "subsamples the sum itself",
+            ],
+        ),
         ("cifar_resnet110_relu_only_preact", {}, ["a ReLU before each convolution"]),
         ("cifar_resnet110_bn_after_addition", {"dropout": 0.3}, ["after the sum", "dropout of 0.3"]),
         ("cifar_resnet110_dropout_shortcut", {}, ["option A with a dropout of half of the values"]),

@@ -157,3 +157,12 @@ def test_what_a_network_is_trained_for(runs):
     for model, (task, _) in KINDS.items():
         assert task_of(runs(model)) == task_of(runs(model).weights) == task
         assert task_of(create_model(model)) == task
+
+
+@pytest.mark.parametrize("batch_size", [256, 60])
+def test_the_loss_of_a_training_is_the_one_of_evaluate(make_run, batch_size):
+    """Both sum in float64: what a float32 sum over a batch rounds away is more than what batches change."""
+    run = make_run()
+    trained, evaluated = measure(run, batch_size=batch_size).figures, evaluate(run, batch_size=batch_size)
+    assert trained["accuracy"] == evaluated.top1
+    assert trained["loss"] == pytest.approx(evaluated.nll, rel=1e-13)

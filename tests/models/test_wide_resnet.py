@@ -89,9 +89,7 @@ def test_weights_go_from_a_network_without_dropout_to_one_with_it():
 def test_units_are_pre_activated_and_a_projection_shares_the_pre_activation():
     model = build(model_spec("wrn_16_2"))
     first, second = model.stages[0][0], model.stages[1][0]
-    assert isinstance(first.shortcut, Projection), (
-        "16 to 32 channels; the stem's activation stands before the split"
-    )
+    assert isinstance(first.unit.shortcut, Projection), "16 to 32 channels"
     assert isinstance(second, Chain)
     x = torch.randn(2, 32, 8, 8)
     pre = torch.relu(second.preact.norm(x))
@@ -109,6 +107,7 @@ def test_units_are_pre_activated_and_a_projection_shares_the_pre_activation():
         ("wrn_28_10", {"dropout": 1.0}, "dropout must be in [0, 1), not 1.0"),
         ("wrn_28_10", {"path_width": 8}, "are of bottlenecks"),
         ("wrn_28_10", {"stem_width": 0}, "stem_width must be above 0"),
+        ("wrn_28_10", {"order": "original"}, "needs order='full_preact'"),
     ],
 )
 def test_what_cannot_be_built_is_one_line(name, changes, message):

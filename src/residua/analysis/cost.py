@@ -1,9 +1,9 @@
 """What a network costs: exact parameters and multiply-adds, by layer and by part.
 
 Counted are the multiply-adds of convolutions and fully connected layers, as He et al. 2015 (Table 1) count
-them: one multiplication with its addition counts once; norms, activations, pooling, sums and biases do not
-count. Nor do the two products of attention (queries with keys, weights with values), which hold no parameter: in a
-layer they are 2 L^2 width for L positions, 4 % of what is counted in a ViT-B/16 at 224 px.
+them, and of attention's two products (queries with keys, weights with values): one multiplication with its addition
+counts once. A causal mask saves nothing here. What works value by value does not count: norms, activations, biases,
+sums, gates, pooling, interpolation, the weighing of ResNeSt's splits. torchvision's published figures count the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from residua.analysis.skeleton import Call, skeleton, trace
-from residua.nn import residual_units
+from residua.nn import SelfAttention, residual_units
 from residua.spec import ModelSpec
 
 
@@ -65,8 +65,9 @@ def cost(model: nn.Module | ModelSpec, input_shape: Sequence[int] = (3, 224, 224
     """Count a network, on the meta device: no numbers are computed and ``model`` stays untouched.
 
     Works on any ``nn.Module``; a parameter that several modules share counts once, a layer that is called
-    twice has its multiply-adds counted twice. Raises UsageError where the network refuses the input's shape,
-    ResiduaError where it cannot be run without numbers.
+    twice has its multiply-adds counted twice. torch's ``nn.MultiheadAttention`` calls no layer and counts as no work.
+
+    Raises UsageError where the network refuses the input's shape, ResiduaError where it cannot be run without numbers.
     """
     bare = skeleton(model)
     return count(bare, trace(bare, input_shape), input_shape)
@@ -142,11 +143,17 @@ def _linear(linear: Any, call: Call) -> int:
     return math.prod(call.output) * linear.in_features
 
 
+def _attention(attention: Any, call: Call) -> int:
+    length, width = call.input
+    return 2 * length**2 * width
+
+
 # the first kind that a module is an instance of
 _COUNTED: tuple[tuple[type[nn.Module], Callable[[Any, Call], int]], ...] = (
     (_ConvTransposeNd, _transposed),
     (_ConvNd, _conv),
     (nn.Linear, _linear),
+    (SelfAttention, _attention),
 )
 
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     _prepare_streams()
+    warnings.filterwarnings("ignore", module="PIL")  # each bad image gets a line of residua's own
     try:
         with _interruptible(tokens), _logged():
             result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")

@@ -160,6 +160,8 @@ def _extracted(folder: Path, layout: Layout) -> dict[str, bytes]:
             if path.is_file():
                 _check_size(path.stat().st_size, path)
                 files[name] = path.read_bytes()
+            if sum(map(len, files.values())) > MAX_ARCHIVE:
+                raise ResiduaError(f"{folder} is refused: it holds more than {MAX_ARCHIVE >> 20} MiB")
         except OSError as error:
             raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
     return files

@@ -4,6 +4,7 @@
   RGB with alpha) become ``RGB``. Transparent pixels are composited on white. 16-bit values are scaled by 257, whole
   numbers beyond 8 bits likewise; floats are taken as 0 to 1 if none is above 1, as 0 to 255 otherwise.
 - An EXIF orientation is applied. Of several frames the first one counts.
+- What is larger than a decoder can be trusted with is refused before it is decoded: by bytes, sides, aspect and pixels.
 - Below 96 px the largest centred square is resized to the wanted size; from 96 px on, the centred square with 7/8 of
   the shorter side (the usual 256 -> 224 px). Bilinear, with antialiasing.
 """
@@ -16,15 +17,20 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from residua.errors import ResiduaError
 
 SMALL = 96  # px: below it images are shown whole; from it on the margin is cut
 CENTRE = 7 / 8
-MAX_PIXELS = 89_478_485  # a decompression bomb from here on: Pillow's own limit, 256 MiB of RGB
 AREA = (0.08, 1.0)  # of a random crop, as a share of the image (Szegedy et al. 2014, sec. 6)
 ASPECT = (3 / 4, 4 / 3)
+# What is refused: a few bytes can stand for any number of pixels, and no file may take more than 500 MB or seconds.
+MAX_BYTES = 256 << 20  # of a file: some decoders read it whole
+MAX_SIDE = 65_535  # px; JPEG's own limit
+MAX_ASPECT = 1_000  # the longer side by the shorter one
+MAX_PIXELS = 89_478_485  # of a file: Pillow's own limit
+MAX_DECODED = 25_000_000  # px at once, 100 MB of RGB; a large baseline JPEG is shrunk in decoding
 # The formats that are tried; none that runs a program, as EPS does.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 SUFFIXES = (
@@ -32,6 +38,8 @@ SUFFIXES = (
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
 )
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+
+_ROWS = 256  # of 16-bit and float images, scaled at once
 
 Source = str | os.PathLike[str] | bytes | Image.Image
 
@@ -59,14 +67,18 @@ def open_image(source: Source) -> Image.Image:
         if not isinstance(source, bytes) and not Path(source).is_file():
             Path(source).stat()  # says what is wrong, if there is nothing at all
             raise BadImage(name, "not a regular file")  # opening a pipe would wait for ever
-        if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
-            raise BadImage(name, "the file is empty")
+        size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
+        if not 0 < size <= MAX_BYTES:
+            refused = f"{size:,} bytes are refused: a file has {MAX_BYTES:,} at most"
+            raise BadImage(name, refused if size else "the file is empty")
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
     except Exception as error:
         raise _bad(name, error) from error
-    if image.width * image.height > MAX_PIXELS:
+    try:
+        _check_size(image, name, MAX_PIXELS)
+    except BadImage:
         image.close()
-        raise BadImage(name, f"{image.width}x{image.height} pixels are refused as a decompression bomb")
+        raise
     return image
 
 
@@ -130,12 +142,30 @@ def _random_part(width: int, height: int, random: np.random.Generator) -> tuple[
     return (width - side) // 2, (height - side) // 2, side, side
 
 
+def _check_size(image: Image.Image, name: str, most: int) -> None:
+    """Raise BadImage for sides, an aspect or a number of pixels (more than ``most``) that no decoder is to see."""
+    shorter, longer = sorted(image.size)
+    for found, limit, what in (
+        (longer, MAX_SIDE, "a side"),
+        (longer / max(shorter, 1), MAX_ASPECT, "the longer side by the shorter one"),
+        (shorter * longer, most, "an image"),
+    ):
+        if found > limit:
+            raise BadImage(
+                name, f"{image.width}x{image.height} pixels are refused: {what} has {limit:,} at most"
+            )
+
+
 def _decode(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
     try:
+        if image.info.get("progressive"):  # such a JPEG is held whole, however small it is wanted
+            _check_size(image, name, MAX_DECODED)
         if at_least is not None:
             image.draft(image.mode, (at_least, at_least))
+        _check_size(image, name, MAX_DECODED)
         image.load()
-        upright = ImageOps.exif_transpose(image)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        upright = ImageOps.exif_transpose(image) if turned else image  # which else makes a copy
         return _grey(upright) if upright.mode in GREY_MODES else _in_mode(_without_alpha(upright), "RGB")
     except Exception as error:  # decoders raise almost anything for a damaged file
         raise _bad(name, error) from error
@@ -157,22 +187,27 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 def _without_alpha(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), _in_mode(image, "RGBA"))
 
 
 def _grey(image: Image.Image) -> Image.Image:
     if image.mode in ("1", "L", "LA", "La"):
         return _in_mode(_without_alpha(image), "L")
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
+    values = np.asarray(image)
+    least, most = float(values.min()), float(values.max())  # not a number, if one is not
+    if not (least >= 0 and most <= 65535):
         raise ValueError("its values are not all finite numbers from 0 to 65535")
     if image.mode != "F":
-        values /= 257
-    elif values.max() <= 1:
-        values *= 255
-    elif values.max() > 255:
+        factor, divisor = 1, 257
+    elif most <= 255:
+        factor, divisor = 255 if most <= 1 else 1, 1
+    else:
         raise ValueError("its float values are neither from 0 to 1 nor from 0 to 255")
-    return Image.fromarray(np.rint(values).astype(np.uint8))
+    levels = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _ROWS):  # a copy in float64 of some rows, not of all
+        rows = slice(start, start + _ROWS)
+        levels[rows] = np.rint(values[rows].astype(np.float64) * factor / divisor)
+    return Image.fromarray(levels)
 
 
 def _bad(name: str, error: Exception) -> BadImage:

@@ -106,7 +106,14 @@ def _folders(root: Path) -> list[str]:
     except OSError as error:
         _unreadable(error)
     home = root.resolve()
-    return sorted(name for name in names if not home.is_relative_to((root / name).resolve()))
+    names = sorted(name for name in names if not home.is_relative_to((root / name).resolve()))
+    told: dict[str, str] = {}
+    for name in names:
+        if told.setdefault(image_name(name), name) != name:
+            raise ResiduaError(
+                f"{root} has two folders that both read {image_name(name)!r}: rename one of them"
+            )
+    return names
 
 
 def _files(folder: Path, root: Path, kind: _Kind) -> list[str]:

@@ -12,6 +12,7 @@ from residua.data.cifar import find_cifar, load_cifar
 from residua.data.clips import load_clips
 from residua.data.digits import load_digits
 from residua.data.folder import load_folder
+from residua.data.named import remember
 from residua.data.scenes import load_scenes
 from residua.data.text import load_text
 from residua.data.volumes import load_volumes
@@ -44,6 +45,8 @@ def load_data(spec: DataSpec | str = "digits", *, workers: int = 0, storage: str
             f"workers are 0 or more and storage is 'memory' or 'stream', not {workers} and {storage!r}"
         )
     data = _load(spec, workers, storage)
+    if data.identity.get("path"):
+        remember(data.identity["path"])
     if spec.validate_on == "val":
         return data
     if not isinstance(data, Data):

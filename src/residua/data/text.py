@@ -197,6 +197,8 @@ def _names(folder: Path, *, library: bool) -> list[str]:
 
 def _pieces(path: Path) -> dict[str, bytes]:
     """A file cut into pieces, which are split like files."""
+    if path.stat().st_size > MOST:
+        raise ResiduaError(f"{path} has {path.stat().st_size:,} bytes: a file of text has {MOST:,} at most")
     content = _content(path)
     size = -(-len(content) // _PIECES) or 1
     starts = range(0, len(content), size)

@@ -24,6 +24,7 @@ from residua.machine import usable_cores
 from residua.spec import DataSpec
 
 MEASURED = 500  # training volumes that mean and std are of
+MAX_VALUES = 1 << 27  # of a volume, 512 MB as float32: a sparse file of a few bytes may claim any number
 HASHED = 64 << 20  # bytes of files whose contents are hashed; of a larger set, names and sizes
 
 Shape = tuple[int, ...]
@@ -133,8 +134,11 @@ def load_volumes(spec: DataSpec, path: Path, *, threads: int = 0) -> Data:
 
 def open_volume(path: Path) -> np.ndarray:
     """The array in a file, not yet read. Raises BadImage: nothing is ever unpickled."""
+    if path.exists() and not path.is_file():
+        raise BadImage(str(path), "not a regular file")  # opening a pipe would wait for ever
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):  # a header may claim more than a number can say
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise BadImage(str(path), error.strerror or str(error)) from error
     except (
@@ -158,15 +162,19 @@ def check_volume(array: np.ndarray, name: str) -> np.ndarray:
         raise BadImage(name, f"it holds {getattr(array, 'dtype', 'no array')}, not real numbers")
     if array.ndim not in (3, 4) or 0 in array.shape:
         raise BadImage(name, f"its shape is {_text(array.shape)}, not D x H x W or C x D x H x W")
+    if array.size > MAX_VALUES:
+        raise BadImage(
+            name, f"its shape is {_text(array.shape)}: a volume has {MAX_VALUES:,} numbers at most"
+        )
     return array
 
 
 def volume_of(array: np.ndarray, shape: Shape, name: str, *, bytes: bool) -> np.ndarray:
     """A copy of the volume (C, D, H, W) of ``shape``: uint8 if ``bytes``, else float32. Raises BadImage."""
+    if _shape(array) != shape:  # before anything is copied
+        raise BadImage(name, f"its shape is {_text(_shape(array))}, not {_text(shape)}")
     with np.errstate(over="ignore"):
-        volume = np.array(array, dtype=np.uint8 if bytes else np.float32).reshape(_shape(array))
-    if volume.shape != shape:
-        raise BadImage(name, f"its shape is {_text(volume.shape)}, not {_text(shape)}")
+        volume = np.array(array, dtype=np.uint8 if bytes else np.float32).reshape(shape)
     if not bytes and not np.isfinite(volume).all():
         raise BadImage(name, "it holds numbers that are not finite")
     return volume

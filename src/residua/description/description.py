@@ -52,7 +52,7 @@ class Description:
 
     @property
     def multiply_adds(self) -> int:
-        """Exact multiply-adds of one input: convolutions and fully connected layers."""
+        """Exact multiply-adds of one input, as ``residua.analysis.cost`` counts them."""
         return self.structure.cost.multiply_adds
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from residua.analysis.cost import totals
+from residua.description.readings import readings
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec, cifar_spec
 from residua.published import Status, published
@@ -207,7 +208,7 @@ def _unit_deviations(spec: ResNetSpec) -> list[str]:
             f"stochastic depth (Huang et al. 2016), {spec.drop_path_rule} up to a drop rate of {spec.drop_path:g}",
         ),
     )
-    return [text for applies, text in rules if applies]
+    return [text for applies, text in rules if applies] + readings(spec)
 
 
 def _shortcut_deviation(spec: ResNetSpec) -> str:

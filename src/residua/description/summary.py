@@ -52,7 +52,7 @@ class Summary:
 
     @property
     def multiply_adds(self) -> int:
-        """Exact multiply-adds of one input: convolutions and fully connected layers."""
+        """Exact multiply-adds of one input, as ``residua.analysis.cost`` counts them."""
         return self.cost.multiply_adds
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ from torch import nn
 from residua.convert.tensors import is_safetensors
 from residua.data import Data, same_identity
 from residua.data.load import sniff, split_source
+from residua.data.volumes import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
 from residua.models.weights import build_model
 from residua.registry import family
 from residua.spec import DataSpec, ModelSpec, Spec
+from residua.train.named import own_data
 from residua.train.run import RunFolder
 
 Source = str | Path | RunFolder | nn.Module
@@ -35,6 +38,8 @@ class Images(Spec):
     def validate(self) -> None:  # noqa: D102
         if self.shape is not None and (len(self.shape) not in (1, 3, 4) or min(self.shape) < 1):
             raise UsageError(f"shape must be (channels, [depth,] height, width), not {self.shape}")
+        if math.prod(self.shape or ()) > MAX_VALUES:
+            raise UsageError(f"shape must hold {MAX_VALUES:,} values at most, not {self.shape}")
         if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
             raise UsageError("mean and std belong together, a number a channel")
         if self.std is not None and min(self.std, default=0) <= 0:
@@ -127,12 +132,13 @@ def _images(data: Mapping[str, Any], name: str) -> Images:
 
 def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: bool = False) -> DataSpec:
     """Where to find the images: those of the run itself, or others, in the size that the network was trained on."""
-    spec = None if trained.run is None else trained.run.data_spec
     if isinstance(data, DataSpec):
         spec = data
+    elif trained.run is not None:
+        spec = own_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
     elif data is not None:
-        spec = (spec or DataSpec()).change(source=str(data))
-    if spec is None:
+        spec = DataSpec(source=str(data))
+    else:
         raise UsageError(
             f"{trained.name} does not say where its images are: name the data, a path or 'digits'"
         )

@@ -31,7 +31,8 @@ class ResNetSpec(ModelSpec):
     unit: str = "basic"  # a kind of residua.models.units
     depths: tuple[int, ...] = (2, 2, 2, 2)
     widths: tuple[int, ...] = (64, 128, 256, 512)
-    stem: Literal["imagenet", "imagenet-unpadded", "imagenet-pool-first", "cifar"] = "imagenet"
+    # cifar-conv: a convolution whose norm and ReLU stand in the first unit (Zagoruyko & Komodakis 2016)
+    stem: Literal["imagenet", "imagenet-unpadded", "imagenet-pool-first", "cifar", "cifar-conv"] = "imagenet"
     stem_width: int | None = None  # None: as the first stage
     shortcut: Literal["A", "A-split", "B", "C", "dropout"] = "B"
     # branch_only: a plain network; the last three: He et al. 2016, sec. 3.1
@@ -88,6 +89,11 @@ class ResNetSpec(ModelSpec):
             raise UsageError(
                 f"path_width {self.path_width} leaves a stage of widths {list(self.widths)} without channels"
             )
+        if self.stem == "cifar-conv" and self.order != "full_preact":
+            raise UsageError(
+                "stem 'cifar-conv' leaves norm and ReLU to the first unit, which needs order='full_preact'; "
+                "stem 'cifar' has its own"
+            )
         known = [self.stem_stride * 2**i for i in range(len(self.widths))]
         if self.output_stride not in (None, *known):
             raise UsageError(f"output_stride must be one of {known}, not {self.output_stride}")
@@ -118,13 +124,13 @@ class ResNetSpec(ModelSpec):
     @property
     def usual_input(self) -> tuple[int, int, int]:
         """Shape (C, H, W) of the images that the papers feed it: 224 px with the ImageNet stem, 32 on CIFAR."""
-        side = 32 if self.stem == "cifar" else 224
+        side = 32 if self.stem_stride == 1 else 224
         return self.in_channels, side, side
 
     @property
     def stem_stride(self) -> int:
         """How much smaller than the image the first stage's maps are."""
-        return 1 if self.stem == "cifar" else 4
+        return 1 if self.stem in ("cifar", "cifar-conv") else 4
 
     @property
     def natural_strides(self) -> tuple[int, ...]:

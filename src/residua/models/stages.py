@@ -22,7 +22,7 @@ def build_stages(spec: ResNetSpec) -> bricks.ImageClassifier:
     channels = spec.stem_width or spec.widths[0]
     stem = bricks.make_stem(spec.stem, spec.in_channels, channels)
     rates = iter(bricks.drop_path_rates(spec.drop_path_rule, spec.drop_path, sum(spec.depths)))
-    stages, preactivated = [], True  # the stem ends with norm and activation
+    stages, preactivated = [], spec.stem != "cifar-conv"  # every other stem ends with norm and activation
     for depth, width, out_channels, stride in zip(
         spec.depths, spec.widths, spec.out_widths, spec.natural_strides, strict=True
     ):

@@ -4,6 +4,10 @@
 behind a stem of 16. The name's 28 = 6n+4 counts the three projections and not the fully connected layer, so that
 residua's own ``depth``, which counts the other way, is two less. Dropout between the convolutions is a keyword:
 ``dropout=0.3`` is the paper's on CIFAR.
+
+The stem is a convolution alone, as in the authors' code (szagoruyko/wide-residual-networks): of a ``wrn_*_1``, whose
+first unit keeps the shape, the first shortcut carries what has passed no norm. In residua 0.1 it carried what the
+stem's norm and ReLU gave (``stem="cifar"``); its files say so in their spec and keep that arithmetic.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Any
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec, build
 from residua.registry import Family, model_spec, register
+from residua.spec import ModelSpec
 
 # depth, widening (Zagoruyko & Komodakis 2016, Tables 4, 6 and 9); 10-1 is for tests
 _CIFAR = (
@@ -35,7 +40,7 @@ def _cifar_spec(depth: int, widening: int) -> ResNetSpec:
         unit="basic",
         depths=(n, n, n),
         widths=(16 * widening, 32 * widening, 64 * widening),
-        stem="cifar",
+        stem="cifar-conv",
         stem_width=16,
         order="full_preact",
         num_classes=10,
@@ -50,6 +55,18 @@ def _imagenet_spec(depth: int, widening: int) -> ResNetSpec:
     if narrow.unit == "basic":
         wide = {"widths": tuple(width * widening for width in widths), "stem_width": widths[0]}
     return narrow.change(family="wide_resnet", name=f"wide_resnet{depth}_{widening}", **wide)
+
+
+def earlier_reading(spec: ModelSpec) -> str:
+    """What a file of residua 0.1 computes otherwise than the authors' network of its name; empty if nothing."""
+    if not isinstance(spec, ResNetSpec) or spec.family != "wide_resnet" or not spec.name.startswith("wrn_"):
+        return ""
+    if spec.stem != "cifar" or spec.widths[0] != spec.stem_width:
+        return ""
+    return (
+        f"{spec.name} as residua 0.1 had it: its first shortcut starts after the stem's norm and ReLU (stem = cifar), "
+        "the authors' at the stem's convolution (stem = cifar-conv)"
+    )
 
 
 def _from_name(match: re.Match[str], changes: dict[str, Any]) -> ResNetSpec:

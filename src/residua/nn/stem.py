@@ -63,6 +63,18 @@ class CifarStem(nn.Sequential):
         )
 
 
+class BareCifarStem(nn.Sequential):
+    """A 3x3 convolution alone (Zagoruyko & Komodakis 2016, Table 1): norm and ReLU are left to the first unit.
+
+    The first identity shortcut of a pre-activation net then starts at the convolution itself.
+    """
+
+    reduction = 1
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__(OrderedDict(conv=nn.Conv2d(in_channels, width, 3, padding=1, bias=False)))
+
+
 class ClipStem(nn.Sequential):
     """3x7x7 convolution with stride 1, 2, 2, norm, ReLU (Tran et al. 2018, Table 1): clips keep their length.
 
@@ -86,10 +98,13 @@ _STEMS = {
     "imagenet-unpadded": partial(ImageNetStem, pool_padding=0),
     "imagenet-pool-first": PoolFirstStem,
     "cifar": CifarStem,
+    "cifar-conv": BareCifarStem,
 }
 
 
-def make_stem(kind: str, in_channels: int, width: int) -> ImageNetStem | PoolFirstStem | CifarStem:
+def make_stem(
+    kind: str, in_channels: int, width: int
+) -> ImageNetStem | PoolFirstStem | CifarStem | BareCifarStem:
     """The stem called ``kind``, from images ``(N, in_channels, H, W)`` to ``width`` channels."""
     if kind not in _STEMS:
         raise UsageError(f"unknown stem {kind!r}{nearest(kind, _STEMS)}")

@@ -47,12 +47,12 @@ class Classification:
 
     @torch.no_grad()
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
-        """Sums over the batch, in evaluation mode, without label smoothing."""
+        """Sums over the batch, in evaluation mode, without label smoothing; the loss in float64, as ``evaluate``'s."""
         self.model.eval()
         images, labels = batch[:2]
         with self._autocast():
             logits = self.model(images).float()
-        return _sums(logits, labels, F.cross_entropy(logits, labels, reduction="sum"))
+        return _sums(logits, labels, F.cross_entropy(logits.double(), labels, reduction="sum"))
 
     def _eager_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         logits = self.model(images).float()

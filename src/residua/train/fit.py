@@ -28,6 +28,7 @@ from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
 from residua.train.loop import telling_how_to_go_on
 from residua.train.mend import mend_logs
+from residua.train.named import own_data
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
@@ -201,7 +202,7 @@ def resume(
             epochs = None  # an extension that was interrupted
         if not (retune or allow_inexact):
             check_here(plan)
-        spec = folder.data_spec.change(source=data) if isinstance(data, str) else folder.data_spec
+        spec = folder.data_spec.change(source=data) if isinstance(data, str) else own_data(folder)
         loaded = (
             load_data(spec, workers=plan.workers, storage=folder.data["storage"])
             if data is None or isinstance(data, str)
