@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from residua.convert import read_foreign
 from residua.convert.hub import fetch_published, is_published, published_about
 from residua.convert.tensors import is_safetensors
 from residua.errors import ResiduaError, UsageError
+from residua.models.features import features_only as backbone
 from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec
@@ -29,6 +30,8 @@ def create_model(
     model: str | ModelSpec | Mapping[str, Any],
     *,
     pretrained: str | Path | bool | None = None,
+    features_only: bool = False,
+    out_indices: int | Sequence[int] | None = None,
     **changes: Any,
 ) -> nn.Module:
     """Build a network, in training mode, initialised after He et al. from torch's default generator.
@@ -39,14 +42,19 @@ def create_model(
             checkpoint or published weights (``"torchvision:resnet50"``). Another number of classes or of input
             channels is adapted; what was adapted is logged by the logger ``residua`` and is what ``load_into``
             returns. residua ships no weights, so ``True`` is refused.
+        features_only: return the backbone alone, which gives a list of maps (``residua.models.features``).
+        out_indices: of which levels: places from 0 or negative ones from the end, or a number of last ones; all by
+            default.
         changes: fields of the spec: ``num_classes=10``, ``in_channels=1``, ``shortcut="A"``, ...
 
-    Returns a network from images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``.
+    Returns a network from images ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``, or to maps.
 
     Raises UsageError for an unknown name or field and for weights of another network, ResiduaError for a
     file that cannot be read.
 
     """
+    if out_indices is not None and not features_only:
+        raise UsageError("out_indices says which maps a backbone gives: it needs features_only=True")
     network: nn.Module = build(model_spec(model, **changes))
     if pretrained is True:
         raise UsageError(
@@ -56,7 +64,7 @@ def create_model(
         adapted = load_into(network, pretrained)
         level = logging.WARNING if adapted.changed or adapted.fresh else logging.INFO
         _log.log(level, "%s: %s", pretrained, adapted)
-    return network
+    return backbone(network, out_indices) if features_only else network
 
 
 def load_model(source: str | Path) -> nn.Module:

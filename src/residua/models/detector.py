@@ -77,6 +77,8 @@ register(
         source="scenes:boxes",
         recipe="scenes",
         tiny="detector_tiny",
-        capabilities=frozenset({"export", "compile"}),
+        capabilities=frozenset(
+            {"export", "compile"}
+        ),  # torch.fx cannot follow the locations of maps of any size
     )
 )

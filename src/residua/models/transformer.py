@@ -91,5 +91,8 @@ register(
         source="text",
         recipe="language",
         tiny="transformer_tiny",
+        capabilities=frozenset(
+            {"export", "compile"}
+        ),  # torch.fx cannot follow the context that goes to every layer
     )
 )

@@ -40,7 +40,7 @@ class AsppHead(nn.Module):
             raise UsageError(
                 "the view of the whole image is normalised over the batch: training needs two images"
             )
-        image = self.image(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
+        image = self.image(x.mean((2, 3), keepdim=True)).expand(-1, -1, x.shape[2], x.shape[3])
         return self.smooth(self.project(torch.cat([*(view(x) for view in self.views), image], 1)))
 
 
