@@ -16,6 +16,7 @@ from residua.convert.tensors import is_safetensors
 from residua.errors import ResiduaError, UsageError
 from residua.models.features import features_only as backbone
 from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
+from residua.nn.conventions import Classifier
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec
 from residua.train.run import RunFolder, resolve_run
@@ -61,7 +62,9 @@ def create_model(
             "residua ships no weights: pretrained is a run folder, a weight file or a checkpoint"
         )
     if pretrained:
-        adapted = load_into(network, pretrained)
+        weights = load_weights(pretrained)
+        adapted = load_into(network, weights)
+        _tell(network, weights)
         level = logging.WARNING if adapted.changed or adapted.fresh else logging.INFO
         _log.log(level, "%s: %s", pretrained, adapted)
     return backbone(network, out_indices) if features_only else network
@@ -73,7 +76,10 @@ def load_model(source: str | Path) -> nn.Module:
     ``source`` is what ``load_weights`` takes. Raises UsageError if there is no such run, ResiduaError for a
     file that cannot be read or holds another network than it says.
     """
-    return build_model(load_weights(source))
+    weights = load_weights(source)
+    network = build_model(weights)
+    _tell(network, weights)
+    return network
 
 
 def load_run(source: str | Path = "latest") -> RunFolder:
@@ -123,6 +129,12 @@ def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:
     """
     weights = source if isinstance(source, Weights) else load_weights(source)
     return adapt(model, weights)
+
+
+def _tell(network: nn.Module, weights: Weights) -> None:
+    """Let a classifier say how the images of its weights were normalised."""
+    if isinstance(network, Classifier):
+        network.images = weights.data
 
 
 def _read_file(path: Path, known: Mapping[str, Any]) -> Weights:

@@ -5,6 +5,7 @@ Every network with the parts stem, stages, tail and head answers alike; no famil
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, overload
 
 from torch import Tensor, nn
@@ -43,6 +44,7 @@ class Classifier(nn.Module):
         self.stages = stages
         self.tail = nn.Identity() if tail is None else tail
         self.head = head
+        self.images: Mapping[str, Any] = {}  # what is known of those that it was trained on: mean, std
 
     @property
     def num_classes(self) -> int:
@@ -99,23 +101,25 @@ class Classifier(nn.Module):
     def pretrained_cfg(self) -> dict[str, Any]:
         """What timm's code reads of a network: its input, and the names of its first and last layers.
 
-        ``mean`` and ``std`` are ImageNet's, or 0.5 for other channels: a network does not know the images that it was
-        trained on. Its run folder and its weight file do (``load_weights(...).data``).
+        ``mean`` and ``std`` are those of the images that it was trained on, where its weights were loaded with them
+        (``images``); of a fresh network ImageNet's, or 0.5 for other channels than three.
         """
-        shape = tuple(self.spec.usual_input)
-        rgb = self.spec.in_channels == 3
+        channels = self.spec.in_channels
+        scale = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+        for name, usual in scale.items():
+            known = tuple(self.images.get(name, ()))
+            scale[name] = known if len(known) == channels else usual if channels == 3 else (0.5,) * channels
         first = [name for name, module in self.stem.named_modules() if isinstance(module, _CONVOLUTIONS)]
         return {
             "url": "",
             "architecture": self.spec.name,
             "num_classes": self.num_classes,
-            "input_size": shape,
+            "input_size": tuple(self.spec.usual_input),
             "fixed_input_size": isinstance(self.stem, PositionStem),
             "pool_size": None,
             "crop_pct": 0.875,
             "interpolation": "bilinear",
-            "mean": IMAGENET_MEAN if rgb else (0.5,) * self.spec.in_channels,
-            "std": IMAGENET_STD if rgb else (0.5,) * self.spec.in_channels,
+            **scale,
             "first_conv": f"stem.{first[0]}" if first else None,
             "classifier": self.get_classifier(name_only=True),
         }

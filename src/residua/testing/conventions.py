@@ -70,7 +70,7 @@ def copies_agree(spec: ModelSpec) -> None:
 
 @torch.no_grad()
 def classifier_is_replaced(spec: ModelSpec) -> None:
-    """``get_classifier`` finds the last layer, ``reset_classifier`` replaces it, with 0 by nothing; the spec follows."""
+    """``get_classifier`` finds the last layer, ``reset_classifier`` replaces it (0: by nothing); the spec follows."""
     model, x = network(spec), example(spec)
     name = model.get_classifier(name_only=True)  # type: ignore[operator]
     last = model.get_classifier()  # type: ignore[operator]
@@ -152,7 +152,7 @@ def stochastic_depth_is_one_graph(spec: ModelSpec) -> None:
 
 
 def parameters_are_grouped(spec: ModelSpec) -> None:
-    """``group_matcher`` sorts parameters into the stem, the units by depth, and the head; each name is a parameter's."""
+    """``group_matcher`` sorts parameters into stem, units by depth, and head; ``no_weight_decay`` names parameters."""
     model = network(spec)
     names = [name for name, _ in model.named_parameters()]
     for coarse in (False, True):
