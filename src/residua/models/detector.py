@@ -77,8 +77,7 @@ register(
         source="scenes:boxes",
         recipe="scenes",
         tiny="detector_tiny",
-        capabilities=frozenset(
-            {"export", "compile"}
-        ),  # torch.fx cannot follow the locations of maps of any size
+        # torch.fx cannot follow the locations of maps of any size
+        capabilities=frozenset({"export", "compile"}),
     )
 )

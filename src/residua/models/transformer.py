@@ -91,8 +91,7 @@ register(
         source="text",
         recipe="language",
         tiny="transformer_tiny",
-        capabilities=frozenset(
-            {"export", "compile"}
-        ),  # torch.fx cannot follow the context that goes to every layer
+        # torch.fx cannot follow the context that goes to every layer
+        capabilities=frozenset({"export", "compile"}),
     )
 )
