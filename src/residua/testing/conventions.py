@@ -6,14 +6,16 @@ import copy
 import pickle
 import re
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from residua.models.features import features_only
 from residua.spec import ModelSpec
-from residua.testing.example import assert_close, assert_equal, network
+from residua.testing.example import assert_close, assert_equal
 from residua.testing.example import example as images
+from residua.testing.example import network as built
 
 _BATCHES = (2, 3, 5)
 
@@ -21,6 +23,11 @@ _BATCHES = (2, 3, 5)
 def example(spec: ModelSpec, batch: int = 2) -> Tensor:
     """As few inputs as batch statistics allow: these checks are also for members that are not tiny."""
     return images(spec, batch)
+
+
+def network(spec: ModelSpec) -> Any:
+    """The network of a spec: a classifier, where its family declares that it is one."""
+    return built(spec)
 
 
 @torch.no_grad()
@@ -78,8 +85,8 @@ def copies_agree(spec: ModelSpec) -> None:
 def classifier_is_replaced(spec: ModelSpec) -> None:
     """``get_classifier`` finds the last layer, ``reset_classifier`` replaces it (0: by nothing); the spec follows."""
     model, x = network(spec), example(spec)
-    name = model.get_classifier(name_only=True)  # type: ignore[operator]
-    last = model.get_classifier()  # type: ignore[operator]
+    name = model.get_classifier(name_only=True)
+    last = model.get_classifier()
     assert last is model.get_submodule(name), f"{name} is not what get_classifier gives"
     assert last.out_features == spec.num_classes == model.num_classes, "the last layer has other classes"
     config = model.pretrained_cfg
@@ -87,12 +94,12 @@ def classifier_is_replaced(spec: ModelSpec) -> None:
     first = model.get_submodule(config["first_conv"])
     assert first.in_channels == spec.in_channels, "pretrained_cfg names another first convolution"
     assert (*x.shape[1:],) == config["input_size"], "pretrained_cfg has another input"
-    model.reset_classifier(spec.num_classes + 3, "avg")  # type: ignore[operator]
+    model.reset_classifier(spec.num_classes + 3, "avg")
     assert model(x).shape == (len(x), spec.num_classes + 3), "the classes did not change"
-    assert model.spec.num_classes == spec.num_classes + 3, "the spec did not follow"  # type: ignore[union-attr]
-    assert model.get_classifier() is not last, "the last layer is the old one"  # type: ignore[operator]
-    model.reset_classifier(0)  # type: ignore[operator]
-    features = model.forward_head(model.forward_features(x), pre_logits=True)  # type: ignore[operator]
+    assert model.spec.num_classes == spec.num_classes + 3, "the spec did not follow"
+    assert model.get_classifier() is not last, "the last layer is the old one"
+    model.reset_classifier(0)
+    features = model.forward_head(model.forward_features(x), pre_logits=True)
     assert features.shape == (len(x), model.num_features), "num_features is not what the head gives"
     assert_equal(model(x), features)
 
@@ -101,8 +108,8 @@ def classifier_is_replaced(spec: ModelSpec) -> None:
 def features_are_stated(spec: ModelSpec) -> None:
     """The backbone gives at each level maps of the channels and the reduction that ``feature_info`` states."""
     model, x = network(spec), example(spec)
-    logits, last = model(x), model.forward_features(x)  # type: ignore[operator]
-    whole, between = model.forward_intermediates(x, norm=True)  # type: ignore[operator]
+    logits, last = model(x), model.forward_features(x)
+    whole, between = model.forward_intermediates(x, norm=True)
     assert_equal(whole, last)
     backbone = features_only(copy.deepcopy(model))
     info = backbone.feature_info
@@ -125,9 +132,9 @@ def checkpointing_changes_nothing(spec: ModelSpec) -> None:
     x, results, calls = example(spec), [], []
     for enabled in (False, True):
         model = network(spec).train()
-        model.set_grad_checkpointing(enabled)  # type: ignore[operator]
+        model.set_grad_checkpointing(enabled)
         called: list[nn.Module] = []
-        for layer in model.stages.modules():  # type: ignore[union-attr]
+        for layer in model.stages.modules():
             layer.register_forward_hook(lambda module, *_, called=called: called.append(module))
         torch.manual_seed(3)
         loss = model(x).square().mean()
@@ -162,9 +169,9 @@ def parameters_are_grouped(spec: ModelSpec) -> None:
     model = network(spec)
     names = [name for name, _ in model.named_parameters()]
     for coarse in (False, True):
-        matcher = model.group_matcher(coarse)  # type: ignore[operator]
+        matcher = model.group_matcher(coarse)
         patterns = [matcher["stem"], *(pattern for pattern, _ in matcher["blocks"])]
         left = [name for name in names if not any(re.match(pattern, name) for pattern in patterns)]
         assert left and all(name.startswith("head.") for name in left), f"{left[:1]} belong to no group"
-    unknown = model.no_weight_decay() - set(names)  # type: ignore[operator]
+    unknown = model.no_weight_decay() - set(names)
     assert not unknown, f"no_weight_decay names {sorted(unknown)}, which are no parameters"
