@@ -133,7 +133,7 @@ class Classifier(nn.Module):
         """
         for stage in self.stages:
             for part in residual_units(stage).values() or [stage]:
-                part.recompute = enable
+                part.recompute = enable  # type: ignore[assignment]
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Patterns that sort parameters by depth: stem, units (stages if ``coarse``), and what is left: the head.

@@ -63,7 +63,7 @@ def trace_agrees(spec: ModelSpec) -> None:
     model = network(spec)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says that the function is deprecated; exporters still use it
-        traced = torch.jit.trace(model, example(spec), check_trace=False)
+        traced: Any = torch.jit.trace(model, example(spec), check_trace=False)
     for size in _BATCHES:
         x = example(spec, size)
         assert_close(traced(x), model(x), 1e-4)
