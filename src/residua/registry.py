@@ -52,7 +52,9 @@ class Family:
     source: str = "digits"
     recipe: str = ""  # empty: one that suits the data
     tiny: str = ""  # the name of the member that heavy tests use
-    capabilities: frozenset[str] = frozenset({"export", "compile", "features"})
+    # export, compile, fx: torch.export, torch.compile and torch.fx take it whole; features: it is a classifier with
+    # levels and timm's conventions (residua.nn.ImageClassifier)
+    capabilities: frozenset[str] = frozenset({"export", "compile", "fx", "features"})
 
 
 _families: dict[str, Family] = {}

@@ -1,5 +1,7 @@
 """The suite itself: each planted fault is found, by the check that is there for it."""
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch import nn
 from residua.errors import UsageError
 from residua.nn import Add, Residual
 from residua.registry import build, model_spec
-from residua.testing import ConformanceError, check_model, heavy, light
+from residua.testing import ConformanceError, check_model, conventions, heavy, light
 from residua.testing.check import Check
 
 SPEC = model_spec("cifar_resnet8")
@@ -59,6 +61,70 @@ def take_anything(model):
     model.forward = lambda x: x
 
 
+def decide_by_values(model):
+    model.head.register_forward_hook(lambda module, args, output: output if output.sum() else output + 1)
+
+
+def freeze_the_batch(model):
+    model.head.register_forward_hook(lambda module, args, output: output.reshape(len(output), 10))
+
+
+def skip_by_a_draw(model):
+    model.head.register_forward_hook(
+        lambda module, args, output: output + 1 if bool(torch.rand(()) < 0.5) else output
+    )
+
+
+def keep_what_cannot_be_copied(model):
+    model.lock = threading.Lock()
+
+
+class Shared(nn.Module):
+    """Its deep copy is itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def share_between_copies(model):
+    model.extra = Shared()
+
+
+def hide_the_classifier(model):
+    model.get_classifier = lambda name_only=False: "stem.conv" if name_only else model.stem.conv
+
+
+def forget_the_classes(model):
+    spec, reset = model.spec, model.reset_classifier
+
+    def forgetful(*args):
+        reset(*args)
+        model.spec = spec
+
+    model.reset_classifier = forgetful
+
+
+def misstate_the_channels(model):
+    model.feature_info[1]["num_chs"] += 1
+
+
+def update_statistics_twice(model):
+    norm = model.stages[0][0].branch.norm1
+    norm.register_forward_hook(lambda module, args, output: module.running_mean.add_(1) and None)
+
+
+def recompute_nothing(model):
+    model.set_grad_checkpointing = lambda enable: None
+
+
+def leave_a_parameter_out(model):
+    model.neck = nn.Linear(2, 2)
+
+
 @pytest.mark.parametrize(
     ("fault", "check"),
     [
@@ -69,6 +135,18 @@ def take_anything(model):
         (draw_in_evaluation, heavy.evaluation_repeats),
         (hide_state, heavy.weights_round_trip),
         (take_anything, heavy.wrong_inputs_are_one_line),
+        (decide_by_values, conventions.fx_agrees),
+        (freeze_the_batch, conventions.export_agrees),
+        (freeze_the_batch, conventions.trace_agrees),
+        (skip_by_a_draw, conventions.stochastic_depth_is_one_graph),
+        (keep_what_cannot_be_copied, conventions.copies_agree),
+        (share_between_copies, conventions.copies_agree),
+        (hide_the_classifier, conventions.classifier_is_replaced),
+        (forget_the_classes, conventions.classifier_is_replaced),
+        (misstate_the_channels, conventions.features_are_stated),
+        (update_statistics_twice, conventions.checkpointing_changes_nothing),
+        (recompute_nothing, conventions.checkpointing_changes_nothing),
+        (leave_a_parameter_out, conventions.parameters_are_grouped),
     ],
 )
 def test_a_planted_fault_is_found(plant, fault, check):

@@ -3,7 +3,7 @@ import torch
 
 from residua.errors import UsageError
 from residua.models.features import features
-from residua.nn import ImageClassifier
+from residua.models.fpn import FeaturePyramid
 from residua.registry import build, families, model_spec
 
 TINY = sorted(
@@ -28,16 +28,16 @@ def test_the_levels_of_a_resnet_by_hand():
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_every_staged_family_gives_maps_of_the_stated_channels_and_strides(name):
+def test_every_family_gives_maps_of_the_stated_channels_and_strides(name):
     model = build(model_spec(name)).eval()
-    if not isinstance(model, ImageClassifier) or len(model.spec.usual_input) != 3:
-        pytest.skip("not a staged classifier of images")
     x = torch.randn(2, *model.spec.usual_input)
     levels = features(model)
     with torch.inference_mode():
         maps, last = levels(x), model.forward_features(x)
     for level, channels, stride in zip(maps, levels.channels, levels.strides, strict=True):
         assert level.shape == (2, channels, *(-(-side // stride) for side in x.shape[2:]))
+    if name == "vit_digits":  # the positions of the patches, as a map
+        last = last[:, 1:].transpose(1, 2).reshape(maps[-1].shape)
     assert torch.equal(maps[-1], last)  # the tail of pre-activation nets included
 
 
@@ -69,10 +69,11 @@ def test_other_modules_and_other_images_are_refused():
         UsageError, match="only classifiers of images with stages give feature maps, not Linear"
     ):
         features(torch.nn.Linear(2, 2))
-    with pytest.raises(
-        UsageError, match="only classifiers of images with stages give feature maps, not r3d_tiny"
-    ):
-        features(build(model_spec("r3d_tiny")))
+    clips = features(build(model_spec("r3d_tiny")))
+    with pytest.raises(UsageError, match=r"r3d_tiny takes volumes \(N, 1, D, H, W\) of at least 4 px"):
+        clips(torch.zeros(1, 1, 32, 32))
+    with pytest.raises(UsageError, match="a feature pyramid is of images, and r3d_tiny takes volumes"):
+        FeaturePyramid(clips)
     levels = features(build(model_spec("cifar_resnet8")))
     for shape in ((3, 32, 32), (1, 1, 32, 32), (1, 3, 32, 3)):
         with pytest.raises(UsageError, match=r"cifar_resnet8 takes images \(N, 3, H, W\) of at least 4 px"):

@@ -93,3 +93,68 @@ def test_unknown_modes_and_rules_are_refused():
         DropPath(0.1, "row")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="'linear' or 'uniform', not 'cosine'"):
         drop_path_rates("cosine", 0.1, 3)  # type: ignore[arg-type]
+
+
+def _stack(rate=0.5):
+    """Units whose branch has statistics, dropped a batch at a time."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(
+            Residual(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), drop_path=DropPath(rate, "batch"))
+            for _ in range(4)
+        )
+    ).train()
+
+
+def test_a_compiled_network_is_one_graph_for_every_pattern():
+    """One graph, compiled once; the same draws, outputs and gradients, zero where the eager ones are None."""
+    graphs = []
+
+    def count(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    eager, other = _stack(), _stack()
+    torch._dynamo.reset()
+    compiled = torch.compile(other, backend=count, fullgraph=True, dynamic=False)
+    x, skipped = torch.randn(5, 4, requires_grad=True), 0
+    for seed in range(8):
+        gradients = []
+        for model, call in ((eager, eager), (other, compiled)):
+            torch.manual_seed(seed)
+            model.zero_grad()
+            output = call(x)
+            output.square().sum().backward()
+            gradients.append((output, [p.grad for p in model.parameters()]))
+        (expected, wanted), (got, found) = gradients
+        assert torch.allclose(got, expected)
+        skipped += sum(gradient is None for gradient in wanted)
+        for a, b in zip(wanted, found, strict=True):
+            assert b is not None
+            assert torch.allclose(b, torch.zeros_like(b) if a is None else a, atol=1e-6)
+    assert skipped, "no branch was ever skipped"
+    assert len(graphs) == 1
+
+
+def test_a_captured_graph_updates_the_statistics_of_a_skipped_branch_and_eager_does_not():
+    x = torch.randn(5, 4)
+    torch.manual_seed(0)
+    exported = torch.export.export(_stack(0.999999), (x,)).module()
+    assert torch.equal(exported(x), x)
+    assert all(int(b) == 1 for name, b in exported.named_buffers() if name.endswith("num_batches_tracked"))
+    eager = _stack(0.999999)
+    assert torch.equal(eager(x), x)
+    assert all(int(b) == 0 for name, b in eager.named_buffers() if name.endswith("num_batches_tracked"))
+
+
+def test_eager_draws_are_those_of_one_number_a_unit():
+    """A run that was begun before must go on with the same bits."""
+    model, x = _stack(), torch.randn(5, 4)
+    torch.manual_seed(7)
+    expected = [bool(torch.rand(()) < 0.5) for _ in range(4)]
+    called = []
+    for index, unit in enumerate(model):
+        unit.branch.register_forward_hook(lambda *_, index=index: called.append(index))
+    torch.manual_seed(7)
+    model(x)
+    assert called == [index for index, skips in enumerate(expected) if not skips]

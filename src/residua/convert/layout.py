@@ -10,10 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
+from residua.nn.conventions import IMAGENET_MEAN as IMAGENET_MEAN
+from residua.nn.conventions import IMAGENET_STD as IMAGENET_STD
 from residua.spec import ModelSpec
 
 Tensors = Mapping[str, Tensor]
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _FIELD = re.compile(r"\{(\w)(?:\+(\d))?\}")
 

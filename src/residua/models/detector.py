@@ -77,6 +77,7 @@ register(
         source="scenes:boxes",
         recipe="scenes",
         tiny="detector_tiny",
+        # torch.fx cannot follow the locations of maps of any size
         capabilities=frozenset({"export", "compile"}),
     )
 )

@@ -7,6 +7,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from residua.errors import UsageError
 from residua.models.features import Features
 
 Top = Literal["none", "pool", "conv"]
@@ -25,13 +26,17 @@ class FeaturePyramid(nn.Module):
         top: coarser levels on top of the last: ``"none"``, ``"pool"`` (P6 by subsampling P5: Lin et al. 2017, sec.
             4.1, note 1), or ``"conv"`` (P6 and P7 by strided 3x3 convolutions of P5: Tian et al. 2019, sec. 3.2).
 
-    Shapes: ``(N, in_channels, H, W)`` to one ``(N, width, ceil(H / strides[i]), ceil(W / strides[i]))`` a level.
+    Shapes: ``(N, in_channels, H, W)`` to one ``(N, width, ceil(H / strides[i]), ceil(W / strides[i]))`` a level, by
+    the names "0", "1", ..., finest first: what torchvision's detection models want of a backbone.
 
     """
 
     def __init__(self, backbone: Features, width: int = 256, *, top: Top = "none") -> None:
         super().__init__()
+        if backbone.dims != 2:
+            raise UsageError(f"a feature pyramid is of images, and {backbone.name} takes volumes")
         self.backbone = backbone
+        self.out_channels = width  # torchvision's detection models ask for it
         self.lateral = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in backbone.channels)
         self.smooth = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in backbone.channels)
         self.top = {"none": nn.ModuleList, "pool": _pool, "conv": lambda: _convs(width)}[top]()
@@ -43,7 +48,7 @@ class FeaturePyramid(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         """The pyramid of images, finest level first."""
         maps = [lateral(level) for lateral, level in zip(self.lateral, self.backbone(x), strict=True)]
         for i in range(len(maps) - 1, 0, -1):
@@ -52,7 +57,7 @@ class FeaturePyramid(nn.Module):
         maps = [smooth(level) for smooth, level in zip(self.smooth, maps, strict=True)]
         for i, coarser in enumerate(self.top):
             maps.append(coarser(maps[-1].relu() if i else maps[-1]))
-        return maps
+        return {str(level): maps[level] for level in range(len(maps))}
 
 
 def _pool() -> nn.ModuleList:

@@ -153,7 +153,7 @@ register(
         recipe="ode",
         tiny="ode_tiny",
         # an adaptive solver's loop depends on values: torch.export cannot follow it (with steps=N it can), and
-        # torch.compile leaves it as it is
-        capabilities=frozenset({"compile", "features"}),
+        # torch.compile and torch.fx leave it as it is
+        capabilities=frozenset({"compile", "fx", "features"}),
     )
 )

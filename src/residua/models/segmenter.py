@@ -88,6 +88,6 @@ register(
         source="scenes:masks",
         recipe="scenes",
         tiny="segmenter_tiny",
-        capabilities=frozenset({"export", "compile"}),
+        capabilities=frozenset({"export", "compile", "fx"}),
     )
 )

@@ -91,5 +91,7 @@ register(
         source="text",
         recipe="language",
         tiny="transformer_tiny",
+        # torch.fx cannot follow the context that goes to every layer
+        capabilities=frozenset({"export", "compile"}),
     )
 )

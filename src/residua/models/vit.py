@@ -6,7 +6,7 @@ Importing this file imports no torch: the table can be listed at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from residua.errors import UsageError
 from residua.models.layers import LayersSpec
@@ -14,7 +14,7 @@ from residua.registry import Family, register
 from residua.spec import positive
 
 if TYPE_CHECKING:
-    from residua.nn import Transformer
+    from residua.nn import ImageClassifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class ViTSpec(LayersSpec):
     family: str = "vit"
     image_size: int = 224
     patch: int = 16
+    pool: Literal["token", "avg"] = "token"  # what the head sees: the class token, or the mean of the patches
 
     def validate(self) -> None:  # noqa: D102
         super().validate()
@@ -42,23 +43,28 @@ class ViTSpec(LayersSpec):
         return self.in_channels, self.image_size, self.image_size
 
 
-def build(spec: ViTSpec) -> Transformer:
+def build(spec: ViTSpec) -> ImageClassifier:
     """The network of a spec, initialised from torch's default generator."""
     from torch import nn
 
+    from residua.nn import Chain, ImageClassifier
     from residua.nn import transformer as bricks
-    from residua.nn.head import PoolHead
+    from residua.nn.head import PoolHead, TokenPool
 
     eps = 1e-6
-    network = bricks.Transformer(
+    side = spec.image_size // spec.patch
+    network = ImageClassifier(
         spec=spec,
         stem=bricks.PatchStem(
             spec.in_channels, spec.image_size, spec.patch, spec.width, dropout=spec.dropout
         ),
-        layers=bricks.transformer_layers(spec, eps=eps),
+        stem_reduction=spec.patch,
+        stages=[Chain(*bricks.transformer_layers(spec, eps=eps))],
+        widths=(spec.width,),
+        strides=(1,),
         tail=nn.LayerNorm(spec.width, eps=eps) if spec.norm == "pre" else None,
-        head=PoolHead(spec.width, spec.num_classes, bricks.FirstPosition()),
-        reduction=spec.patch,
+        head=PoolHead(spec.width, spec.num_classes, TokenPool(spec.pool)),
+        grid=(side, side),
     )
     bricks.transformer_init(network)
     return network

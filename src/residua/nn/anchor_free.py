@@ -64,7 +64,7 @@ class Detector(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw predictions of images; ``detect`` makes detections of them."""
-        maps = self.pyramid(x)
+        maps = list(self.pyramid(x).values())
         rows = torch.cat([self.head(level).flatten(2).transpose(1, 2) for level in maps], 1).float()
         points, strides = locations([level.shape[2:] for level in maps], self.strides, x.device)
         logits, distances, centerness = rows.split((rows.shape[2] - 5, 4, 1), 2)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.errors import UsageError
+from residua.nn.recording import recorded
 
 
 class FcnHead(nn.Sequential):
@@ -35,11 +36,11 @@ class AsppHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """What each pixel sees of its surroundings."""
-        if self.training and len(x) < 2:
+        if self.training and not recorded(x) and x.shape[0] < 2:
             raise UsageError(
                 "the view of the whole image is normalised over the batch: training needs two images"
             )
-        image = self.image(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
+        image = self.image(x.mean((2, 3), keepdim=True)).expand(-1, -1, x.shape[2], x.shape[3])
         return self.smooth(self.project(torch.cat([*(view(x) for view in self.views), image], 1)))
 
 

@@ -9,6 +9,12 @@ Two modes, with the scaling of the code that each is known from:
   no gradient (``None``), so the optimiser leaves them alone in that step: no decay, no momentum.
 
 The draws come from torch's CPU generator, which the training loop seeds by (seed, step): every rank decides alike.
+
+A graph that is made once for every call (``torch.compile`` of the whole network, ``torch.export``, ``torch.fx``) cannot
+skip by a draw. In ``"batch"`` mode it computes the branch always and draws at each call whether the merge sees it: the
+same output and the same gradients, but those of a skipped branch are zero instead of ``None`` (so the optimiser decays
+its weights and goes on with its momentum), its batch statistics move, and no time is saved. ``residua train`` compiles
+the branches one by one, where a skipped one is really skipped.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from residua.errors import UsageError
+from residua.nn.recording import captured
 
 
 class DropPath(nn.Module):
@@ -33,11 +40,15 @@ class DropPath(nn.Module):
         self.rate = rate
         self.mode = mode
 
-    def skips_batch(self) -> bool:
-        """Draw whether this batch skips the branch. False outside training and outside ``"batch"`` mode."""
+    def skips_batch(self, x: Tensor) -> bool | Tensor:
+        """Draw whether this batch skips the branch. False outside training and outside ``"batch"`` mode.
+
+        While a graph is captured: a boolean tensor of no dimensions, which the graph draws at each call.
+        """
         if not (self.training and self.rate and self.mode == "batch"):
             return False
-        return bool(torch.rand((), device="cpu") < self.rate)
+        skips = _draw(x, self.rate)
+        return skips if captured(x) else bool(skips)
 
     def forward(self, branch: Tensor) -> Tensor:
         """Drop and scale the branch's output ``(N, ...)``."""
@@ -48,12 +59,24 @@ class DropPath(nn.Module):
             return branch if self.training else branch * keep
         if not self.training:
             return branch
-        shape = (branch.shape[0],) + (1,) * (branch.ndim - 1)
-        mask = torch.rand(shape, device=branch.device) < keep
-        return branch * (mask / keep).to(branch.dtype)
+        return branch * _kept_samples(branch, keep)
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"rate={self.rate:g}, mode={self.mode!r}"
+
+
+@torch.fx.wrap  # recorded as a call: what it gives is drawn when the graph runs
+def _draw(x: Tensor, rate: float) -> Tensor:
+    """True with probability ``rate``, on the device of ``x``."""
+    return (torch.rand((), device="cpu") < rate).to(x.device)
+
+
+@torch.fx.wrap
+def _kept_samples(branch: Tensor, keep: float) -> Tensor:
+    """``(N, 1, ...)``: 0 for a sample that drops, ``1 / keep`` for one that stays."""
+    shape = (branch.shape[0],) + (1,) * (branch.ndim - 1)
+    mask = torch.rand(shape, device=branch.device) < keep
+    return (mask / keep).to(branch.dtype)
 
 
 def drop_path_rates(rule: Literal["linear", "uniform"], rate: float, units: int) -> list[float]:

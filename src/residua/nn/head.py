@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -13,7 +14,25 @@ class GlobalPool(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Average."""
-        return features.mean(tuple(range(2, features.ndim)))
+        return features.flatten(2).mean(2)
+
+
+class TokenPool(nn.Module):
+    """One vector of all positions: the class token, which stands first, or the mean of the others.
+
+    Shapes: ``(N, 1 + L, width)`` to ``(N, width)``.
+    """
+
+    def __init__(self, pool: Literal["token", "avg"] = "token") -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, features: Tensor) -> Tensor:
+        """What the head sees."""
+        return features[:, 0] if self.pool == "token" else features[:, 1:].mean(1)
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return repr(self.pool)
 
 
 class PoolHead(nn.Module):

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.fx import Proxy
 
 from residua.errors import UsageError
 from residua.nn.drop import DropPath
+from residua.nn.recording import as_leaf
 from residua.nn.residual import Residual
 from residua.nn.solver import Solver, State
 
@@ -78,7 +80,11 @@ class Flow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Solve."""
         self.evaluations = 0
-        if x.is_meta or (self.solver.steps is not None and not self.adjoint):
+        if self.solver.steps is not None and not self.adjoint:
+            return _displacement(self._evaluate, x, self.t0, self.t1, self.solver)
+        if isinstance(x, Proxy):
+            return as_leaf(self, x)
+        if x.is_meta:
             return _displacement(self._evaluate, x, self.t0, self.t1, self.solver)
         if torch.compiler.is_exporting():
             raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from residua.nn.drop import DropPath
 from residua.nn.merge import Add, Merge
+from residua.nn.recording import recorded
 from residua.nn.spectral import SpectralNorm
 
 
@@ -22,8 +23,13 @@ class ContextModule(nn.Module):
 class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A Sequential that passes context on to those of its children that take it."""
 
+    recompute = False  # see ``set_grad_checkpointing``
+
     def forward(self, input: Tensor, **context: Any) -> Tensor:
         """Apply the children in order."""
+        return _run(self, self._series, input, context)
+
+    def _series(self, input: Tensor, **context: Any) -> Tensor:
         for module in self:
             input = module(input, **context) if isinstance(module, ContextModule) else module(input)
         return input
@@ -64,17 +70,18 @@ class Residual(ContextModule):
 
     def forward(self, x: Tensor, **context: Any) -> Tensor:
         """Apply the unit to ``x``."""
-        if self.recompute and self.training and torch.is_grad_enabled():
-            frozen = lambda: (nullcontext(), _frozen_statistics(self))  # noqa: E731
-            return checkpoint(self._unit, x, use_reentrant=False, context_fn=frozen, **context)  # type: ignore[return-value]
-        return self._unit(x, **context)
+        return _run(self, self._unit, x, context)
 
     def _unit(self, x: Tensor, **context: Any) -> Tensor:
         shortcut = self.shortcut(x)
-        if self.drop_path.skips_batch():
+        skips = self.drop_path.skips_batch(x)
+        if skips is True:
             return self.activation(self.merge.without_branch(x, shortcut))
         branch = self.branch(x, **context) if isinstance(self.branch, ContextModule) else self.branch(x)
-        return self.activation(self.merge(x, shortcut, self.drop_path(branch)))
+        merged = self.merge(x, shortcut, self.drop_path(branch))
+        if skips is not False:  # a draw of the graph that is captured
+            merged = torch.where(skips, self.merge.without_branch(x, shortcut), merged)
+        return self.activation(merged)
 
 
 def residual_units(model: nn.Module) -> dict[str, Residual]:
@@ -88,14 +95,24 @@ def recomputing(model: nn.Module, enabled: bool = True) -> Iterator[None]:
 
     Batch statistics and singular vectors are updated once all the same: the second pass leaves them alone.
     """
-    units = list(residual_units(model).values()) if enabled else []
+    units = {unit: unit.recompute for unit in residual_units(model).values()} if enabled else {}
     for unit in units:
         unit.recompute = True
     try:
         yield
     finally:
-        for unit in units:
-            unit.recompute = False
+        for unit, before in units.items():
+            unit.recompute = before
+
+
+def _run(
+    module: Chain | Residual, compute: Callable[..., Tensor], x: Tensor, context: dict[str, Any]
+) -> Tensor:
+    """``compute(x)``; of a module that recomputes, keep only ``x`` for the backward pass."""
+    if module.recompute and module.training and torch.is_grad_enabled() and not recorded(x):
+        frozen = lambda: (nullcontext(), _frozen_statistics(module))  # noqa: E731
+        return checkpoint(compute, x, use_reentrant=False, context_fn=frozen, **context)  # type: ignore[return-value]
+    return compute(x, **context)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Literal, get_args
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,12 +34,17 @@ class PadShortcut(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Subsample and pad."""
-        # indexing, not pooling: identity values travel, and their gradient with them
-        places = (slice(None), slice(None)) + (slice(None, None, self.stride),) * (x.ndim - 2)
-        return F.pad(x[places], (0, 0) * (x.ndim - 2) + (self.before, self.after))
+        return _subsample_and_pad(x, self.stride, self.before, self.after)
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"stride={self.stride}, zeros={self.before}+{self.after}"
+
+
+@torch.fx.wrap  # recorded as one call: where to index depends on the number of dimensions
+def _subsample_and_pad(x: Tensor, stride: int, before: int, after: int) -> Tensor:
+    # indexing, not pooling: identity values travel, and their gradient with them
+    places = (slice(None), slice(None)) + (slice(None, None, stride),) * (x.ndim - 2)
+    return F.pad(x[places], (0, 0) * (x.ndim - 2) + (before, after))
 
 
 class Projection(nn.Sequential):

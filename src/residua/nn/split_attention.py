@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from residua.errors import UsageError
+from residua.nn.recording import recorded
 
 
 class SplitAttention(nn.Module):
@@ -48,10 +49,11 @@ class SplitAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Split, weigh, sum."""
-        if self.training and x.shape[0] == 1:
+        if self.training and not recorded(x) and x.shape[0] == 1:
             raise UsageError("split attention normalises over the batch: training needs at least two images")
         splits = self.act1(self.norm1(self.conv(x)))  # (N, R K c, H, W), split by split
-        splits = splits.unflatten(1, (self.radix, -1))  # (N, R, C, H, W)
+        n, _, height, width = splits.shape
+        splits = splits.reshape(n, self.radix, -1, height, width)  # (N, R, C, H, W)
         pooled = splits.sum(1).mean((2, 3), keepdim=True)  # (N, C, 1, 1): all splits see their sum
         scores = self.fc2(self.act2(self.norm2(self.fc1(pooled))))  # (N, K R c, 1, 1), group by group
         return (splits * self.attention(scores)).sum(1)

@@ -1,4 +1,7 @@
-"""Transformers: a stem that makes positions ``(N, L, width)``, layers of two residual units each, a norm, a head."""
+"""Transformers: a stem that makes positions ``(N, L, width)``, layers of two residual units each, a norm, a head.
+
+Over images they are an ``ImageClassifier`` with a ``PatchStem``, over text a ``Transformer``.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,16 @@ from torch import Tensor, nn
 
 from residua.errors import UsageError
 from residua.nn.attention import SelfAttention
+from residua.nn.conventions import Classifier, PositionStem
 from residua.nn.drop import DropPath, drop_path_rates
 from residua.nn.head import PoolHead
 from residua.nn.merge import Add, BranchOnly
 from residua.nn.mlp import Mlp
+from residua.nn.recording import recorded
 from residua.nn.residual import Chain, Residual, residual_units
 
 
-class PatchStem(nn.Module):
+class PatchStem(PositionStem):
     """Patches of an image as vectors, a class token before them, a learned position added (Dosovitskiy et al. 2021).
 
     Shapes: images ``(N, in_channels, size, size)`` to ``(N, 1 + (size / patch)^2, width)``. Raises UsageError for
@@ -37,17 +42,18 @@ class PatchStem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The positions of an image, the class token first."""
-        if x.ndim != 4 or x.shape[1:] != (self.patch.in_channels, self.size, self.size):
+        images = (self.patch.in_channels, self.size, self.size)
+        if not recorded(x) and (x.ndim != 4 or x.shape[1:] != images):
             raise UsageError(
                 f"this network takes images of {self.patch.in_channels}x{self.size}x{self.size}, got "
                 f"{'x'.join(map(str, x.shape[1:]))}; build it with image_size and in_channels of the images"
             )
         patches = self.patch(x).flatten(2).transpose(1, 2)  # (N, patches, width)
-        tokens = torch.cat((self.token.expand(len(x), -1, -1), patches), dim=1)
+        tokens = torch.cat((self.token.expand(x.shape[0], -1, -1), patches), dim=1)
         return self.dropout(tokens + self.positions)
 
 
-class TokenStem(nn.Module):
+class TokenStem(PositionStem):
     """Symbols as vectors, a learned position added.
 
     Shapes: integers ``(N, L)`` from 0 to ``symbols - 1``, L at most ``context``, to ``(N, L, width)``. Raises
@@ -73,22 +79,13 @@ class TokenStem(nn.Module):
         return self.dropout(self.symbols(tokens) + self.positions[: tokens.shape[1]])
 
 
-class FirstPosition(nn.Module):
-    """What an image classifier's head sees: the class token. ``(N, L, width)`` to ``(N, width)``."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """The first position."""
-        return features[:, 0]
-
-
-class Transformer(nn.Module):
-    """``head(tail(stages(stem(x))))`` with the feature interface of ``ImageClassifier``.
+class Transformer(Classifier):
+    """``head(tail(stages(stem(x))))`` of a text.
 
     Args:
         stem: makes positions of the input and refuses what is not of its kind.
-        layers: what ``transformer_layer`` makes; they are the one stage.
-        head: makes logits of one position or of all.
-        reduction: how many pixels or symbols a position stands for, along one side.
+        layers: what ``transformer_layers`` makes; they are the one stage.
+        head: makes logits of every position.
         tail: the norm that pre-norm layers need after the last sum; identity by default.
         spec: kept as ``model.spec``.
 
@@ -100,41 +97,20 @@ class Transformer(nn.Module):
         self,
         *,
         spec: Any,
-        stem: PatchStem | TokenStem,
+        stem: TokenStem,
         layers: Iterable[Chain],
         head: PoolHead,
-        reduction: int = 1,
         tail: nn.Module | None = None,
     ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.stem = stem
-        self.stages = Chain(Chain(*layers))
-        self.tail = nn.Identity() if tail is None else tail
-        self.num_features = head.num_features
-        self.head = head
-        self.feature_info = [{"num_chs": spec.width, "reduction": reduction, "module": "stages.0"}]
+        super().__init__(spec=spec, stem=stem, stages=Chain(Chain(*layers)), tail=tail, head=head)
 
     def forward_features(self, x: Tensor, **context: Any) -> Tensor:
         """Every position after the last layer, ``(N, L, num_features)``."""
         return self.tail(self.stages(self.stem(x), **context))
 
-    def forward_head(self, features: Tensor, *, pre_logits: bool = False) -> Tensor:
-        """Logits of the positions, or with ``pre_logits`` what the fully connected layer would see."""
-        return self.head.pool(features) if pre_logits else self.head(features)
-
     def forward(self, x: Tensor, **context: Any) -> Tensor:
         """Logits."""
         return self.forward_head(self.forward_features(x, **context))
-
-    def reset_classifier(self, num_classes: int) -> None:
-        """Put a fresh fully connected layer in place; 0 leaves it out. Device and dtype stay."""
-        if num_classes < 0:
-            raise UsageError(f"num_classes cannot be negative, got {num_classes}")
-        weight = next(self.parameters())
-        fresh = PoolHead(self.num_features, num_classes, self.head.pool)
-        self.head = fresh.to(weight.device, weight.dtype)
-        self.spec = self.spec.change(num_classes=num_classes)
 
 
 def transformer_layers(spec: Any, *, causal: bool = False, eps: float) -> Iterable[Chain]:
@@ -161,7 +137,7 @@ def transformer_layers(spec: Any, *, causal: bool = False, eps: float) -> Iterab
         yield Chain(OrderedDict(attention=unit(attention=attention), mlp=unit(mlp=mlp)))
 
 
-def transformer_init(model: Transformer) -> None:
+def transformer_init(model: Classifier) -> None:
     """Weights from a normal distribution of variance 1 / fan-in (LeCun et al. 1998, sec. 4.6), biases zero.
 
     Positions, class token and symbols have the deviation ``stem.scale``. The 0.02 that large models have everywhere
@@ -170,15 +146,16 @@ def transformer_init(model: Transformer) -> None:
     divided by the square root of the number of units, so that the sum over all of them keeps its size (Radford et
     al. 2019, sec. 2.3); without shortcuts there is no such sum.
     """
+    scale: float = model.stem.scale  # type: ignore[assignment]
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=model.stem.scale)
+            nn.init.normal_(module.weight, std=scale)
     for parameter in model.stem.parameters(recurse=False):  # the class token and the positions
-        nn.init.normal_(parameter, std=model.stem.scale)
+        nn.init.normal_(parameter, std=scale)
     units = [unit for unit in residual_units(model).values() if isinstance(unit.merge, Add)]
     with torch.no_grad():
         for unit in units:

@@ -4,6 +4,6 @@ from residua.testing import check_model
 check_model("my_network")
 """
 
-from residua.testing.check import CHECKS, Check, ConformanceError, check_model
+from residua.testing.check import CHECKS, CONVENTIONS, Check, ConformanceError, check_model
 
-__all__ = ["CHECKS", "Check", "ConformanceError", "check_model"]
+__all__ = ["CHECKS", "CONVENTIONS", "Check", "ConformanceError", "check_model"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from residua.registry import family, model_spec
 from residua.spec import ModelSpec
-from residua.testing import heavy, light
+from residua.testing import conventions, heavy, light
 
 
 class ConformanceError(AssertionError):
@@ -28,6 +28,19 @@ class Check:
         return self.run.__name__
 
 
+# what other people's code does with a network; of interest beyond the tiny members
+CONVENTIONS = (
+    Check(conventions.copies_agree, heavy=True),
+    Check(conventions.fx_agrees, heavy=True, capability="fx"),
+    Check(conventions.export_agrees, heavy=True, capability="export"),
+    Check(conventions.trace_agrees, heavy=True, capability="export"),
+    Check(conventions.stochastic_depth_is_one_graph, heavy=True, capability="export"),
+    Check(conventions.classifier_is_replaced, heavy=True, capability="features"),
+    Check(conventions.features_are_stated, heavy=True, capability="features"),
+    Check(conventions.parameters_are_grouped, heavy=True, capability="features"),
+    Check(conventions.checkpointing_changes_nothing, heavy=True, capability="features"),
+)
+
 CHECKS = (
     Check(light.spec_round_trip),
     Check(light.builds_and_runs_without_numbers),
@@ -42,7 +55,7 @@ CHECKS = (
     Check(heavy.bfloat16_agrees, heavy=True),
     Check(heavy.wrong_inputs_are_one_line, heavy=True),
     Check(heavy.compile_agrees, heavy=True, capability="compile"),
-    Check(heavy.export_agrees, heavy=True, capability="export"),
+    *CONVENTIONS,
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-import warnings
 from pathlib import Path
 
 import torch
@@ -119,16 +118,6 @@ def wrong_inputs_are_one_line(spec: ModelSpec) -> None:
 def compile_agrees(spec: ModelSpec) -> None:
     """``torch.compile`` traces the network and changes nothing but rounding; names stay clean."""
     compiles_with(spec, "aot_eager")
-
-
-@torch.no_grad()
-def export_agrees(spec: ModelSpec) -> None:
-    """``torch.export`` takes the network whole, and the exported program gives its output."""
-    model, x = network(spec), example(spec)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        exported = torch.export.export(model, (x,)).module()
-    assert_close(exported(x), model(x), 1e-4)
 
 
 def compiles_with(spec: ModelSpec, backend: str) -> None:
