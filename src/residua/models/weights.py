@@ -98,10 +98,30 @@ def read_about(path: Path) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def save_model(path: Path, model: nn.Module, data: Mapping[str, Any] | None = None) -> None:
-    """Save a residua model with its spec, and with what ``data`` says of its images."""
-    spec: ModelSpec = model.spec  # type: ignore[assignment]
-    save_tensors(path, model.state_dict(), {"schema": 1, "spec": spec.to_dict(), "data": dict(data or {})})
+def save_model(path: str | Path, model: nn.Module, data: Mapping[str, Any] | None = None) -> None:
+    """Save a network of residua's with its spec, and with what ``data`` (``Data.about()``) says of its images.
+
+    ``load_model``, ``evaluate`` and ``Predictor`` take the file, whoever has trained the network. Raises UsageError for
+    what they could not take: a module without a spec (a wrapper around a network), and a network that was changed so
+    that its tensors are no longer those of its spec (compiled, quantised, another layer put in); ResiduaError if the
+    disk refuses.
+    """
+    spec = getattr(model, "spec", None)
+    if not isinstance(spec, ModelSpec):
+        raise UsageError(
+            f"save_model takes a network of create_model, not a {type(model).__name__}; if it holds one, hand over that"
+        )
+    tensors = model.state_dict()
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in build(spec).state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items() if type(tensor) is Tensor}
+    odd = [name for name in {**wanted, **tensors} if wanted.get(name) != found.get(name)]
+    if odd:
+        raise UsageError(
+            f"this network is no longer the {spec.name} of its spec: {odd[0]} is not as it was built"
+        )
+    about = {"schema": 1, "spec": spec.to_dict(), "data": dict(data or {})}
+    save_tensors(Path(path), tensors, about)
 
 
 def read_weights(path: Path) -> Weights:
