@@ -1,4 +1,4 @@
-"""Set residua up in ``.venv`` and run a job there: ``python bootstrap.py demo|test|check [arguments]``.
+"""Set residua up in ``.venv`` and run a job there: ``python bootstrap.py demo|test|interop|check [arguments]``.
 
 Needs Python >= 3.11 and nothing beside its standard library. The Makefile calls it; on Windows, call it.
 What is installed and unchanged is not installed again; a half-made ``.venv`` is made anew.
@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "bootstrap.json"  # what is installed; unfinished while an installation runs
 INPUTS = ("pyproject.toml", "constraints.txt")
-EXTRAS = ("", "test", "dev")  # of pyproject.toml; each includes those before it
+EXTRAS = ("test", "compat", "interop", "dev")  # of pyproject.toml, for the jobs below
 WORKERS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -37,22 +37,26 @@ class Job:
     """What a word on the command line installs and runs."""
 
     about: str
-    extra: str
+    extras: tuple[str, ...]  # of pyproject.toml
     commands: tuple[tuple[str, ...], ...]  # of .venv; a job of one command takes the caller's arguments
     environment: tuple[tuple[str, str], ...] = ()
 
 
+PYTEST = ("python", "-m", "pytest", "-n", str(WORKERS))
+ONE_THREAD = (("OMP_NUM_THREADS", "1"),)  # one core a worker: spinning threads slow each other manyfold
+
 JOBS = {
-    "demo": Job("train a residual network on the bundled digits", "", (("residua", "train"),)),
-    "test": Job(
-        "run the tests",
-        "test",
-        (("python", "-m", "pytest", "-n", str(WORKERS)),),
-        (("OMP_NUM_THREADS", "1"),),  # one core a worker: spinning threads slow each other manyfold
+    "demo": Job("train a residual network on the bundled digits", (), (("residua", "train"),)),
+    "test": Job("run the tests", ("test",), (PYTEST,), ONE_THREAD),
+    "interop": Job(
+        "run the examples of docs/interop.md with the libraries that they are for",
+        ("compat", "interop", "test"),
+        ((*PYTEST, "tests/interop", "tests/models/test_ecosystem.py"),),
+        ONE_THREAD,
     ),
     "check": Job(
         "check lint, format, types and the import contract",
-        "dev",
+        ("dev", "test"),
         (("ruff", "check"), ("ruff", "format", "--check"), ("pyright",), ("lint-imports",)),
     ),
 }
@@ -89,7 +93,7 @@ def main(arguments: list[str]) -> int:
         if sys.version_info < (3, 11):  # noqa: UP036 - an older one must reach this line
             raise Stop(f"residua needs Python 3.11 or newer; {sys.executable} is {_version()}")
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that pip is not left behind
-        set_up(job.extra)
+        set_up(job.extras)
         return max([run([str(BIN / program), *options, *rest], job) for program, *options in job.commands])
     except Stop as stop:
         _say(str(stop))
@@ -102,8 +106,8 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def set_up(extra: str) -> None:
-    """Make ``.venv`` hold residua (editable), its pinned dependencies and those of ``extra``."""
+def set_up(extras: Iterable[str]) -> None:
+    """Make ``.venv`` hold residua (editable), its pinned dependencies and those of ``extras``, beside what it holds."""
     with _lock():
         identity = {
             "root": str(ROOT),  # scripts and editable installs do not survive a move of the folder
@@ -115,11 +119,11 @@ def set_up(extra: str) -> None:
         if not same or stamp.get("unfinished") or not _works():
             _make_environment()
             stamp = {}
-        wanted = {**identity, "extra": max(stamp.get("extra", ""), extra, key=EXTRAS.index)}
+        wanted = {**identity, "extras": sorted({*stamp.get("extras", []), *extras})}
         if stamp != wanted:
             _write_stamp({"unfinished": True})
             try:
-                _install(wanted["extra"])
+                _install(wanted["extras"])
             except Stop:
                 if stamp:  # pip has put back what it replaced
                     _write_stamp(stamp)
@@ -170,8 +174,8 @@ def _makers() -> Iterator[list[str]]:
         yield [virtualenv, "--quiet", "--python", sys.executable]
 
 
-def _install(extra: str) -> None:
-    target = f".[{extra}]" if extra else "."
+def _install(extras: list[str]) -> None:
+    target = f".[{','.join(extras)}]" if extras else "."
     _say(f"installing residua{target[1:]} (the first time takes a while: torch is large)")
     verbosity = [] if sys.stderr.isatty() else ["--quiet"]
     pip = subprocess.run(
@@ -210,7 +214,8 @@ def _read_stamp() -> dict[str, Any]:
         return {}
     except (OSError, ValueError):
         return {"unfinished": True}
-    known = isinstance(stamp, dict) and stamp.get("extra", "") in EXTRAS
+    extras = stamp.get("extras", []) if isinstance(stamp, dict) else None
+    known = isinstance(extras, list) and all(extra in EXTRAS for extra in extras)
     return stamp if known else {"unfinished": True}
 
 
@@ -276,7 +281,7 @@ def _say(line: str) -> None:
 
 
 def _usage() -> str:
-    jobs = "\n".join(f"  {name:6} {job.about}" for name, job in JOBS.items())
+    jobs = "\n".join(f"  {name:8} {job.about}" for name, job in JOBS.items())
     return f"usage: python bootstrap.py {'|'.join(JOBS)} [arguments of the job]\n{jobs}"
 
 

@@ -74,31 +74,33 @@ def pip_calls(folder):
 
 
 def job(bootstrap, code, **changes):
-    values = {"about": "", "extra": "", "commands": (("python", "-c", code),), **changes}
+    values = {"about": "", "extras": (), "commands": (("python", "-c", code),), **changes}
     return bootstrap.Job(**values)
 
 
 def test_installs_once_and_again_only_when_something_changed(bootstrap, folder, monkeypatch):
-    bootstrap.set_up("")
-    bootstrap.set_up("")
+    bootstrap.set_up([])
+    bootstrap.set_up([])
     assert len(pip_calls(folder)) == 1
     arguments, environment = pip_calls(folder)[0]
     assert arguments == ["install", "--quiet", "--editable", ".", "-c", "constraints.txt"]
     assert environment["PIP_CONSTRAINT"] == "constraints.txt"
-    bootstrap.set_up("dev")
-    bootstrap.set_up("test")  # dev includes it
-    assert [call[0][3] for call in pip_calls(folder)] == [".", ".[dev]"]
+    bootstrap.set_up(["test", "dev"])
+    bootstrap.set_up(["test"])  # that is there
+    assert [call[0][3] for call in pip_calls(folder)] == [".", ".[dev,test]"]
+    bootstrap.set_up(["interop"])  # and does not take away the others
+    assert [call[0][3] for call in pip_calls(folder)] == [".", ".[dev,test]", ".[dev,interop,test]"]
     with (folder / "constraints.txt").open("a") as file:
         file.write("# changed\n")
-    bootstrap.set_up("")
-    assert [call[0][3] for call in pip_calls(folder)] == [".", ".[dev]", ".[dev]"]
+    bootstrap.set_up([])
+    assert [call[0][3] for call in pip_calls(folder)][3:] == [".[dev,interop,test]"]
 
 
 def test_pip_is_not_led_astray(bootstrap, folder, monkeypatch):
     for name in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX"):
         monkeypatch.setenv(name, "/elsewhere")
     monkeypatch.setenv("PIP_USER", "1")
-    bootstrap.set_up("")
+    bootstrap.set_up([])
     environment = pip_calls(folder)[0][1]
     assert environment["PIP_USER"] == "0"
     assert "/elsewhere" not in environment.values()
@@ -130,29 +132,30 @@ def write_stamp(**changes):
         write_stamp(unfinished=True),
         write_stamp(root="/where/it/was"),
         write_stamp(python="cpython-399"),
-        write_stamp(extra="nonsense"),
-        write_stamp(extra=[]),
+        write_stamp(extras=["nonsense"]),
+        write_stamp(extras=[[]]),
+        write_stamp(extras="test"),
         lambda venv: (venv / "bootstrap.json").write_text("{"),
         lambda venv: (venv / "bootstrap.json").write_bytes(b"\xff\xfe"),
         lambda venv: (venv / "bootstrap.json").write_text("[1]"),
     ],
 )
 def test_a_harmed_environment_is_made_anew(bootstrap, folder, harm):
-    bootstrap.set_up("test")
+    bootstrap.set_up(["test"])
     mark = bootstrap.VENV / "of the old one"
     mark.touch()
     harm(bootstrap.VENV)
-    bootstrap.set_up("")
+    bootstrap.set_up([])
     assert not mark.exists()
     assert len(pip_calls(folder)) == 2
-    bootstrap.set_up("")
+    bootstrap.set_up([])
     assert len(pip_calls(folder)) == 2
 
 
 def test_a_moved_folder_is_set_up_anew(bootstrap, folder, monkeypatch):
-    bootstrap.set_up("")
+    bootstrap.set_up([])
     moved = folder.rename(folder.parent / "moved")
-    load(moved, monkeypatch).set_up("")
+    load(moved, monkeypatch).set_up([])
     assert len(pip_calls(moved)) == 2
 
 
@@ -160,7 +163,7 @@ def test_the_users_own_environment_is_kept(bootstrap, folder):
     subprocess.run([*next(bootstrap._makers()), str(bootstrap.VENV)], check=True)
     mark = bootstrap.VENV / "mine"
     mark.touch()
-    bootstrap.set_up("")
+    bootstrap.set_up([])
     assert mark.exists() and len(pip_calls(folder)) == 1
 
 
@@ -194,14 +197,14 @@ def test_any_stamp_can_be_read(bootstrap, content):
 )
 def test_a_failing_pip_is_explained_and_costs_nothing(bootstrap, folder, capfd, monkeypatch, said, line):
     monkeypatch.setitem(bootstrap.JOBS, "demo", job(bootstrap, "pass"))
-    bootstrap.set_up("")
+    bootstrap.set_up([])
     (folder / "fail.txt").write_text(said)
     with pytest.raises(bootstrap.Stop) as stop:
-        bootstrap.set_up("test")
+        bootstrap.set_up(["test"])
     assert line in str(stop.value)
     assert bootstrap.main(["demo"]) == 0  # what worked before still does, without pip
     (folder / "fail.txt").unlink()
-    bootstrap.set_up("test")
+    bootstrap.set_up(["test"])
     assert len(pip_calls(folder)) == 3
 
 
@@ -211,19 +214,19 @@ def test_an_interrupted_installation_is_begun_anew(bootstrap, monkeypatch, earli
         raise KeyboardInterrupt
 
     if earlier:
-        bootstrap.set_up("")
+        bootstrap.set_up([])
     with monkeypatch.context() as patch:
         patch.setattr(bootstrap, "_install", interrupt)
         assert bootstrap.main(["test"]) == 130
     mark = bootstrap.VENV / "of the old one"
     mark.touch()
-    bootstrap.set_up("")
+    bootstrap.set_up([])
     assert not mark.exists()
 
 
 def test_one_set_up_at_a_time(bootstrap, folder, capfd):
     with bootstrap._lock():
-        second = threading.Thread(target=bootstrap.set_up, args=("",))
+        second = threading.Thread(target=bootstrap.set_up, args=([],))
         second.start()
         time.sleep(0.3)
         assert not bootstrap.VENV.exists()
@@ -304,6 +307,12 @@ def test_the_job_gets_the_arguments_and_its_exit_code_is_returned(
     assert capfd.readouterr().out.split("\n")[0] == f"{folder} 3 {bootstrap.VENV} -k name"
 
 
+def test_the_jobs_ask_for_extras_that_there_are(bootstrap):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {extra for job in bootstrap.JOBS.values() for extra in job.extras}
+    assert asked == set(bootstrap.EXTRAS) <= set(project["optional-dependencies"])
+
+
 def test_every_check_runs_even_after_one_failed(bootstrap, folder, monkeypatch):
     commands = tuple(("python", "-c", f"open('ran{i}', 'w'); raise SystemExit({i})") for i in (1, 0))
     monkeypatch.setitem(bootstrap.JOBS, "check", job(bootstrap, "", commands=commands))
@@ -344,15 +353,16 @@ sys.exit(bootstrap.run([sys.executable, "-c", {work!r}], bootstrap.JOBS["demo"])
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
-def test_make_hands_on_to_bootstrap(folder):
+@pytest.mark.parametrize("word", ["demo", "test", "interop", "check"])
+def test_make_hands_on_to_bootstrap(folder, word):
     shutil.copy(ROOT / "Makefile", folder)
     shown = subprocess.run(
-        ["make", "-n", "test", f"PYTHON={sys.executable}", "ARGS=-k name"],
+        ["make", "-n", word, f"PYTHON={sys.executable}", "ARGS=-k name"],
         cwd=folder,
         capture_output=True,
         text=True,
     )
-    assert f'"{sys.executable}" bootstrap.py test -k name' in shown.stdout
+    assert f'"{sys.executable}" bootstrap.py {word} -k name' in shown.stdout
     without = subprocess.run(["make", "demo", "PYTHON="], cwd=folder, capture_output=True, text=True)
     assert without.returncode != 0 and "needs Python 3.11 or newer" in without.stderr.splitlines()[0]
 
@@ -381,7 +391,7 @@ def test_every_dependency_is_pinned_within_its_range():
 
 def test_what_the_dependencies_need_is_pinned_too():
     """Followed through what is installed here, extras included where they were asked for."""
-    open_ends, seen = [Requirement("residua[dev,track]")], set()
+    open_ends, seen = [Requirement("residua[dev,track,interop]")], set()
     while open_ends:
         wanted = open_ends.pop()
         for extra in ("", *wanted.extras):

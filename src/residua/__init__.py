@@ -14,6 +14,7 @@ _PUBLIC = {
     "fit": "residua.train",
     "load_model": "residua.loading",
     "load_run": "residua.loading",
+    "save_model": "residua.models.weights",
     "evaluate": "residua.evaluation",
     "Predictor": "residua.deploy",
     "reproduce": "residua.papers.runner",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from residua.errors import ResiduaError, UsageError
     from residua.evaluation import evaluate
     from residua.loading import create_model, load_model, load_run
+    from residua.models.weights import save_model
     from residua.nn import residual_units
     from residua.papers.runner import reproduce
     from residua.registry import list_models
@@ -46,6 +48,7 @@ __all__ = [
     "load_run",
     "reproduce",
     "residual_units",
+    "save_model",
 ]
 
 

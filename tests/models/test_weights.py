@@ -143,3 +143,19 @@ def test_a_network_without_its_classifier_can_be_saved_and_loaded(tmp_path):
     save_model(tmp_path / "features.safetensors", model)
     loaded = build_model(read_weights(tmp_path / "features.safetensors"))
     assert loaded(torch.randn(2, 3, 32, 32)).shape == (2, 64)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (torch.nn.DataParallel, "a network of create_model, not a DataParallel"),
+        (torch.compile, "no longer the cifar_resnet8 of its spec: stem.conv.weight"),
+        (lambda model: model.head.register_module("fc", torch.nn.Linear(8, 9)) or model, "head.fc.weight"),
+        (lambda model: model.register_buffer("more", torch.ones(1)) or model, "more is not as it was built"),
+    ],
+    ids=["wrapped", "compiled", "another layer", "another tensor"],
+)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path, change, said):
+    with pytest.raises(UsageError, match=said):
+        save_model(tmp_path / "model.safetensors", change(_model()))
+    assert not list(tmp_path.iterdir())
