@@ -305,5 +305,5 @@ def test_a_pickle_is_refused_and_not_run(command, here):
             ("evaluate", name, "digits"),
             ("predict", name, "photos"),
         ):
-            assert "code" in command(*tokens).refused(1)
+            assert "which is never run" in command(*tokens).refused(1)
     assert not (here / "run").exists()

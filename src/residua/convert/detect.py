@@ -138,7 +138,7 @@ def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = 
 def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]:
     """Every tensor of the network of ``spec``, out of the library's. Raises ResiduaError if one does not fit."""
     with _explained(layout):
-        with no_larger(Weights(tensors, spec)):
+        with no_larger(Weights(dict(tensors), spec)):
             wanted = skeleton(spec).state_dict()
         names = layout.foreign(wanted)
     own, wrong = {}, []
