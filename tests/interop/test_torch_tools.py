@@ -18,8 +18,7 @@ from residua.analysis.cost import cost
 from residua.registry import families
 
 NETWORKS = ("cifar_resnet8", "densenet_tiny", "resnest_tiny", "vit_digits")
-ATTENTION = ("transformer", "vit")  # torch counts its two products, cost() says that it does not
-COUNTED = sorted(family.tiny for name, family in families().items() if name not in ATTENTION)
+COUNTED = sorted(family.tiny for family in families().values() if not family.spec_class.takes_tokens)
 
 
 @pytest.fixture(params=NETWORKS)
