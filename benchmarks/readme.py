@@ -14,6 +14,7 @@ from benchmarks.claims import FOLDER as FOLDER_OF_CLAIMS
 from benchmarks.claims import stored
 from benchmarks.harness import RESULTS
 from residua.files import read_json, write_text
+from residua.machine import instruction_set
 from residua.papers.verdict import FIRST_LOOK
 from residua.report.evidence import read_result
 from residua.report.numbers import spread
@@ -65,8 +66,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "few": (" Fewer than {n} seeds decide nothing.", "少于 {n} 个种子不作判定。"),
     "nets": ("| network | training error | test error |", "| 网络 | 训练误差 | 测试误差 |"),
     "where": (
-        "{cpu}, {cores} cores, torch {torch}. Evidence: [benchmarks/results](benchmarks/results).",
-        "{cpu}，{cores} 核，torch {torch}。证据：[benchmarks/results](benchmarks/results)。",
+        "{cpu} ({kind}), {cores} cores, torch {torch}. Evidence: [benchmarks/results](benchmarks/results).",
+        "{cpu}（{kind}），{cores} 核，torch {torch}。证据：[benchmarks/results](benchmarks/results)。",
     ),
 }
 
@@ -80,7 +81,11 @@ def section(language: int) -> str:
     rows = [*_accuracies(say), *_steps(say), *_busy(say)]
     machine = read_json(RESULTS / "train_step.json")["machine"]
     where = say(
-        "where", cpu=machine["cpu"], cores=machine["usable_cores"], torch=machine["versions"]["torch"]
+        "where",
+        cpu=machine["cpu"],
+        kind=instruction_set(machine["instructions"]),
+        cores=machine["usable_cores"],
+        torch=machine["versions"]["torch"],
     )
     return "\n".join([say("header"), "|---|---|---|", *rows, "", where])
 
