@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.accuracy import Grid, run
 from benchmarks.harness import RESULTS, where
 from residua.files import read_json, write_text
+from residua.machine import instruction_set
 from residua.published import published
 from residua.registry import families
 
@@ -137,28 +138,29 @@ def measured(result: dict[str, Any]) -> str:
 
 def page(results: dict[str, dict[str, Any]]) -> str:
     """The Markdown page of the results, by name of the model; rows without one are left out."""
-    machine = next(iter(results.values()))["machine"]
+    machines = dict.fromkeys(where(result["machine"]) for result in results.values())
     lines = [
         "# One network of every family, trained",
         "",
         "Made by `python -m benchmarks.models`. Each row is one command with every default: the family's own data and",
         "recipe, seed 0; the test part is read once, at the end. Evidence:",
         "[benchmarks/results/models](../benchmarks/results/models).",
-        f"{where(machine)}.",
+        f"Machines: {' · '.join(machines)}.",
         "",
         "The last column is what is published of the family: **another network, on other data, by another protocol. It",
         "cannot be compared with the measured figure**; it says what the family is known for. A dash: nothing of the",
         "kind stands in `published.toml`. `residua models` lists every network, `residua describe NAME` shows one.",
         "",
-        "| family | command | data | measured | parameters | seconds | published of the family |",
-        "|---|---|---|---|---:|---:|---|",
+        "| family | command | data | measured | parameters | seconds | on | published of the family |",
+        "|---|---|---|---|---:|---:|---|---|",
     ]
     for row in ROWS:
         result = results.get(row.model)
         if result is not None:
             lines.append(
                 f"| {row.family} | `{result['command']}` | {result['data']} | {measured(result)} "
-                f"| {result['parameters']:,} | {result['seconds']:.1f} | {row.published or '-'} |"
+                f"| {result['parameters']:,} | {result['seconds']:.1f} "
+                f"| {instruction_set(result['machine']['instructions'])} | {row.published or '-'} |"
             )
     return "\n".join(lines) + "\n"
 

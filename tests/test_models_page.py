@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from benchmarks import models
 
-from residua.machine import describe_machine
+from residua.machine import describe_machine, instruction_set
 from residua.registry import families, model_spec
 
 
@@ -37,9 +37,8 @@ def test_every_published_figure_is_found_in_its_table():
 def test_a_row_shows_what_was_measured_and_its_command():
     text = models.page({"cifar_resnet8": _result("cifar_resnet8")})
     row = next(line for line in text.splitlines() if line.startswith("| resnet "))
-    start = (
-        "| resnet | `residua train --model cifar_resnet8` | digits | accuracy 98.77 % | 75,002 | 4.7 | 8.75 %"
-    )
+    kind = instruction_set(describe_machine()["instructions"])
+    start = f"| resnet | `residua train --model cifar_resnet8` | digits | accuracy 98.77 % | 75,002 | 4.7 | {kind} | 8.75 %"
     assert row.startswith(start)
     assert text.count("residua train --model") == 1  # rows without a result are left out
 
