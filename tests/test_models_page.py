@@ -38,8 +38,10 @@ def test_a_row_shows_what_was_measured_and_its_command():
     text = models.page({"cifar_resnet8": _result("cifar_resnet8")})
     row = next(line for line in text.splitlines() if line.startswith("| resnet "))
     kind = instruction_set(describe_machine()["instructions"])
-    start = f"| resnet | `residua train --model cifar_resnet8` | digits | accuracy 98.77 % | 75,002 | 4.7 | {kind} | 8.75 %"
-    assert row.startswith(start)
+    assert row.startswith(
+        "| resnet | `residua train --model cifar_resnet8` | digits | accuracy 98.77 % | 75,002 | 4.7 | "
+        f"{kind} | 8.75 %"
+    )
     assert text.count("residua train --model") == 1  # rows without a result are left out
 
 
