@@ -13,11 +13,13 @@ from residua.machine import Machine, describe_machine, extras, machine
 
 SCHEMA = 1
 
-# Of the extras, those that serve users; `make test` and `make check` install the others by themselves.
+# Of the extras, those that serve users; `make` installs the others by itself.
 EXTRA_USES = {
     "track": "TensorBoard logs while training",
     "ray": "grids of experiments on a cluster",
     "compat": "comparisons with torchvision and timm",
+    "export": "ONNX files of a network, by torch's own exporter",
+    "interop": "the examples of docs/interop.md",
 }
 
 
