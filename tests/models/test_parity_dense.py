@@ -71,7 +71,7 @@ def test_pyramid_and_head_are_torchvisions(torchvision):
     nn.init.normal_(peer.head.classification_head.cls_logits.weight, std=0.1)
     model, x = with_weights_of(peer, "fcos_resnet50_fpn"), torch.randn(1, 3, 64, 96)
     with torch.inference_mode():
-        maps, theirs = model.pyramid(x), list(peer.backbone(x).values())
+        maps, theirs = list(model.pyramid(x).values()), list(peer.backbone(x).values())
         assert model.strides == (8, 16, 32, 64, 128)
         assert all(close(a, b) for a, b in zip(maps, theirs, strict=True))
         expected, rows = peer.head(theirs), model(x)
