@@ -15,6 +15,7 @@ from residua.errors import ResiduaError
 from residua.models.weights import read_about, read_tensors
 from residua.pickled import Stranger
 
+SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt"})  # of checkpoints
 TENSORS = 50_000  # of a network; ResNet-1202 has 7,000
 _TIED = 64 << 20  # bytes that tensors may show twice, in files of any size
 
@@ -80,7 +81,7 @@ def is_tensor(value: Any) -> bool:
 
 
 def read_file(path: Path) -> Checkpoint:
-    """Open a ``.safetensors``, ``.pth``, ``.th``, ``.pt`` or ``.bin`` file.
+    """Open a file of safetensors or of ``torch.save``, whatever its suffix.
 
     Raises ResiduaError, one line that names the file, if it is missing, damaged, or none of these.
     """
