@@ -15,8 +15,15 @@ from residua.nn.head import PoolHead, TokenPool, fully_connected
 from residua.nn.residual import Chain, residual_units
 
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
+_PREVIOUS_GROUP = (99999,)  # timm's MATCH_PREV_GROUP
 # of the images of ImageNet, as torchvision and timm have them
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _is_scale(values: object, channels: int) -> bool:
+    """Whether values out of anybody's file are a number a channel."""
+    numbers = isinstance(values, list | tuple) and all(isinstance(one, int | float) for one in values)
+    return numbers and len(values) == channels
 
 
 class PositionStem(nn.Module):
@@ -81,10 +88,8 @@ class Classifier(nn.Module):
         """Put a fresh fully connected layer in place; 0 leaves it out. Device, dtype and mode stay.
 
         ``global_pool`` is ``"avg"``, or for a Vision Transformer also ``"token"``; None keeps what there is. Raises
-        UsageError for a negative number and for another pooling.
+        UsageError for what is no number of classes and for another pooling.
         """
-        if num_classes < 0:
-            raise UsageError(f"num_classes cannot be negative, got {num_classes}")
         changes: dict[str, Any] = {"num_classes": num_classes}
         if global_pool not in (None, self.global_pool):
             if not isinstance(self.head.pool, TokenPool) or global_pool not in ("token", "avg"):
@@ -107,8 +112,10 @@ class Classifier(nn.Module):
         channels = self.spec.in_channels
         scale = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
         for name, usual in scale.items():
-            known = tuple(self.images.get(name, ()))
-            scale[name] = known if len(known) == channels else usual if channels == 3 else (0.5,) * channels
+            known = self.images.get(name)
+            if not _is_scale(known, channels):
+                known = usual if channels == 3 else (0.5,) * channels
+            scale[name] = tuple(known)
         first = [name for name, module in self.stem.named_modules() if isinstance(module, _CONVOLUTIONS)]
         return {
             "url": "",
@@ -144,11 +151,7 @@ class Classifier(nn.Module):
         units = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.[a-z]*(\d+)"
         return {
             "stem": r"^stem",
-            "blocks": [
-                (units, None),
-                (r"^stages\.(\d+)", None),
-                (r"^tail", (99999,)),
-            ],  # timm's MATCH_PREV_GROUP
+            "blocks": [(units, None), (r"^stages\.(\d+)", None), (r"^tail", _PREVIOUS_GROUP)],
         }
 
     def no_weight_decay(self) -> set[str]:
