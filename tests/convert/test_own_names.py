@@ -165,8 +165,22 @@ def test_of_another_network_than_told_is_one_line(tmp_path):
 @pytest.mark.parametrize("odd", [torch.tensor(1.0), torch.zeros(0), torch.zeros(10, 64, 2)])
 def test_odd_shapes_are_one_line(tmp_path, odd):
     torch.save({**trained().state_dict(), "head.fc.weight": odd}, tmp_path / "a.ckpt")
-    with pytest.raises(UsageError, match=r"head\.fc\.weight is"):
+    with pytest.raises(UsageError, match=r"a\.ckpt: the weights are of cifar_resnet8: head\.fc\.weight is"):
         create_model(NAME, pretrained=tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("shape", [(16, 0, 3, 3), (16, 5, 3), (16,), ()])
+def test_a_first_convolution_of_no_use_is_one_line(tmp_path, shape):
+    torch.save({**trained().state_dict(), "stem.conv.weight": torch.zeros(shape)}, tmp_path / "a.ckpt")
+    with pytest.raises(UsageError, match=r"stem\.conv\.weight is"):
+        create_model(NAME, pretrained=tmp_path / "a.ckpt")
+
+
+def test_whole_numbers_are_adapted_too(tmp_path):
+    state = {**trained().state_dict(), "stem.conv.weight": torch.ones(16, 5, 3, 3, dtype=torch.int64)}
+    torch.save(state, tmp_path / "a.ckpt")
+    weight = create_model(NAME, pretrained=tmp_path / "a.ckpt").stem.conv.weight
+    assert weight[0, 0, 0, 0].item() == pytest.approx(5 / 3)
 
 
 def test_a_module_that_is_none_of_ours_is_one_line(tmp_path):

@@ -15,7 +15,7 @@ from residua.convert.layout import Assumption, Layout, Tensors
 from residua.convert.layouts import LAYOUTS, libraries
 from residua.convert.naming import named
 from residua.convert.shards import read_checkpoint
-from residua.convert.tensors import Checkpoint, few, shown, stated_data
+from residua.convert.tensors import Checkpoint, few, short, stated_data
 from residua.convert.wrappers import AVERAGES, WRAPPERS, Network, bare, networks
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Weights, no_larger
@@ -59,7 +59,7 @@ def read_foreign(path: Path, spec: ModelSpec | None = None, **known: Any) -> Wei
                 left_out = [name for name in tensors if name not in names]
                 notes = [*weights.notes, *_notes(checkpoint, network, left_out)]
                 data = weights.data | stated_data(path) | {"notes": notes}
-                return Weights(weights.tensors, weights.spec, data)
+                return Weights(weights.tensors, weights.spec, data, path)
     if not failures:
         raise ResiduaError(f"{path} {_nothing(checkpoint)}")
     raise next((error for error in failures if not isinstance(error, UnknownNetwork)), failures[0])
@@ -71,7 +71,7 @@ def _notes(checkpoint: Checkpoint, network: Network, left_out: list[str]) -> lis
     if set(network.place) & set(AVERAGES):
         notes.append(f"its averaged weights are taken ({'.'.join(network.place)}), as timm does")
     if network.module:
-        notes.append(f"tensors of a pickled {shown(network.module)}, whose code was not run")
+        notes.append(f"tensors of a pickled {short(network.module)}, whose code was not run")
     elif checkpoint.strangers:
         notes.append(f"skipped, for it is no tensor: {few(checkpoint.strangers)}")
     return notes
@@ -121,10 +121,10 @@ def _read_own(tensors: Tensors, spec: ModelSpec) -> Weights | None:
         odd = [n for n in one if n not in other and not n.startswith(HEAD) and not n.endswith(COUNTER)]
         if odd:
             raise ResiduaError(f"is not of {spec.name}: it {says} {few(odd)}")
-    own = {
-        name: torch.zeros_like(one, device="cpu") for name, one in wanted.items() if name.endswith(COUNTER)
-    }
-    own |= tensors
+    own = {name: one.to(wanted[name].dtype) if name in wanted else one for name, one in tensors.items()}
+    for name, one in wanted.items():
+        if name.endswith(COUNTER):
+            own.setdefault(name, torch.zeros_like(one, device="cpu"))
     headless = f"{HEAD}weight" in wanted and not any(name.startswith(HEAD) for name in own)
     if headless:
         spec = spec.change(num_classes=0)
@@ -185,7 +185,7 @@ def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]
             wrong.append(f"{names[name]} is {_shape(tensor)}, should be {_shape(want)}")
     theirs = set(names.values())
     wrong += [
-        f"{shown(name)} is {_shape(tensors[name])}, should be missing"
+        f"{short(name)} is {_shape(tensors[name])}, should be missing"
         for name in tensors
         if name not in theirs
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from residua.convert.tensors import SUFFIXES, Checkpoint, read_file, shown
+from residua.convert.tensors import SUFFIXES, Checkpoint, read_file, short
 from residua.errors import ResiduaError
 from residua.files import read_json
 
@@ -33,13 +33,13 @@ def _read_shards(index: Path) -> Checkpoint:
         for name in shard.content:
             if places.get(name) != file:
                 raise ResiduaError(
-                    f"{shard.path} holds {shown(name)}, for which {index.name} names another file or none"
+                    f"{shard.path} holds {short(name)}, for which {index.name} names another file or none"
                 )
         content |= shard.tensors(shard.content)
         size += shard.size
     for name, file in places.items():
         if name not in content:
-            raise ResiduaError(f"{index} names {file} for {shown(name)}, which is not in it")
+            raise ResiduaError(f"{index} names {file} for {short(name)}, which is not in it")
     return Checkpoint(index, content, size)
 
 

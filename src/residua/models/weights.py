@@ -187,7 +187,7 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     for key in own:
         if own["family"] == theirs["family"] and key not in _FREE and own[key] != theirs[key]:
             raise UsageError(
-                f"the weights are of {theirs['name']} with {key}={theirs[key]!r}, this {own['name']} has "
+                f"{weights.title} are of {theirs['name']} with {key}={theirs[key]!r}, this {own['name']} has "
                 f"{own[key]!r}: create it with {key}={theirs[key]!r}"
             )
     target = model.state_dict()
@@ -198,13 +198,14 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
             continue
         if name not in target:
             raise UsageError(
-                f"the weights are of {weights.spec.name}, which does not fit this network: it has no {name}"
+                f"{weights.title} are of {weights.spec.name}, which does not fit this network: it has no {name}"
             )
         want = target[name].shape
         if tensor.shape == want:
             taken[name] = tensor
         elif (
             tensor.ndim == 4
+            and tensor.shape[1]
             and tensor.shape[0] == want[0]
             and tensor.shape[2:] == want[2:]
             and "stem" in name
@@ -216,7 +217,7 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
             fresh.append(f"{name} ({want[0]} classes, the weights have {tensor.shape[0]})")
         else:
             raise UsageError(
-                f"the weights are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
+                f"{weights.title} are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
             )
     say_not_finite(weights.title, taken)
     missing = sorted(set(target) - set(weights.tensors))
@@ -226,7 +227,7 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
         ]
         missing = [name for name in missing if not name.startswith(_CLASSIFIER)]
     if missing:
-        raise UsageError(f"the weights of {weights.spec.name} lack {missing[0]} of this network")
+        raise UsageError(f"{weights.title} of {weights.spec.name} lack {missing[0]} of this network")
     model.load_state_dict(taken, strict=False)
     return Adapted(len(taken), tuple(changed), tuple(fresh))
 

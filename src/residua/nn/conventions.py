@@ -5,7 +5,7 @@ Every network with the parts stem, stages, tail and head answers alike; no famil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, overload
 
 from torch import Tensor, nn
@@ -20,10 +20,12 @@ _PREVIOUS_GROUP = (99999,)  # timm's MATCH_PREV_GROUP
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def _is_scale(values: object, channels: int) -> bool:
-    """Whether values out of anybody's file are a number a channel."""
-    numbers = isinstance(values, list | tuple) and all(isinstance(one, int | float) for one in values)
-    return numbers and len(values) == channels
+def _scale(known: Any, usual: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """What a file, which anybody may have written, says of the channels; the usual where it says nothing of use."""
+    numbers = isinstance(known, list | tuple) and all(isinstance(one, int | float) for one in known)
+    if numbers and len(known) == channels:
+        return tuple(known)
+    return usual if channels == len(usual) else (0.5,) * channels
 
 
 class PositionStem(nn.Module):
@@ -110,12 +112,6 @@ class Classifier(nn.Module):
         (``images``); of a fresh network ImageNet's, or 0.5 for other channels than three.
         """
         channels = self.spec.in_channels
-        scale = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-        for name, usual in scale.items():
-            known = self.images.get(name)
-            if not _is_scale(known, channels):
-                known = usual if channels == 3 else (0.5,) * channels
-            scale[name] = tuple(known)
         first = [name for name, module in self.stem.named_modules() if isinstance(module, _CONVOLUTIONS)]
         return {
             "url": "",
@@ -126,7 +122,8 @@ class Classifier(nn.Module):
             "pool_size": None,
             "crop_pct": 0.875,
             "interpolation": "bilinear",
-            **scale,
+            "mean": _scale(self.images.get("mean"), IMAGENET_MEAN, channels),
+            "std": _scale(self.images.get("std"), IMAGENET_STD, channels),
             "first_conv": f"stem.{first[0]}" if first else None,
             "classifier": self.get_classifier(name_only=True),
         }
@@ -139,8 +136,9 @@ class Classifier(nn.Module):
         Batch statistics are updated once all the same, and stochastic depth draws once.
         """
         for stage in self.stages:
-            for part in residual_units(stage).values() or [stage]:
-                part.recompute = enable  # type: ignore[assignment]
+            parts: Iterable[Any] = residual_units(stage).values() or [stage]
+            for part in parts:
+                part.recompute = enable
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Patterns that sort parameters by depth: stem, units (stages if ``coarse``), and what is left: the head.
