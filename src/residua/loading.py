@@ -65,7 +65,7 @@ def create_model(
         adapted = load_into(network, weights)
         _tell(network, weights)
         level = logging.WARNING if adapted.changed or adapted.fresh else logging.INFO
-        _log.log(level, "%s: %s", pretrained, adapted)
+        _log.log(level, "%s: %s", pretrained, "; ".join((str(adapted), *weights.notes)))
     return backbone(network, out_indices) if features_only else network
 
 

@@ -127,12 +127,15 @@ def test_without_a_classifier_or_counters(tmp_path):
     assert "head.fc.bias (the weights have no classifier)" in load_into(model, tmp_path / "b.pth").fresh
 
 
-def test_averages_and_what_is_left_out_are_said(tmp_path):
+def test_averages_and_what_is_left_out_are_said(tmp_path, caplog):
     tensors = Lit(trained()).state_dict()
     torch.save({"state_dict": tensors, "ema": tensors}, tmp_path / "a.ckpt")
     weights = load_weights(tmp_path / "a.ckpt", trained().spec)
     assert weights.notes[0] == "left out: criterion.weight"
     assert "averaged" in weights.notes[1]
+    with caplog.at_level(logging.INFO, "residua"):
+        create_model(NAME, pretrained=tmp_path / "a.ckpt")
+    assert "tensors loaded; left out: criterion.weight; its averaged weights are taken" in caplog.text
 
 
 @pytest.mark.parametrize("prefix", ["", "net."])
@@ -198,7 +201,7 @@ def test_training_starts_from_such_a_file(tmp_path, capsys):
     assert residua(*words, "--run-dir", tmp_path / "a") == 1
     assert "--model NAME" in capsys.readouterr().err
     assert residua(*words, "--model", NAME, "--run-dir", tmp_path / "b") == 0
-    assert "tensors loaded" in capsys.readouterr().err
+    assert "tensors loaded; left out: criterion.weight" in capsys.readouterr().err
 
 
 def test_notes_of_a_strangers_file_may_be_anything(tmp_path):
