@@ -36,6 +36,7 @@ HOSTILE = {
     "vocabulary": ("transformer_tiny", {"vocabulary": 2**62}),
     "stages": ("resnet18", {"depths": [1] * 5000, "widths": [1] * 5000}),
     "blocks": ("ode_tiny", {"blocks": 10**9}),
+    "steps": ("ode_tiny", {"steps": 10**6, "solver": "rk4"}),
     "halvings": ("sngan_tiny", {"halvings": 10**9}),
     "tower": ("detector_tiny", {"tower": 10**9}),
     "layers of VGG": ("vgg_tiny", {"depths": [10**9] * 3}),

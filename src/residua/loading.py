@@ -12,18 +12,16 @@ from torch import nn
 
 from residua.convert import read_foreign
 from residua.convert.hub import fetch_published, is_published, published_about
-from residua.convert.tensors import is_safetensors
+from residua.convert.tensors import SUFFIXES, is_safetensors
 from residua.errors import ResiduaError, UsageError
 from residua.models.features import features_only as backbone
-from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights
+from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights, spec_of
 from residua.models.wide_resnet import earlier_reading
 from residua.nn.conventions import Classifier
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec
 from residua.train.intact import naming_what_is_intact
 from residua.train.run import RunFolder, resolve_run
-
-_SUFFIXES = {".safetensors", ".pth", ".pt", ".th", ".bin", ".json"}
 
 _log = logging.getLogger("residua")
 
@@ -63,11 +61,11 @@ def create_model(
             "residua ships no weights: pretrained is a run folder, a weight file or a checkpoint"
         )
     if pretrained:
-        weights = load_weights(pretrained)
+        weights = load_weights(pretrained, spec_of(network))
         adapted = load_into(network, weights)
         _tell(network, weights)
         level = logging.WARNING if adapted.changed or adapted.fresh else logging.INFO
-        _log.log(level, "%s: %s", pretrained, adapted)
+        _log.log(level, "%s: %s", pretrained, "; ".join((str(adapted), *weights.notes)))
     return backbone(network, out_indices) if features_only else network
 
 
@@ -88,26 +86,30 @@ def load_run(source: str | Path = "latest") -> RunFolder:
     return RunFolder(resolve_run(source))
 
 
-def load_weights(source: str | Path, **known: Any) -> Weights:
+def load_weights(source: str | Path, spec: ModelSpec | None = None, **known: Any) -> Weights:
     """The tensors, the spec and the description of the images (``data``) of a trained network.
 
     ``source`` is a run folder, its name under ``runs/``, ``"latest"``, a residua weight file, another library's
-    checkpoint (``.pth``, ``.th``, ``.pt``, ``.bin``, ``.safetensors``, or the ``.index.json`` of several), whose
-    network is found out from its keys and shapes, or the name of published weights (``"torchvision:resnet50"``),
-    which are downloaded once. Of a run that is not complete, the last checkpoint counts. ``known`` are fields of the
-    spec that a checkpoint cannot tell (``stride_on="1x1"``). Nothing is unpickled.
+    checkpoint (``.pth``, ``.th``, ``.pt``, ``.bin``, ``.ckpt``, ``.safetensors``, or the ``.index.json`` of several),
+    whose network is found out from its keys and shapes, or the name of published weights
+    (``"torchvision:resnet50"``), which are downloaded once. Of a run that is not complete, the last checkpoint counts.
+    A checkpoint that somebody's trainer wrote of a network of residua's does not say of which: it is taken for that
+    of ``spec``. ``known`` are fields of the spec that a checkpoint cannot tell (``stride_on="1x1"``). Nothing is
+    unpickled.
 
     Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known network.
     """
     found = locate(source)
     if isinstance(found, Path):
-        weights = _read_file(found, known)
+        weights = _read_file(found, spec, known)
     else:
         _know_nothing(source, known)
         with naming_what_is_intact(found.path):
             weights = dataclasses.replace(read_weights(found.weights), data=found.data)
     earlier = earlier_reading(weights.spec)
-    return dataclasses.replace(weights, data=weights.data | {"notes": [earlier]}) if earlier else weights
+    if not earlier:
+        return weights
+    return dataclasses.replace(weights, data=weights.data | {"notes": [*weights.notes, earlier]})
 
 
 def locate(source: str | Path) -> Path | RunFolder:
@@ -120,7 +122,7 @@ def locate(source: str | Path) -> Path | RunFolder:
     path = Path(source)
     if path.is_file() and path.name != "latest":  # a run's link may be a text file of this name
         return path
-    if path.suffix in _SUFFIXES and not path.is_dir():
+    if path.suffix in SUFFIXES | {".json"} and not path.is_dir():
         raise UsageError(f"there is no file {path}")
     return load_run(source)
 
@@ -132,7 +134,7 @@ def load_into(model: nn.Module, source: str | Path | Weights) -> Adapted:
     would fit (option A with the zeros on both sides has the same tensors as option A without), ResiduaError
     for a file that cannot be read.
     """
-    weights = source if isinstance(source, Weights) else load_weights(source)
+    weights = source if isinstance(source, Weights) else load_weights(source, spec_of(model))
     return adapt(model, weights)
 
 
@@ -142,9 +144,9 @@ def _tell(network: nn.Module, weights: Weights) -> None:
         network.images = weights.data
 
 
-def _read_file(path: Path, known: Mapping[str, Any]) -> Weights:
+def _read_file(path: Path, spec: ModelSpec | None, known: Mapping[str, Any]) -> Weights:
     if not is_safetensors(path) or not isinstance(read_about(path).get("spec"), dict):
-        weights = read_foreign(path, **known)
+        weights = read_foreign(path, spec, **known)
         return dataclasses.replace(weights, data=weights.data | published_about(path))
     _know_nothing(path, known)
     try:

@@ -21,7 +21,8 @@ from residua.budget import MOST_ENTRIES, MOST_SIZE, MOST_UNITS
 from residua.errors import UsageError, nearest
 
 SCHEMA = 1
-_UNITS = ("depths", "layers", "blocks", "tower", "halvings")  # the fields of model specs that count units
+# the fields of model specs that count units, or how often one is computed
+_UNITS = ("depths", "layers", "blocks", "steps", "tower", "halvings")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -249,13 +249,6 @@ def test_a_classifier_in_part_is_still_a_fault(tmp_path):
 # Not wrapped, and no file that residua reads
 
 
-def test_residuas_own_tensors_without_their_spec_are_one_line(tmp_path):
-    torch.save({"model": own().state_dict()}, tmp_path / "a.pth")
-    with pytest.raises(ResiduaError, match=r"residua's own names .*save_model") as caught:
-        load_model(tmp_path / "a.pth")
-    assert "\n" not in str(caught.value)
-
-
 def test_names_of_a_hostile_file_stay_on_one_line(tmp_path):
     torch.save({"a\n\x1b[2Jb": torch.zeros(2)}, tmp_path / "a.pth")
     with pytest.raises(ResiduaError) as caught:

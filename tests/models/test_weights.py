@@ -148,7 +148,7 @@ def test_a_network_without_its_classifier_can_be_saved_and_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (torch.nn.DataParallel, "a network of create_model, not a DataParallel"),
+        (torch.nn.DataParallel, "a network of create_model was expected, not a DataParallel"),
         (torch.compile, "no longer the cifar_resnet8 of its spec: stem.conv.weight"),
         (lambda model: model.head.register_module("fc", torch.nn.Linear(8, 9)) or model, "head.fc.weight"),
         (lambda model: model.register_buffer("more", torch.ones(1)) or model, "more is not as it was built"),

@@ -61,7 +61,7 @@ def test_levels_are_counted_as_timm_does(indices, taken):
     assert len(backbone.stages) == max(taken) + 1, "what stands above is left out"
 
 
-@pytest.mark.parametrize("indices", [0, 4, [], [3], [-4]])
+@pytest.mark.parametrize("indices", [0, 4, [], [3], [-4], "0", 1.5, [0.5], [True]])
 def test_levels_that_are_none_are_refused(indices):
     with pytest.raises(UsageError, match="there are 3 levels, 0 to 2 or -3 to -1, not"):
         tiny().forward_intermediates(torch.randn(1, 3, 32, 32), indices)
@@ -153,6 +153,23 @@ def test_pretrained_cfg_tells_how_the_images_of_the_weights_were_normalised(tmp_
         assert model.pretrained_cfg["std"] == (1.0, 2.0, 3.0)
     grey = tiny(pretrained=tmp_path / "w.safetensors", in_channels=1)
     assert grey.pretrained_cfg["mean"] == (0.5,), "three means are of no use to one channel"
+
+
+@pytest.mark.parametrize("classes", ["3", None, 2.5, True, -1, 2**62])
+def test_classes_are_a_whole_number(classes):
+    model = tiny()
+    with pytest.raises(UsageError, match="num_classes"):
+        model.reset_classifier(classes)
+    assert model.get_classifier().out_features == model.num_classes == 10
+
+
+@pytest.mark.parametrize("mean", [5, ["a", "b", "c"], {"a": 1, "b": 2, "c": 3}, [[0.1], [0.2], [0.3]]])
+def test_pretrained_cfg_takes_no_nonsense_from_a_file(tmp_path, mean):
+    from residua.loading import load_model
+    from residua.models.weights import save_model
+
+    save_model(tmp_path / "w.safetensors", tiny(), {"mean": mean})
+    assert load_model(tmp_path / "w.safetensors").pretrained_cfg["mean"] == (0.485, 0.456, 0.406)
 
 
 def test_checkpointing_stays_after_a_training_step_that_recomputes():

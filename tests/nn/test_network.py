@@ -60,7 +60,7 @@ def test_reset_classifier_puts_a_fresh_layer_in_place_and_says_so_in_the_spec():
 
 
 def test_a_negative_number_of_classes_is_refused():
-    with pytest.raises(UsageError, match="cannot be negative, got -1"):
+    with pytest.raises(UsageError, match="cannot be negative, not -1"):
         _tiny().reset_classifier(-1)
 
 

@@ -47,7 +47,7 @@ def convert(
     known = {"stride_on": stride_on, "shortcut": shortcut, "heads": heads}
     weights = load_weights(source, **{key: value for key, value in known.items() if value is not None})
     write_weights(out, weights, to)
-    notes = list(weights.data.get("notes", []))
+    notes = list(weights.notes)
     result: dict[str, Any] = {
         "schema": 1,
         "from": weights.data.get("library", "residua"),

@@ -104,13 +104,13 @@ def evaluate(
 
 def _is_source(text: str) -> bool:
     """Whether a word is a run or a checkpoint; if not, it is data."""
-    from residua.convert.tensors import is_checkpoint
+    from residua.convert.tensors import SUFFIXES, is_checkpoint
     from residua.loading import locate
 
     try:
         found = locate(text)
     except UsageError:
-        return Path(text).suffix in (".safetensors", ".pth", ".th", ".pt")  # a missing checkpoint is no data
+        return Path(text).suffix in SUFFIXES  # a missing checkpoint is no data
     return not isinstance(found, Path) or is_checkpoint(found)
 
 

@@ -129,10 +129,12 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
         recipe(recipe_name, **recipe_table)  # a wrong name or value is said before any data is read
-    weights = load_weights(run.pop("weights")) if "weights" in run else None
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
-    elif weights is not None and name is None:
+    weights = None
+    if "weights" in run:
+        weights = load_weights(run.pop("weights"), None if name is None else model_spec(name, **model))
+    if weights is not None and name is None:
         name = weights.spec.change(**model) if model else weights.spec
         model = {}
     return fit(

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from residua.convert import resnets
-from residua.convert.layout import (
-    CIFAR10_CLASSES,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Assumption,
-    Images,
-    Layout,
-)
+from residua.convert.layout import CIFAR10_CLASSES, Assumption, Images, Layout
+from residua.nn.conventions import IMAGENET_MEAN, IMAGENET_STD
 
 AKAMASTER = Layout(
     library="akamaster",

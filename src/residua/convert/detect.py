@@ -15,7 +15,7 @@ from residua.convert.layout import Assumption, Layout, Tensors
 from residua.convert.layouts import LAYOUTS, libraries
 from residua.convert.naming import named
 from residua.convert.shards import read_checkpoint
-from residua.convert.tensors import Checkpoint, few, shown, stated_data
+from residua.convert.tensors import Checkpoint, few, short, stated_data
 from residua.convert.wrappers import AVERAGES, WRAPPERS, Network, bare, networks
 from residua.errors import ResiduaError, UsageError
 from residua.models.weights import Weights, no_larger
@@ -28,12 +28,14 @@ NO_HEAD = "it has no classifier: the network gives features"
 COUNTER = ".num_batches_tracked"  # of batch norms; old torch did not store it, and it changes no output
 
 
-def read_foreign(path: Path, **known: Any) -> Weights:
+def read_foreign(path: Path, spec: ModelSpec | None = None, **known: Any) -> Weights:
     """Read another library's checkpoint: residua's tensor names, the spec found, what is known of its images.
 
-    ``known`` are fields of the spec that the tensors cannot tell (``stride_on="1x1"``), instead of the library's own
-    habit. ``Weights.data`` gets ``"library"`` and ``"notes"`` (lines that say what was assumed), and if they are
-    known ``"shape"`` (C, H, W), ``"mean"``, ``"std"`` and ``"classes"``.
+    Tensors under residua's own names, as anybody's trainer saves a network of residua's, do not tell of what network
+    they are: they are taken for that of ``spec``, whatever their classes. ``known`` are fields of the spec that the
+    tensors cannot tell (``stride_on="1x1"``), instead of the library's own habit. ``Weights.data`` gets ``"library"``
+    and ``"notes"`` (lines that say what was assumed), and if they are known ``"shape"`` (C, H, W), ``"mean"``,
+    ``"std"`` and ``"classes"``.
 
     Raises ResiduaError, one line, for a file that cannot be read or whose network is not known, UsageError for a
     known field that these tensors tell by themselves.
@@ -48,16 +50,16 @@ def read_foreign(path: Path, **known: Any) -> Weights:
             continue
         for names in bare(tensors):
             try:
-                weights = recognise({name: tensors[full] for full, name in names.items()}, **known)
+                weights = recognise({name: tensors[full] for full, name in names.items()}, spec, **known)
             except UsageError:
                 raise
             except ResiduaError as error:
                 failures.append(type(error)(f"{path} {error}"))
             else:
                 left_out = [name for name in tensors if name not in names]
-                notes = [*weights.data["notes"], *_notes(checkpoint, network, left_out)]
+                notes = [*weights.notes, *_notes(checkpoint, network, left_out)]
                 data = weights.data | stated_data(path) | {"notes": notes}
-                return Weights(weights.tensors, weights.spec, data)
+                return Weights(weights.tensors, weights.spec, data, path)
     if not failures:
         raise ResiduaError(f"{path} {_nothing(checkpoint)}")
     raise next((error for error in failures if not isinstance(error, UnknownNetwork)), failures[0])
@@ -69,7 +71,7 @@ def _notes(checkpoint: Checkpoint, network: Network, left_out: list[str]) -> lis
     if set(network.place) & set(AVERAGES):
         notes.append(f"its averaged weights are taken ({'.'.join(network.place)}), as timm does")
     if network.module:
-        notes.append(f"tensors of a pickled {shown(network.module)}, whose code was not run")
+        notes.append(f"tensors of a pickled {short(network.module)}, whose code was not run")
     elif checkpoint.strangers:
         notes.append(f"skipped, for it is no tensor: {few(checkpoint.strangers)}")
     return notes
@@ -87,19 +89,48 @@ class UnknownNetwork(ResiduaError):
     """No layout has such names."""
 
 
-def recognise(tensors: Tensors, **known: Any) -> Weights:
+def recognise(tensors: Tensors, spec: ModelSpec | None = None, **known: Any) -> Weights:
     """Residua's network out of another library's tensors, as ``read_foreign`` reads it out of a file."""
     for layout in LAYOUTS:
         weights = read_as(layout, tensors, known)
         if weights is not None:
             return weights
-    if all(name.startswith(_OWN) for name in tensors):
-        raise UnknownNetwork(
-            "has residua's own names and does not say of what network: residua.models.weights.save_model writes "
-            "files that do"
+    weights = None if spec is None else _read_own(tensors, spec.change(**known))
+    if weights is not None:
+        return weights
+    if spec is None and all(name.startswith(_OWN) for name in tensors):
+        raise ResiduaError(
+            "has names as residua's own networks have, and does not say of which: "
+            "residua.create_model(NAME, pretrained=FILE) tells it (residua train --model NAME), residua.save_model "
+            "writes files that say it"
         )
     looked_for = "; ".join(f"{library} ({', '.join(names)})" for library, names in libraries().items())
     raise UnknownNetwork(f"is of no network known here: looked for {looked_for}; found {few(tensors)}")
+
+
+def _read_own(tensors: Tensors, spec: ModelSpec) -> Weights | None:
+    """The network of ``spec`` under residua's own names; None if there are none of them.
+
+    Shapes are left to those who know for which network the weights are meant. Raises ResiduaError for tensors of a
+    network that has other layers.
+    """
+    wanted = skeleton(spec).state_dict()
+    if not wanted.keys() & tensors.keys():
+        return None
+    for says, one, other in (("has no", wanted, tensors), ("also has", tensors, wanted)):
+        odd = [n for n in one if n not in other and not n.startswith(HEAD) and not n.endswith(COUNTER)]
+        if odd:
+            raise ResiduaError(f"is not of {spec.name}: it {says} {few(odd)}")
+    own = {name: one.to(wanted[name].dtype) if name in wanted else one for name, one in tensors.items()}
+    for name, one in wanted.items():
+        if name.endswith(COUNTER):
+            own.setdefault(name, torch.zeros_like(one, device="cpu"))
+    headless = f"{HEAD}weight" in wanted and not any(name.startswith(HEAD) for name in own)
+    if headless:
+        spec = spec.change(num_classes=0)
+    elif f"{HEAD}weight" in own and own[f"{HEAD}weight"].ndim:
+        spec = spec.change(num_classes=len(own[f"{HEAD}weight"]))
+    return Weights(own, spec, {"notes": [NO_HEAD] if headless else []})
 
 
 def read_as(layout: Layout, tensors: Tensors, known: Mapping[str, Any] | None = None) -> Weights | None:
@@ -154,7 +185,7 @@ def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]
             wrong.append(f"{names[name]} is {_shape(tensor)}, should be {_shape(want)}")
     theirs = set(names.values())
     wrong += [
-        f"{shown(name)} is {_shape(tensors[name])}, should be missing"
+        f"{short(name)} is {_shape(tensors[name])}, should be missing"
         for name in tensors
         if name not in theirs
     ]

@@ -10,8 +10,6 @@ from typing import Any
 
 from torch import Tensor
 
-from residua.nn.conventions import IMAGENET_MEAN as IMAGENET_MEAN
-from residua.nn.conventions import IMAGENET_STD as IMAGENET_STD
 from residua.spec import ModelSpec
 
 Tensors = Mapping[str, Tensor]

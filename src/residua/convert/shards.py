@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from residua.convert.tensors import Checkpoint, read_file, shown
+from residua.convert.tensors import SUFFIXES, Checkpoint, read_file, short
 from residua.errors import ResiduaError
 from residua.files import read_json
 
 INDEX = ".index.json"  # how the name of an index ends: model.safetensors.index.json
-_SUFFIXES = {".safetensors", ".bin", ".pth", ".pt"}  # of a shard; an index is none
 _LARGEST = 16 << 20  # bytes of an index
 
 
@@ -34,13 +33,13 @@ def _read_shards(index: Path) -> Checkpoint:
         for name in shard.content:
             if places.get(name) != file:
                 raise ResiduaError(
-                    f"{shard.path} holds {shown(name)}, for which {index.name} names another file or none"
+                    f"{shard.path} holds {short(name)}, for which {index.name} names another file or none"
                 )
         content |= shard.tensors(shard.content)
         size += shard.size
     for name, file in places.items():
         if name not in content:
-            raise ResiduaError(f"{index} names {file} for {shown(name)}, which is not in it")
+            raise ResiduaError(f"{index} names {file} for {short(name)}, which is not in it")
     return Checkpoint(index, content, size)
 
 
@@ -60,7 +59,7 @@ def _places(index: Path) -> dict[str, str]:
 
 
 def _shard(index: Path, file: str) -> Path:
-    if "/" in file or "\\" in file or "\0" in file or Path(file).suffix not in _SUFFIXES:
+    if "/" in file or "\\" in file or "\0" in file or Path(file).suffix not in SUFFIXES:
         raise ResiduaError(f"{index} is refused: {file[:100]!a} is no name of a weight file beside it")
     path = index.with_name(file)
     if not path.is_file():

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from residua.convert.torch_files import NOT_PLAIN, View, read_torch
 from residua.errors import ResiduaError
-from residua.models.weights import read_about, read_tensors
+from residua.models.tensor_files import MOST_TENSORS, read_about, read_tensors
+from residua.names import shown
 from residua.pickled import Stranger
 
-TENSORS = 50_000  # of a network; ResNet-1202 has 7,000
+SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt"})  # of checkpoints
 _TIED = 64 << 20  # bytes that tensors may show twice, in files of any size
 
 
@@ -57,14 +58,14 @@ class Checkpoint:
         Raises ResiduaError, one line that names the file, for tensors that it does not hold, that are not plain, or
         that show more numbers than it has.
         """
-        if len(entries) > TENSORS:
+        if len(entries) > MOST_TENSORS:
             raise ResiduaError(f"{self.path} is refused: no network known here has {len(entries):,} tensors")
         left = 2 * self.size + _TIED  # a tied tensor has two names
         plain = {}
         for name, entry in entries.items():
-            tensor = self.read(shown(name), entry) if isinstance(entry, View) else entry
+            tensor = self.read(short(name), entry) if isinstance(entry, View) else entry
             if not isinstance(tensor, Tensor) or tensor.is_complex():
-                raise ResiduaError(f"{self.path}: {shown(name)} is not a plain tensor of real numbers")
+                raise ResiduaError(f"{self.path}: {short(name)} is not a plain tensor of real numbers")
             left -= tensor.numel() * tensor.element_size()
             if left < 0:
                 raise ResiduaError(f"{self.path} claims more tensor data than the file has bytes")
@@ -80,7 +81,7 @@ def is_tensor(value: Any) -> bool:
 
 
 def read_file(path: Path) -> Checkpoint:
-    """Open a ``.safetensors``, ``.pth``, ``.th``, ``.pt`` or ``.bin`` file.
+    """Open a file of safetensors or of ``torch.save``, whatever its suffix.
 
     Raises ResiduaError, one line that names the file, if it is missing, damaged, or none of these.
     """
@@ -100,9 +101,9 @@ def few(names: Iterable[str]) -> str:
     """The first of many names, for a message."""
     listed = list(names)
     more = f", ... ({len(listed)} in all)" if len(listed) > 4 else ""
-    return ", ".join(map(shown, listed[:4])) + more
+    return ", ".join(map(short, listed[:4])) + more
 
 
-def shown(name: str) -> str:
+def short(name: str) -> str:
     """A name out of a file, for a message: on one line, and not too long."""
-    return name[:60] if name.isprintable() else ascii(name[:60])
+    return shown(name[:60])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from residua.convert import infer, resnets
-from residua.convert.layout import IMAGENET_MEAN, IMAGENET_STD, Images, Layout, rewrite
+from residua.convert.layout import Images, Layout, rewrite
 from residua.models.googlenet import GoogLeNetSpec
+from residua.nn.conventions import IMAGENET_MEAN, IMAGENET_STD
 
 IMAGENET = Images(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 NORMALISED = ("images normalised with the ImageNet mean and std, as its trainer does",)

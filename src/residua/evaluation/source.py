@@ -100,7 +100,7 @@ def open_source(source: Source) -> Trained:
         images=images,
         precision="float32" if run is None else run.plan.precision,
         run=run,
-        notes=tuple(map(str, weights.data.get("notes", ()))),
+        notes=weights.notes,
     )
 
 

@@ -14,8 +14,9 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -27,7 +28,7 @@ from residua.files import write_atomic
 from residua.models.digest import CHUNK, HEADER_KEY, UNSEALED, Check, DigestError, seal
 
 _HEADER_LIMIT = 10_000_000  # bytes; a ResNet of 1202 layers with its momentum needs an eighth
-_MOST_TENSORS = 50_000  # ResNet-1202 has 7,000
+MOST_TENSORS = 50_000  # of a file; ResNet-1202 has 7,000
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -80,7 +81,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             memory = memoryview(tensors[name].reshape(-1).view(torch.uint8).numpy())
             for start in range(0, len(memory), CHUNK):
                 piece = memory[start : start + CHUNK]
-                if file.readinto(piece) < len(piece):  # type: ignore[attr-defined]
+                if file.readinto(piece) < len(piece):
                     raise ValueError("it ends in the middle of its tensors")
                 check.update(piece)
         check.end()
@@ -97,7 +98,7 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BufferedReader]:
     """The open file; what goes wrong with it is one line that names it."""
     try:
         with path.open("rb") as file:
@@ -110,7 +111,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise ResiduaError(f"{path} is not a readable safetensors file: {_line(error)}") from error
 
 
-def _read_header(file: BinaryIO, size: int) -> tuple[bytes, dict[str, Any]]:
+def _read_header(file: BufferedReader, size: int) -> tuple[bytes, dict[str, Any]]:
     """The bytes before the tensors, and the JSON in them."""
     start = file.read(8)
     length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -133,8 +134,8 @@ def _about(header: Mapping[str, Any]) -> dict[str, Any]:
 def _layout(header: Mapping[str, Any], size: int) -> list[tuple[str, torch.dtype, tuple[int, ...]]]:
     """Names, types and shapes in the order of their bytes. Raises ValueError unless these fill the file exactly."""
     entries = [(name, entry) for name, entry in header.items() if name != "__metadata__"]
-    if len(entries) > _MOST_TENSORS:
-        raise ValueError(f"it claims {len(entries):,} tensors; up to {_MOST_TENSORS:,} are read")
+    if len(entries) > MOST_TENSORS:
+        raise ValueError(f"it claims {len(entries):,} tensors; up to {MOST_TENSORS:,} are read")
     entries.sort(key=lambda item: item[1]["data_offsets"])
     layout, at = [], 0
     for name, entry in entries:

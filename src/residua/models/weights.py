@@ -6,7 +6,6 @@ A file is complete in itself: the model can be built and used from it alone. Not
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ __all__ = [
     "save_model",
     "save_tensors",
     "say_not_finite",
+    "spec_of",
     "stated_digest",
 ]
 _log = logging.getLogger("residua")
@@ -64,6 +64,12 @@ class Weights:
         """What a message calls them."""
         return f"{self.path}: the weights" if self.path else "the weights"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of them, a line each."""
+        notes = self.data.get("notes")
+        return tuple(map(str, notes)) if isinstance(notes, list) else ()  # anybody may have written the file
+
 
 @dataclass(frozen=True)
 class Adapted:
@@ -80,6 +86,16 @@ class Adapted:
         return "; ".join(parts)
 
 
+def spec_of(model: nn.Module) -> ModelSpec:
+    """The spec of a network of residua's. Raises UsageError for another module, or one that wraps a network."""
+    spec = getattr(model, "spec", None)
+    if not isinstance(spec, ModelSpec):
+        raise UsageError(
+            f"a network of create_model was expected, not a {type(model).__name__}; if it holds one, hand over that"
+        )
+    return spec
+
+
 def save_model(path: str | Path, model: nn.Module, data: Mapping[str, Any] | None = None) -> None:
     """Save a network of residua's with its spec, and with what ``data`` (``Data.about()``) says of its images.
 
@@ -88,11 +104,7 @@ def save_model(path: str | Path, model: nn.Module, data: Mapping[str, Any] | Non
     that its tensors are no longer those of its spec (compiled, quantised, another layer put in); ResiduaError if the
     disk refuses.
     """
-    spec = getattr(model, "spec", None)
-    if not isinstance(spec, ModelSpec):
-        raise UsageError(
-            f"save_model takes a network of create_model, not a {type(model).__name__}; if it holds one, hand over that"
-        )
+    spec = spec_of(model)
     tensors = model.state_dict()
     with without_numbers():
         wanted = {name: tensor.shape for name, tensor in build(spec).state_dict().items()}
@@ -171,11 +183,11 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     if the networks differ otherwise, also where their tensors would fit (option A with the zeros on both sides has
     the tensors of option A without).
     """
-    own, theirs = model.spec.to_dict(), weights.spec.to_dict()  # type: ignore[operator]
+    own, theirs = spec_of(model).to_dict(), weights.spec.to_dict()
     for key in own:
         if own["family"] == theirs["family"] and key not in _FREE and own[key] != theirs[key]:
             raise UsageError(
-                f"the weights are of {theirs['name']} with {key}={theirs[key]!r}, this {own['name']} has "
+                f"{weights.title} are of {theirs['name']} with {key}={theirs[key]!r}, this {own['name']} has "
                 f"{own[key]!r}: create it with {key}={theirs[key]!r}"
             )
     target = model.state_dict()
@@ -186,13 +198,14 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
             continue
         if name not in target:
             raise UsageError(
-                f"the weights are of {weights.spec.name}, which does not fit this network: it has no {name}"
+                f"{weights.title} are of {weights.spec.name}, which does not fit this network: it has no {name}"
             )
         want = target[name].shape
         if tensor.shape == want:
             taken[name] = tensor
         elif (
             tensor.ndim == 4
+            and tensor.shape[1]
             and tensor.shape[0] == want[0]
             and tensor.shape[2:] == want[2:]
             and "stem" in name
@@ -200,11 +213,11 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
             mean = tensor.mean(1, keepdim=True) * (tensor.shape[1] / want[1])
             taken[name] = mean.expand(want).contiguous()
             changed.append(f"{name} adapted from {tensor.shape[1]} to {want[1]} channels")
-        elif re.match(r"head\.", name):
+        elif name.startswith("head.") and want and tensor.ndim == len(want):
             fresh.append(f"{name} ({want[0]} classes, the weights have {tensor.shape[0]})")
         else:
             raise UsageError(
-                f"the weights are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
+                f"{weights.title} are of {weights.spec.name}: {name} is {list(tensor.shape)}, here {list(want)}"
             )
     say_not_finite(weights.title, taken)
     missing = sorted(set(target) - set(weights.tensors))
@@ -214,7 +227,7 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
         ]
         missing = [name for name in missing if not name.startswith(_CLASSIFIER)]
     if missing:
-        raise UsageError(f"the weights of {weights.spec.name} lack {missing[0]} of this network")
+        raise UsageError(f"{weights.title} of {weights.spec.name} lack {missing[0]} of this network")
     model.load_state_dict(taken, strict=False)
     return Adapted(len(taken), tuple(changed), tuple(fresh))
 

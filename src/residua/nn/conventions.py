@@ -5,7 +5,7 @@ Every network with the parts stem, stages, tail and head answers alike; no famil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, overload
 
 from torch import Tensor, nn
@@ -15,8 +15,17 @@ from residua.nn.head import PoolHead, TokenPool, fully_connected
 from residua.nn.residual import Chain, residual_units
 
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
+_PREVIOUS_GROUP = (99999,)  # timm's MATCH_PREV_GROUP
 # of the images of ImageNet, as torchvision and timm have them
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _scale(known: Any, usual: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """What a file, which anybody may have written, says of the channels; the usual where it says nothing of use."""
+    numbers = isinstance(known, list | tuple) and all(isinstance(one, int | float) for one in known)
+    if numbers and len(known) == channels:
+        return tuple(known)
+    return usual if channels == len(usual) else (0.5,) * channels
 
 
 class PositionStem(nn.Module):
@@ -81,10 +90,8 @@ class Classifier(nn.Module):
         """Put a fresh fully connected layer in place; 0 leaves it out. Device, dtype and mode stay.
 
         ``global_pool`` is ``"avg"``, or for a Vision Transformer also ``"token"``; None keeps what there is. Raises
-        UsageError for a negative number and for another pooling.
+        UsageError for what is no number of classes and for another pooling.
         """
-        if num_classes < 0:
-            raise UsageError(f"num_classes cannot be negative, got {num_classes}")
         changes: dict[str, Any] = {"num_classes": num_classes}
         if global_pool not in (None, self.global_pool):
             if not isinstance(self.head.pool, TokenPool) or global_pool not in ("token", "avg"):
@@ -105,10 +112,6 @@ class Classifier(nn.Module):
         (``images``); of a fresh network ImageNet's, or 0.5 for other channels than three.
         """
         channels = self.spec.in_channels
-        scale = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-        for name, usual in scale.items():
-            known = tuple(self.images.get(name, ()))
-            scale[name] = known if len(known) == channels else usual if channels == 3 else (0.5,) * channels
         first = [name for name, module in self.stem.named_modules() if isinstance(module, _CONVOLUTIONS)]
         return {
             "url": "",
@@ -119,7 +122,8 @@ class Classifier(nn.Module):
             "pool_size": None,
             "crop_pct": 0.875,
             "interpolation": "bilinear",
-            **scale,
+            "mean": _scale(self.images.get("mean"), IMAGENET_MEAN, channels),
+            "std": _scale(self.images.get("std"), IMAGENET_STD, channels),
             "first_conv": f"stem.{first[0]}" if first else None,
             "classifier": self.get_classifier(name_only=True),
         }
@@ -132,8 +136,9 @@ class Classifier(nn.Module):
         Batch statistics are updated once all the same, and stochastic depth draws once.
         """
         for stage in self.stages:
-            for part in residual_units(stage).values() or [stage]:
-                part.recompute = enable  # type: ignore[assignment]
+            parts: Iterable[Any] = residual_units(stage).values() or [stage]
+            for part in parts:
+                part.recompute = enable
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Patterns that sort parameters by depth: stem, units (stages if ``coarse``), and what is left: the head.
@@ -144,11 +149,7 @@ class Classifier(nn.Module):
         units = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.[a-z]*(\d+)"
         return {
             "stem": r"^stem",
-            "blocks": [
-                (units, None),
-                (r"^stages\.(\d+)", None),
-                (r"^tail", (99999,)),
-            ],  # timm's MATCH_PREV_GROUP
+            "blocks": [(units, None), (r"^stages\.(\d+)", None), (r"^tail", _PREVIOUS_GROUP)],
         }
 
     def no_weight_decay(self) -> set[str]:

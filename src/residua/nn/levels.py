@@ -9,9 +9,8 @@ from torch import Tensor
 
 from residua.errors import UsageError
 
-Info = Sequence[
-    Mapping[str, Any]
-]  # of each level: its module, its channels (num_chs), its reduction, its grid
+# of each level: its module, its channels (num_chs), its reduction, its grid
+Info = Sequence[Mapping[str, Any]]
 
 
 def chosen_levels(info: Info, indices: int | Sequence[int] | None = None) -> list[int]:
@@ -21,7 +20,7 @@ def chosen_levels(info: Info, indices: int | Sequence[int] | None = None) -> lis
     """
     count = len(info)
     places = range(count) if indices is None else range(-indices, 0) if isinstance(indices, int) else indices
-    chosen = list(places)
+    chosen = places if isinstance(places, Sequence) and {*map(type, places)} == {int} else ()
     if not chosen or any(not -count <= place < count for place in chosen):
         raise UsageError(f"there are {count} levels, 0 to {count - 1} or -{count} to -1, not {indices!r}")
     return sorted({place % count for place in chosen})

@@ -55,7 +55,8 @@ class Concat(Merge):
         return torch.cat((shortcut, branch), 1)
 
     def without_branch(self, x: Tensor, shortcut: Tensor) -> Tensor:  # noqa: D102
-        zeros = shortcut.new_zeros(shortcut.shape[0], self.channels, *shortcut.shape[2:])
+        # of a channel, repeated: the number of dimensions is not known where a graph is recorded
+        zeros = torch.zeros_like(shortcut[:, :1]).repeat_interleave(self.channels, 1)
         return torch.cat((shortcut, zeros), 1)
 
     def extra_repr(self) -> str:  # noqa: D102

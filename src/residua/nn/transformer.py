@@ -146,16 +146,17 @@ def transformer_init(model: Classifier) -> None:
     divided by the square root of the number of units, so that the sum over all of them keeps its size (Radford et
     al. 2019, sec. 2.3); without shortcuts there is no such sum.
     """
-    scale: float = model.stem.scale  # type: ignore[assignment]
+    stem = model.stem
+    assert isinstance(stem, PositionStem)
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=scale)
-    for parameter in model.stem.parameters(recurse=False):  # the class token and the positions
-        nn.init.normal_(parameter, std=scale)
+            nn.init.normal_(module.weight, std=stem.scale)
+    for parameter in stem.parameters(recurse=False):  # the class token and the positions
+        nn.init.normal_(parameter, std=stem.scale)
     units = [unit for unit in residual_units(model).values() if isinstance(unit.merge, Add)]
     with torch.no_grad():
         for unit in units:

@@ -30,12 +30,20 @@ def network(spec: ModelSpec) -> Any:
     return built(spec)
 
 
+def _skipping(spec: ModelSpec) -> ModelSpec | None:
+    """The spec with units that whole batches skip; None if it has no units, or none that could be dropped."""
+    fields = spec.to_dict()
+    if "drop_path_mode" not in fields or fields.get("merge") == "branch_only":
+        return None
+    return spec.change(drop_path=0.5, drop_path_mode="batch")
+
+
 @torch.no_grad()
 def fx_agrees(spec: ModelSpec) -> None:
     """``torch.fx`` records the network, in both modes; the recorded one gives its outputs, bit for bit."""
     x = example(spec)
     for training in (True, False):
-        model = network(spec).train(training)
+        model = network(_skipping(spec) or spec).train(training)
         recorded = torch.fx.symbolic_trace(copy.deepcopy(model))
         outputs = []
         for module in (model, recorded):
@@ -148,9 +156,10 @@ def checkpointing_changes_nothing(spec: ModelSpec) -> None:
 @torch.no_grad()
 def stochastic_depth_is_one_graph(spec: ModelSpec) -> None:
     """A network whose whole batches skip units exports in training mode, and draws as the eager one does."""
-    if "drop_path_mode" not in spec.to_dict() or spec.to_dict().get("merge") == "branch_only":
-        return  # no units, or none that could be dropped
-    model = network(spec.change(drop_path=0.5, drop_path_mode="batch")).train()
+    skipping = _skipping(spec)
+    if skipping is None:
+        return
+    model = network(skipping).train()
     batch = torch.export.Dim("batch")
     x = example(spec)
     with warnings.catch_warnings():

@@ -108,7 +108,7 @@ def fit(
     network = _network(model, model_changes or {}, loaded, seed)
     chosen = find_recipe(recipe or default_recipe(loaded, network.spec), **(recipe_changes or {}))
     if weights is not None:
-        shown.note(f"weights: {adapt(network, weights)}")
+        shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
     with _leaving(shown):
         request = Request(
             device=device, precision=precision, threads=threads, workers=workers, compile=compile
