@@ -13,7 +13,7 @@ ITEM_TYPES = {
     "u1": "u1",
     "i4": "<i4",
     "i8": "<i8",
-}  # of arrays: pixels, and labels that somebody saved as an array
+}  # of arrays: pixels, and labels that somebody saved as one
 
 
 class _Array(Filled):
