@@ -64,6 +64,13 @@ def test_foreign_folders_are_never_overwritten(tmp_path):
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 
+def test_a_path_may_go_through_a_folder_that_is_not_there_yet(tmp_path):
+    assert make(tmp_path / "new" / ".." / "a").seed == 4
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "b")
+    assert make(tmp_path / "link").seed == 4
+    assert runs.resolve_run(tmp_path / "far" / "b").is_dir()
+
+
 def test_an_empty_folder_may_become_a_run(tmp_path):
     (tmp_path / "a").mkdir()
     assert make(tmp_path / "a").seed == 4

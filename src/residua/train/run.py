@@ -174,9 +174,10 @@ def writing(path: Path) -> Iterator[None]:
 
     Raises InUse at once if another process holds it, ResiduaError if it cannot be locked.
     """
-    path = path.resolve()
+    given, path = path, path.resolve()
     try:
-        make_folder(path.parent)
+        for parent in (given.parent, path.parent):  # "new/../run" needs both
+            make_folder(parent)
     except OSError as error:
         raise ResiduaError(f"cannot make the run folder {path}: {error.strerror or error}") from error
     with locked(path, wait=0.2):  # who only sweeps up holds it for a moment
