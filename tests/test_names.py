@@ -79,6 +79,7 @@ def test_a_path_is_no_flag():
         ("a\0b", r"--run-dir takes a name without zero bytes, not a\u0000b"),
         ("runs/" + "x" * 256, "256 bytes, a name at most 255"),
         ("猫" * 86, "258 bytes, a name at most 255"),
+        ("/", "--run-dir takes the name of a folder, not /"),
         ("x/" * 3000, "a path of 5999 bytes is longer than the system takes"),
     ],
 )

@@ -10,7 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from residua.errors import UsageError
-from residua.timing import Comparison, Timing, bandwidth, compare, once, peak_flops, spread
+from residua.timing import Comparison, Spread, Timing, bandwidth, compare, once, peak_flops, spread
+
+
+class Clock:
+    """Only ``sleep`` moves it: a machine's load does not."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def perf_counter_ns(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += round(seconds * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    fake = Clock()
+    monkeypatch.setattr("residua.timing.time", fake)
+    return fake
+
 
 seconds = st.floats(min_value=1e-9, max_value=1e4)
 
@@ -27,27 +48,28 @@ def test_candidates_take_turns_and_a_different_one_begins_each_round():
     assert "".join(calls) == "abcbcacab"
 
 
-def test_warmup_calls_are_not_counted():
+def test_warmup_calls_are_not_counted(clock):
     calls = []
-    found = compare(
-        {"a": lambda: calls.append(time.sleep(0.05 if len(calls) < 2 else 0))}, warmup=2, min_seconds=0
-    )
+
+    def slow_at_first():
+        calls.append(clock.sleep(5 if len(calls) < 2 else 1))
+
+    found = compare({"a": slow_at_first}, warmup=2, min_seconds=0)
     assert len(calls) == 2 + 7
-    assert max(found.timings["a"].seconds) < 0.04
+    assert found.timings["a"].seconds == (1,) * 7
 
 
-def test_a_turn_lasts_about_min_seconds():
-    found = compare({"a": lambda: time.sleep(0.002)}, rounds=2, min_seconds=0.03)
-    assert 5 <= found.timings["a"].calls <= 15
-    assert found.median("a") == pytest.approx(0.002, rel=0.8)
+@pytest.mark.parametrize(("single", "calls"), [(0.5, 6), (2, 2), (100, 1)])
+def test_a_turn_lasts_about_min_seconds(clock, single, calls):
+    found = compare({"a": lambda: clock.sleep(single)}, rounds=2, min_seconds=3)
+    assert found.timings["a"].calls == calls
+    assert found.timings["a"].seconds == (single, single)
 
 
-def test_the_slower_one_has_a_speedup_below_one():
-    found = compare(
-        {"fast": lambda: time.sleep(0.002), "slow": lambda: time.sleep(0.01)}, rounds=3, min_seconds=0
-    )
-    assert found.speedup("slow").high < 0.7
-    assert found.speedup("fast").median == 1
+def test_the_slower_one_has_a_speedup_below_one(clock):
+    found = compare({"fast": lambda: clock.sleep(1), "slow": lambda: clock.sleep(4)}, rounds=3, min_seconds=0)
+    assert found.speedup("slow") == Spread(low=0.25, median=0.25, high=0.25)
+    assert found.speedup("fast") == Spread(low=1, median=1, high=1)
     assert compare({"a": int, "b": int}, rounds=1, min_seconds=0, baseline="b").baseline == "b"
 
 
@@ -110,10 +132,14 @@ def test_a_failing_candidate_is_not_hidden():
         compare({"a": lambda: 1 / 0})
 
 
-def test_once_gives_the_result_and_its_seconds():
-    result, took = once(lambda: time.sleep(0.02) or "done")
-    assert result == "done"
-    assert 0.02 <= took < 2
+def test_once_gives_the_result_and_its_seconds(clock):
+    assert once(lambda: clock.sleep(0.5) or "done") == ("done", 0.5)
+
+
+def test_the_clock_is_the_system_s():
+    began = time.perf_counter_ns()
+    _, took = once(lambda: time.sleep(0.01))
+    assert 0.01 <= took <= (time.perf_counter_ns() - began) / 1e9
 
 
 def test_limits_of_the_machine_are_positive_and_types_are_checked():

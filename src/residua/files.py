@@ -132,15 +132,6 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as ``sha256:`` and hexadecimal digits. Raises ResiduaError if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    except OSError as error:
-        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
-
-
 def read_json(path: Path) -> Any:
     """Read a JSON file; a missing or damaged one is a ResiduaError that names it."""
     try:
@@ -176,10 +167,7 @@ def sync_folder(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (
-            errno.EINVAL,
-            errno.ENOTSUP,
-        ):  # a file system that cannot, such as some of networks
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems of networks cannot
             raise
     finally:
         os.close(handle)

@@ -61,6 +61,8 @@ def check_name(path: Path, flag: str) -> None:
         raise UsageError(f"{flag} takes a name in UTF-8, not {shown(path)}") from error
     if b"\0" in text:
         raise UsageError(f"{flag} takes a name without zero bytes, not {shown(path)}")
+    if str(path) == path.anchor:
+        raise UsageError(f"{flag} takes the name of a folder, not {path}")
     for part in path.parts:
         if len(part.encode()) > _LONGEST:
             raise UsageError(

@@ -19,6 +19,12 @@ def _replaced(content):
     return lambda file: file.write_bytes(content)
 
 
+def _flipped(file):
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 4
+    file.write_bytes(content)
+
+
 def _cut(file):
     file.write_bytes(file.read_bytes()[:-100])
 
@@ -123,6 +129,20 @@ def test_a_log_that_lost_lines_is_cut_and_said_and_the_training_goes_on(
     assert command(*REPORT).code == 0
     last = (trained / "metrics.jsonl").read_bytes().splitlines()[-1]
     assert (unfinished / "metrics.jsonl").read_bytes().endswith(last + b"\n")
+
+
+@pytest.mark.parametrize("damage", [_flipped, lambda file: file.unlink(), _replaced(b"")])
+def test_lost_final_weights_are_made_anew_from_the_checkpoint(command, run, trained, damage):
+    damage(run / "model.safetensors")
+    command("evaluate", run).refused(1)
+    answer = command(*RESUME)
+    assert answer.code == 0
+    assert "model.safetensors was damaged, and is whole again" in answer.err
+    assert (run / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+    assert "whole again" not in command(*RESUME).err
+    damage(run / "model.safetensors")
+    damage(run / "checkpoints" / "last.safetensors")
+    command(*RESUME).refused(1)
 
 
 @pytest.mark.parametrize("damage", [_replaced(b"{}"), _changed(seconds=None), _changed(epochs="2")])

@@ -43,6 +43,15 @@ def residua(capsys):
     return run
 
 
+def test_what_is_assumed_of_the_file_is_said(residua, photos, tmp_path):
+    about = {"classes": ["cat", "dog"], "shape": [3, 16, 16], "mean": [0.5] * 3, "std": [0.2] * 3}
+    network = create_model("wrn_10_1", stem="cifar", num_classes=2)  # what the name meant in version 0.1
+    save_model(tmp_path / "old.safetensors", network, about)
+    code, _, err = residua(tmp_path / "old.safetensors", photos / "a.png")
+    assert code == 0
+    assert err.startswith("note: wrn_10_1 as residua 0.1 had it")
+
+
 def test_images_of_a_folder(residua, weights, photos):
     code, out, err = residua(weights, photos, "--top-k", "2", "--json")
     found = json.loads(out)

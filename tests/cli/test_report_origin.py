@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from residua.files import sha256
+from residua.models.digest import stated_digest
 from residua.report import render_report
 from residua.train import RunFolder
 
@@ -81,7 +81,7 @@ def test_an_extension_without_its_report_gets_it(run, command, interrupted):
     assert "other weights than the run has now: it was made anew" in answer.err
     assert sections(run) == list(INSIDE) and STALE not in page(run)
     assert inspection(run)["top1"] == RunFolder(run).result["test_accuracy"]
-    assert inspection(run)["weights"] == sha256(run / "model.safetensors")
+    assert inspection(run)["weights"] == stated_digest(run / "model.safetensors")
     assert "anew" not in command("report", run).err
 
 
@@ -114,6 +114,15 @@ def test_what_version_01_left_is_made_anew_or_doubted(run, command):
     os.utime(run / "inspection.json", (0, 0))  # older than the result: the run has been extended since
     assert STALE in command("report", run).err
     assert not sections(run)
+
+
+def test_damaged_weights_do_not_make_their_inspection_another_network_s(run, command):
+    weights = bytearray((run / "model.safetensors").read_bytes())
+    weights[-3] ^= 4
+    (run / "model.safetensors").write_bytes(weights)
+    answer = command("report", run)
+    assert (answer.code, sections(run)) == (0, list(INSIDE))
+    assert STALE not in answer.err
 
 
 def test_a_damaged_inspection_is_made_anew(run, command):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import xxhash
 from safetensors.torch import save_file
 
 from residua import load_model
 from residua.errors import ResiduaError
-from residua.models.digest import UNSEALED, seal
+from residua.models.digest import UNSEALED, digest_of, seal
 from residua.models.weights import read_about, read_tensors, save_model, save_tensors, stated_digest
 from residua.registry import build, model_spec
 
@@ -96,6 +97,14 @@ def test_the_digest_is_read_from_the_header_alone(tmp_path):
     assert stated_digest(path) is not None
     with pytest.raises(ResiduaError, match=r"cannot read .*missing"):
         stated_digest(tmp_path / "missing.safetensors")
+
+
+def test_files_with_a_digest_and_without_are_told_from_others(tmp_path):
+    save_tensors(tmp_path / "a", {"a": torch.zeros(3)}, ABOUT)
+    assert digest_of(tmp_path / "a") == stated_digest(tmp_path / "a")
+    assert digest_of(OLD) == f"xxh3_128:{xxhash.xxh3_128(OLD.read_bytes()).hexdigest()}"
+    with pytest.raises(ResiduaError, match=r"cannot read .*missing"):
+        digest_of(tmp_path / "missing")
 
 
 def test_a_file_of_the_same_tensors_has_the_same_bytes(tmp_path):

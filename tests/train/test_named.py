@@ -2,12 +2,14 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from residua.cli.main import main
 from residua.data import load_data
 from residua.data.named import is_named, remember
 from residua.errors import ResiduaError, UsageError
@@ -42,6 +44,18 @@ def run(photos, tmp_path):
     changes = {"epochs": 1, "batch_size": 4}
     options = {"threads": 1, "progress": False, "recipe_changes": changes, "limit_batches": 1}
     return fit("cifar_resnet8", photos, run_dir=tmp_path / "run", **options)
+
+
+@pytest.mark.parametrize("said", [0, 1], ids=["evaluate", "train"])
+def test_either_command_of_the_refusal_names_the_data(run, elsewhere, said):
+    elsewhere()
+    with pytest.raises(UsageError) as refused:
+        evaluate(run)
+    commands = str(refused.value).split("name it once: ")[1].split(", or ")
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(commands[said])[1:])
+    assert ended.value.code == 0
+    evaluate(run)
 
 
 def test_ones_own_run_finds_its_data_and_a_strangers_asks(run, photos, elsewhere):

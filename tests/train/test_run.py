@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -63,9 +64,30 @@ def test_foreign_folders_are_never_overwritten(tmp_path):
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 
+def test_a_path_may_go_through_a_folder_that_is_not_there_yet(tmp_path):
+    assert make(tmp_path / "new" / ".." / "a").seed == 4
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "b")
+    assert make(tmp_path / "link").seed == 4
+    assert runs.resolve_run(tmp_path / "far" / "b").is_dir()
+
+
 def test_an_empty_folder_may_become_a_run(tmp_path):
     (tmp_path / "a").mkdir()
     assert make(tmp_path / "a").seed == 4
+
+
+def test_the_folder_in_which_one_works_is_not_replaced(tmp_path, monkeypatch):
+    """Relative paths would lead into the folder that was moved aside."""
+    (tmp_path / "empty").mkdir()
+    run = make(tmp_path / "a").path
+    for here, given in (("empty", "."), ("a", "."), ("a/checkpoints", ".."), ("a", tmp_path / "a")):
+        monkeypatch.chdir(tmp_path / here)
+        inode = Path(given).stat().st_ino
+        with pytest.raises(UsageError, match="you work in it"):
+            make(Path(given), overwrite=True)
+        assert Path(given).stat().st_ino == inode
+    monkeypatch.chdir(run)
+    make(Path("../b"))
 
 
 def test_one_writer_holds_a_folder_from_its_creation_on(tmp_path):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from residua.cli.say import complain, say, say_json
+from residua.cli.say import complain, note, say, say_json
 from residua.errors import UsageError
 
 
@@ -37,6 +37,8 @@ def predict(
     if top_k < 1:
         raise UsageError(f"--top-k must be at least 1, not {top_k}")
     predictor = Predictor(source, device=device)
+    for text in predictor.notes:
+        note(text)
     predictions, errors = [], []
     for path in _files(images, predictor.suffixes):
         try:

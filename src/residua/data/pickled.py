@@ -9,11 +9,8 @@ import numpy as np
 
 from residua.pickled import Filled, UnreadablePickle, read_pickle, text
 
-ITEM_TYPES = {
-    "u1": "u1",
-    "i4": "<i4",
-    "i8": "<i8",
-}  # of arrays: pixels, and labels that somebody saved as an array
+# of arrays: pixels, and labels that somebody saved as one
+ITEM_TYPES = {"u1": "u1", "i4": "<i4", "i8": "<i8"}
 
 
 class _Array(Filled):

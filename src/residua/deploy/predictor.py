@@ -52,6 +52,7 @@ class Predictor:
             raise ResiduaError(f"{trained.name} takes {images.shape}, neither grey nor colour squares")
         self.name = trained.name
         self.classes = trained.classes
+        self.notes = trained.notes  # what was assumed of the file
         self.device = choose_device(device)
         self._precision = trained.precision
         self._shape, self._mean, self._std = images.shape, images.mean, images.std

@@ -21,7 +21,8 @@ from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
-from residua.files import sha256, write_json
+from residua.files import write_json
+from residua.models.digest import digest_of
 from residua.train.run import RunFolder
 
 MISTAKES = 24  # the most confident ones
@@ -49,7 +50,7 @@ def inspect_run(
     trained = open_classifier(run)
     if trained.run is None:
         raise UsageError(f"{run} is a weight file: only a run can be inspected")
-    weights = sha256(trained.run.weights)
+    weights = digest_of(trained.run.weights)
     before = trained.run.data
     images = fitted(trained, load_data(data_spec(trained, data), storage=before["storage"]))
     if changed := same_identity(before, images.identity):

@@ -7,6 +7,7 @@ hexadecimal digits, and the digest is of the whole file with zeros for these dig
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import xxhash
@@ -61,6 +62,20 @@ def stated_digest(path: Path) -> str | None:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
     except DigestError as error:
         raise ResiduaError(f"{path} is damaged: {error}") from error
+
+
+def digest_of(path: Path) -> str:
+    """What tells a tensor file from another: the digest that it states, unchecked, or else that of its bytes.
+
+    Raises ResiduaError as ``stated_digest`` does.
+    """
+    if stated := stated_digest(path):
+        return stated
+    try:
+        with path.open("rb") as file:
+            return f"{ALGORITHM}:{hashlib.file_digest(file, hasher).hexdigest()}"
+    except OSError as error:
+        raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def seal(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from residua.errors import ResiduaError
-from residua.files import sha256
+from residua.models.digest import digest_of
 from residua.report.inspection import read_inspection
 
 Origin = Literal["current", "stale", "unknown"]
@@ -26,7 +26,7 @@ def origin(run: Path, inspection: Mapping[str, Any]) -> Origin:
     result, named = run / "result.json", inspection.get("weights")
     weights = run / ("model.safetensors" if result.exists() else "checkpoints/last.safetensors")
     if named is not None and weights.exists():
-        return "current" if named == sha256(weights) else "stale"
+        return "current" if named == digest_of(weights) else "stale"
     if not result.exists() or (run / "inspection.json").stat().st_mtime < result.stat().st_mtime:
         return "stale"
     return "unknown"
@@ -59,8 +59,5 @@ def inspect_again(
             return []
         inspect_run(folder, data=data, progress=progress)
     except ResiduaError as error:
-        return [
-            *([why] if why else []),
-            f"{run}: the report is made without a new look inside the network: {error}",
-        ]
+        return [f"{run}: the report is made without a new look inside the network: {error}"]
     return [f"{run}: {why}: it was made anew"] if why else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -26,8 +27,9 @@ from residua.train import run as runs
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
+from residua.train.intact import is_intact
 from residua.train.loop import telling_how_to_go_on
-from residua.train.mend import mend_logs
+from residua.train.mend import mend_logs, mend_weights
 from residua.train.named import own_data
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
@@ -37,6 +39,8 @@ from residua.train.seeding import seed_torch
 from residua.train.session import Session
 from residua.train.task import Task
 from residua.train.tasks import make_task
+
+_log = logging.getLogger("residua")
 
 
 def fit(
@@ -171,7 +175,7 @@ def resume(
 ) -> RunFolder:
     """Go on with an interrupted run and return it finished; weights and metrics are those of an uninterrupted one.
 
-    A run that is complete is returned as it is.
+    A run that is complete is returned as it is; its final weights and logs are mended, if they are damaged.
 
     Args:
         run: the run folder.
@@ -191,9 +195,9 @@ def resume(
     folder = run if isinstance(run, RunFolder) else RunFolder(runs.resolve_run(run))
     shown = make_progress(progress)
     if folder.result is not None and epochs in (None, folder.result["epochs"]):
-        if damaged_logs(folder.path):
+        if damaged_logs(folder.path) or not is_intact(folder.weights):
             with runs.writing(folder.path):
-                _mend(folder, shown)
+                _say(mend_logs(folder.path, folder.last) + mend_weights(folder))
         shown.note(f"{folder.path} is complete: nothing is left to train")
         return folder
     with runs.writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
@@ -215,7 +219,7 @@ def resume(
         if retune:
             plan = _plan(Request(device=plan.device), network, recipe, loaded)
         limit = folder.env["limit_batches"]
-        _mend(folder, shown)
+        _say(mend_logs(folder.path, folder.last))
         task = _task(network, recipe, plan, loaded)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
@@ -244,9 +248,10 @@ def resume(
         return session.run()
 
 
-def _mend(folder: RunFolder, progress: Progress) -> None:
-    for said in mend_logs(folder.path, folder.last):
-        progress.note(said)
+def _say(mended: list[str]) -> None:
+    """What was lost is said by the logger, also to a program that wants to see no progress."""
+    for said in mended:
+        _log.warning("%s", said)
 
 
 def _data_spec(data: str | Path | DataSpec) -> DataSpec:

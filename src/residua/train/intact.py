@@ -25,10 +25,13 @@ def naming_what_is_intact(folder: Path) -> Iterator[None]:
 
 def intact(folder: Path) -> list[Path]:
     """The tensor files of a run folder that can be read and agree with their digest, if they state one."""
-    return [path for path in (folder / name for name in _FILES) if path.exists() and _reads(path)]
+    return [path for path in (folder / name for name in _FILES) if is_intact(path)]
 
 
-def _reads(path: Path) -> bool:
+def is_intact(path: Path) -> bool:
+    """Whether a tensor file is there, can be read and agrees with its digest, if it states one."""
+    if not path.exists():
+        return False
     try:
         read_tensors(path)
     except ResiduaError:

@@ -1,4 +1,4 @@
-"""Mending a run whose logs lost what its checkpoint knows, to a cut of the power or to rot: its weights are whole."""
+"""Mending a run by its last checkpoint: logs that lost what it knows, and the final weights of a complete run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 from residua.logs import LOGS, Log, lines, read_bytes, sound
 from residua.models.digest import hasher
 from residua.models.tensor_files import read_about, read_tensors, save_tensors
+from residua.models.weights import build_model, read_weights, save_model
 from residua.train.checkpoint import State, read_state
-from residua.train.intact import naming_what_is_intact
+from residua.train.intact import is_intact, naming_what_is_intact
+from residua.train.run import RunFolder
 
 
 def mend_logs(folder: Path, checkpoint: Path) -> list[str]:
@@ -24,15 +26,28 @@ def mend_logs(folder: Path, checkpoint: Path) -> list[str]:
         state = read_state(checkpoint, read_about(checkpoint))
         paths = [folder / name for name in LOGS if name in state.logs]
         damaged = [path for path in paths if not _whole(path, state)]
-        tensors, about = (
-            read_tensors(checkpoint) if damaged else ({}, {})
-        )  # is it the checkpoint that is damaged?
+        # also to learn whether it is the checkpoint that is damaged
+        tensors, about = read_tensors(checkpoint) if damaged else ({}, {})
     said = [_cut(path, state) for path in damaged]
     if damaged:
         save_tensors(checkpoint, tensors, {**about, "state": asdict(state)})
     return said + [
         f"{path}: nothing vouches for it" for path in paths if state.logs[path.name][-1][1] is None
     ]
+
+
+def mend_weights(run: RunFolder) -> list[str]:
+    """Write the final weights of a complete run anew, if they are lost. Returns what there is to say of it.
+
+    The caller holds the folder. Raises ResiduaError if the checkpoint is damaged too, or something cannot be written.
+    """
+    path = run.path / "model.safetensors"
+    if is_intact(path):
+        return []
+    with naming_what_is_intact(run.path):
+        final = read_weights(run.last)
+    save_model(path, build_model(final), final.data)
+    return [f"{path} was damaged, and is whole again: they are the weights of {run.last.name}"]
 
 
 def _whole(path: Path, state: State) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from residua.data.load import SHIPPED, split_source
 from residua.data.named import is_named
 from residua.errors import UsageError
+from residua.names import command
 from residua.spec import DataSpec
 from residua.train.run import RunFolder
 
@@ -23,5 +24,6 @@ def own_data(folder: RunFolder) -> DataSpec:
         return spec
     raise UsageError(
         f"{folder.name} was trained on {path}, a path that you have not named on this machine; if you mean it, name "
-        "it once: residua evaluate RUN DATA, residua train DATA --resume RUN"
+        f"it once: {command('residua', 'evaluate', folder.path, spec.source)}, or "
+        f"{command('residua', 'train', spec.source, '--resume', folder.path)}"
     )

@@ -174,9 +174,10 @@ def writing(path: Path) -> Iterator[None]:
 
     Raises InUse at once if another process holds it, ResiduaError if it cannot be locked.
     """
-    path = path.resolve()
+    given, path = path, path.resolve()
     try:
-        make_folder(path.parent)
+        for parent in (given.parent, path.parent):  # "new/../run" needs both
+            make_folder(parent)
     except OSError as error:
         raise ResiduaError(f"cannot make the run folder {path}: {error.strerror or error}") from error
     with locked(path, wait=0.2):  # who only sweeps up holds it for a moment
@@ -229,11 +230,16 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
 def _refuse(path: Path, overwrite: bool) -> None:
     """Raise UsageError if a new run cannot have this path."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists():
         return
-    if not _is_run(path):
+    empty = path.is_dir() and not any(path.iterdir())
+    if not empty and not _is_run(path):
         raise UsageError(f"{path} exists and is not a run folder: choose another --run-dir")
-    if overwrite:
+    if empty or overwrite:
+        if Path.cwd().is_relative_to(path.resolve()):  # relative paths would lead into the old folder
+            raise UsageError(
+                f"{path} would be replaced, and you work in it: choose another --run-dir, or cd .."
+            )
         return
     if (path / "result.json").exists():
         raise UsageError(f"{path} holds a finished run: --overwrite replaces it, another --run-dir keeps it")
