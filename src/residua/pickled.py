@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,12 +38,12 @@ class Members(list[Any]):
     """The members of a set, none of them hashed: tuples in tuples can be made to take for ever."""
 
 
-class Filled:
+class Filled(ABC):
     """A value of a table that the file completes after it was made."""
 
+    @abstractmethod
     def fill(self, state: Any) -> None:
         """Take what the file says of it. Raises UnreadablePickle if that is no such state."""
-        raise NotImplementedError
 
 
 @dataclass

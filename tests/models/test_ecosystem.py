@@ -1,7 +1,6 @@
 """Code written for torchvision's and timm's networks, on residua's: their own functions, not imitations."""
 
 from collections import OrderedDict
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,19 +12,6 @@ from residua.models.fpn import FeaturePyramid
 from residua.registry import families
 
 TINY = [family.tiny for family in families().values() if family.tiny and "features" in family.capabilities]
-
-
-@pytest.fixture(scope="module")
-def peers():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).resolve().parents[2]))
-        from benchmarks import peers
-
-        try:
-            peers.import_timm()
-        except Exception as error:
-            pytest.skip(f"the peers cannot be imported: {type(error).__name__}: {error}")
-        yield peers
 
 
 @pytest.fixture(scope="module")

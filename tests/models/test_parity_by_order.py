@@ -3,27 +3,11 @@
 Their tensors stand in the same order under other names, so order and shape say which is which.
 """
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 
 from residua.registry import build, model_spec
-
-
-@pytest.fixture(scope="module")
-def peers():
-    """The module that imports torchvision and timm, or a skip."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).resolve().parents[2]))
-        from benchmarks import peers
-
-        try:
-            peers.import_timm()
-        except Exception as error:
-            pytest.skip(f"the peers cannot be imported: {type(error).__name__}: {error}")
-        yield peers
 
 
 def _torchvision(name, **options):

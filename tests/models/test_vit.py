@@ -1,7 +1,6 @@
 """Vision Transformers: the papers' counts, the peers' outputs, two residual units a layer."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -51,20 +50,6 @@ TIMM = {
 def tiny(**changes):
     torch.manual_seed(0)
     return build(model_spec("vit_digits", **changes))
-
-
-@pytest.fixture(scope="module")
-def peers():
-    """The module that imports torchvision and timm, or a skip."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).resolve().parents[2]))
-        from benchmarks import peers
-
-        try:
-            peers.import_timm()
-        except Exception as error:
-            pytest.skip(f"the peers cannot be imported: {type(error).__name__}: {error}")
-        yield peers
 
 
 @pytest.mark.parametrize("name", COUNTS)

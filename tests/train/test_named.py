@@ -121,3 +121,10 @@ def test_where_nothing_can_be_kept_nothing_fails(photos, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     load_data(str(photos))
     assert not is_named(photos)
+
+
+def test_data_that_the_caller_has_loaded_are_taken_as_they_are(run, photos, elsewhere):
+    loaded = load_data(str(photos))
+    elsewhere()
+    extended = resume(run, epochs=2, data=loaded, progress=False)
+    assert extended.result["epochs"] == 2

@@ -206,12 +206,7 @@ def resume(
             epochs = None  # an extension that was interrupted
         if not (retune or allow_inexact):
             check_here(plan)
-        spec = folder.data_spec.change(source=data) if isinstance(data, str) else own_data(folder)
-        loaded = (
-            load_data(spec, workers=plan.workers, storage=folder.data["storage"])
-            if data is None or isinstance(data, str)
-            else data
-        )
+        loaded = _data_again(folder, data, plan) if data is None or isinstance(data, str) else data
         difference = same_identity(folder.data, loaded.identity)
         if difference:
             raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
@@ -256,6 +251,12 @@ def _say(mended: list[str]) -> None:
 
 def _data_spec(data: str | Path | DataSpec) -> DataSpec:
     return data if isinstance(data, DataSpec) else DataSpec(source=str(data))
+
+
+def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> Source:
+    """The data of a run, from where they were or from where they lie now."""
+    spec = own_data(folder) if moved is None else folder.data_spec.change(source=moved)
+    return load_data(spec, workers=plan.workers, storage=folder.data["storage"])
 
 
 def _network(model: Any, changes: Mapping[str, Any], data: Source, seed: int) -> Any:
