@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS
+from residua.experiments.claims import CLAIMS, Claim
+from residua.experiments.experiment import SCALES
+from residua.experiments.store import result_path
 from residua.files import read_json, write_text
-from residua.papers.claims import CLAIMS, Claim
-from residua.papers.experiment import SCALES
-from residua.papers.store import result_path
 from residua.published import published
 from residua.report.evidence import Result, find_results, read_result
 from residua.report.numbers import spread

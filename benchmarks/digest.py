@@ -21,11 +21,11 @@ from benchmarks.harness import RESULTS, where
 from residua import create_model, load_model
 from residua.files import write_json, write_text
 from residua.machine import describe_machine
-from residua.models.weights import save_model
 from residua.timing import compare
+from residua.weights.model_files import save_model
 
 BASELINE = "no digest"
-UNCHECKED = "residua.models.digest.Check.end"
+UNCHECKED = "residua.weights.digest.Check.end"
 
 
 class Crc32:
@@ -63,7 +63,7 @@ def loader(path: Path, new: Callable[..., Any]) -> Callable[[], object]:
     """``load_model(path)`` with another hash; what it gives is not compared, for its length may differ."""
 
     def load() -> object:
-        with patch("residua.models.digest.hasher", new), patch(UNCHECKED):
+        with patch("residua.weights.digest.hasher", new), patch(UNCHECKED):
             return load_model(path)
 
     return load

@@ -21,7 +21,7 @@ from residua.analysis.cost import cost
 from residua.loading import create_model
 from residua.machine import machine, usable_cores
 from residua.train import Plan, Request, make_plan, recipe
-from residua.train.classification import Classification
+from residua.train.tasks.classification import Classification
 
 NOTES = (
     "*conventional* is the step as most training scripts have it: eager, float32, contiguous, `torch.optim.SGD` with "

@@ -1,4 +1,4 @@
-"""Make src/residua/data/digits.npz from scikit-learn's copy of the UCI digits: python scripts/make_digits.py
+"""Make src/residua/data/sources/digits.npz from scikit-learn's copy of the UCI digits: python scripts/make_digits.py
 
 Running it again gives the same arrays. It needs scikit-learn, which the package itself does not.
 """
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from residua.data.digits import FILE, FOLDS
-from residua.data.keyed import generator
+from residua.data.batches.keyed import generator
+from residua.data.sources.digits import FILE, FOLDS
 from residua.files import write_atomic
 
 

@@ -18,8 +18,8 @@ from residua import create_model, load_model
 from residua.analysis.skeleton import skeleton
 from residua.budget import MOST_PARAMETERS, MOST_UNITS, limit
 from residua.errors import ResiduaError, UsageError
-from residua.models.weights import save_tensors
 from residua.registry import build, families, family, model_spec
+from residua.weights.model_files import save_tensors
 
 HOSTILE = {
     "units": ("resnet18", {"depths": [10_000], "widths": [64]}),

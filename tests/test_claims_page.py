@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from benchmarks import claims
 
-from residua.papers.claims import CLAIMS
+from residua.experiments.claims import CLAIMS
 from residua.report.evidence import read_result
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -6,7 +6,7 @@ import torch
 
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model, load_into, load_model, load_run, load_weights
-from residua.models.weights import save_model, save_tensors
+from residua.weights.model_files import save_model, save_tensors
 
 
 @pytest.fixture

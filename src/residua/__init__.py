@@ -14,10 +14,10 @@ _PUBLIC = {
     "fit": "residua.train",
     "load_model": "residua.loading",
     "load_run": "residua.loading",
-    "save_model": "residua.models.weights",
+    "save_model": "residua.weights.model_files",
     "evaluate": "residua.evaluation",
     "Predictor": "residua.deploy",
-    "reproduce": "residua.papers.runner",
+    "reproduce": "residua.experiments.grid",
     "residual_units": "residua.nn",
     "ResiduaError": "residua.errors",
     "UsageError": "residua.errors",
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from residua.description import describe
     from residua.errors import ResiduaError, UsageError
     from residua.evaluation import evaluate
+    from residua.experiments.grid import reproduce
     from residua.loading import create_model, load_model, load_run
-    from residua.models.weights import save_model
     from residua.nn import residual_units
-    from residua.papers.runner import reproduce
     from residua.registry import list_models
     from residua.train import fit
+    from residua.weights.model_files import save_model
 
 __all__ = [
     "Predictor",

@@ -15,13 +15,21 @@ from residua.convert.hub import fetch_published, is_published, published_about
 from residua.convert.tensors import SUFFIXES, is_safetensors
 from residua.errors import ResiduaError, UsageError
 from residua.models.features import features_only as backbone
-from residua.models.weights import Adapted, Weights, adapt, build_model, read_about, read_weights, spec_of
 from residua.models.wide_resnet import earlier_reading
 from residua.nn.conventions import Classifier
 from residua.registry import build, model_spec
+from residua.runs.folder import RunFolder, resolve_run
+from residua.runs.intact import naming_what_is_intact
 from residua.spec import ModelSpec
-from residua.train.intact import naming_what_is_intact
-from residua.train.run import RunFolder, resolve_run
+from residua.weights.model_files import (
+    Adapted,
+    Weights,
+    adapt,
+    build_model,
+    read_about,
+    read_weights,
+    spec_of,
+)
 
 _log = logging.getLogger("residua")
 

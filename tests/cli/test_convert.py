@@ -5,7 +5,7 @@ import torch
 
 from residua.cli.main import main
 from residua.loading import create_model, load_model, load_weights
-from residua.models.weights import save_model
+from residua.weights.model_files import save_model
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import torch
 
 from residua.cli.main import main
 from residua.data import load_data
-from residua.data.scenes import COUNTS
+from residua.data.sources.scenes import COUNTS
 from residua.loading import create_model
-from residua.models.weights import save_model
+from residua.weights.model_files import save_model
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from PIL import Image
 
 from residua.cli.main import main
 from residua.loading import create_model
-from residua.models.weights import save_model
+from residua.weights.model_files import save_model
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from residua.models.digest import stated_digest
 from residua.report import render_report
 from residua.train import RunFolder
+from residua.weights.digest import stated_digest
 
 INSIDE = (
     "Confusion matrix",

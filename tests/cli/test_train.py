@@ -8,7 +8,7 @@ import torch
 
 from residua.errors import ResiduaError
 from residua.files import locked
-from residua.models.weights import read_weights
+from residua.weights.model_files import read_weights
 
 QUICK = ("--epochs", "1", "--limit-batches", "1", "--threads", "1")
 

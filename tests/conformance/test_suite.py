@@ -26,7 +26,7 @@ def plant(monkeypatch):
 
         monkeypatch.setattr("residua.testing.example.build", faulty)
         monkeypatch.setattr("residua.analysis.skeleton.build", faulty)
-        monkeypatch.setattr("residua.models.weights.build", faulty)
+        monkeypatch.setattr("residua.weights.model_files.build", faulty)
 
     return planted
 

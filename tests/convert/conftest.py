@@ -8,7 +8,7 @@ from torch import nn
 
 from residua.convert.detect import recognise
 from residua.convert.write import to_library
-from residua.models.weights import Weights, build_model
+from residua.weights.model_files import Weights, build_model
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from torch import nn
 from residua.convert.detect import recognise
 from residua.convert.write import to_library
 from residua.errors import ResiduaError, UsageError
-from residua.models.weights import Weights, build_model
 from residua.registry import build, model_spec
+from residua.weights.model_files import Weights, build_model
 
 
 def conv(inside, out, kernel=3, stride=1):

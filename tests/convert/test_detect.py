@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from residua.convert import read_foreign
 from residua.errors import ResiduaError
 from residua.models.resnet import ResNetSpec
-from residua.models.weights import build_model
 from residua.registry import build, model_spec
+from residua.weights.model_files import build_model
 
 NAMES = {"akamaster": ("shortcut", "linear"), "torchvision": ("downsample", "fc")}
 

@@ -11,8 +11,8 @@ from residua.convert.hub import TABLE
 from residua.convert.layouts import LAYOUTS
 from residua.convert.write import to_library
 from residua.errors import ResiduaError
-from residua.models.weights import Weights
 from residua.registry import build, model_spec
+from residua.weights.model_files import Weights
 
 # a small network for every layout that writes one
 SMALL = {

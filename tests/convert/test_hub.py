@@ -26,7 +26,7 @@ NO_ADDRESSES = [
 def content(tmp_path_factory):
     """The bytes of a small network as akamaster saves one."""
     from residua.convert.write import write_weights
-    from residua.models.weights import Weights
+    from residua.weights.model_files import Weights
 
     torch.manual_seed(0)
     model = build(model_spec("cifar_resnet8", shortcut="A-split"))

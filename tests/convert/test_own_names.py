@@ -11,7 +11,7 @@ from torch import nn
 from residua.cli.main import main
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model, load_into, load_model, load_weights
-from residua.models.weights import save_model
+from residua.weights.model_files import save_model
 
 NAME = "cifar_resnet8"
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))

@@ -10,8 +10,8 @@ from residua.convert import to_library
 from residua.convert.shards import read_checkpoint
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_model, load_weights
-from residua.models.weights import Weights
 from residua.registry import build, model_spec
+from residua.weights.model_files import Weights
 
 FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 

@@ -12,8 +12,8 @@ from torch import nn
 from residua.convert import read_foreign, to_library
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model, load_into, load_model, load_weights
-from residua.models.weights import Weights
 from residua.registry import build, model_spec
+from residua.weights.model_files import Weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:32x32 images reach")
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))

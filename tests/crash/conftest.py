@@ -138,7 +138,7 @@ class Disk:
                 patch.setattr(module, "open", self._open(io.open if module is io else builtins.open))
             import safetensors.torch
 
-            from residua.models import tensor_files
+            from residua.weights import tensor_files
 
             patch.setattr(tensor_files, "save_file", self._library(safetensors.torch.save_file))
             yield self

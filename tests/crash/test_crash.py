@@ -23,11 +23,11 @@ import torch
 from residua.convert.write import write_weights
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model
-from residua.models.weights import read_weights, save_model
 from residua.report import page, quality, render_report, stored
 from residua.report.origin import inspect_again
+from residua.runs.folder import writing
 from residua.train import RunFolder, fit, loop, resolve_run, resume, session
-from residua.train.run import writing
+from residua.weights.model_files import read_weights, save_model
 
 TINY = {"widths": (2, 2, 2)}
 SHORT = {"epochs": 2, "batch_size": 4, "log_every": 1}

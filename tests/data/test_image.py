@@ -15,8 +15,8 @@ from PIL import Image
 
 from residua.data import image as module
 from residua.data import preprocess, read_image
+from residua.data.batches.keyed import generator
 from residua.data.image import BadImage, decoded_size, random_crop
-from residua.data.keyed import generator
 from residua.errors import ResiduaError
 
 

@@ -10,7 +10,7 @@ from residua.data.image import preprocess
 from residua.deploy import Predictor
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model
-from residua.models.weights import save_model
+from residua.weights.model_files import save_model
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]

@@ -5,9 +5,9 @@ import torch
 
 from residua.data import load_data
 from residua.files import write_json
-from residua.models.weights import save_model
 from residua.registry import build, model_spec
 from residua.spec import DataSpec, Recipe
+from residua.weights.model_files import save_model
 
 
 @pytest.fixture(scope="session")

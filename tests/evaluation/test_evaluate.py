@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from residua.data import load_data
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import evaluate, make_views, over_runs
-from residua.models.weights import read_about, save_model, save_tensors
 from residua.spec import DataSpec
+from residua.weights.model_files import read_about, save_model, save_tensors
 
 
 def probabilities(model, data, split="test"):

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from residua.data.scenes import COUNTS
+from residua.data.sources.scenes import COUNTS
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import evaluate, inspect_run, measure
 from residua.evaluation.source import task_of
@@ -87,7 +87,7 @@ def test_parts_limits_and_progress(runs):
 
 def test_images_are_normalised_as_the_network_is_used_to(runs, tmp_path):
     """Also where the data would have another mean: scenes of another size have."""
-    from residua.models.weights import read_weights, save_tensors
+    from residua.weights.model_files import read_weights, save_tensors
 
     run = runs("detector_tiny")
     weights = read_weights(run.weights)

@@ -10,8 +10,8 @@ from residua.description.readings import readings
 from residua.errors import UsageError
 from residua.loading import create_model, load_model, load_weights
 from residua.models.resnet import ResNetSpec
-from residua.models.weights import save_model
 from residua.registry import build, model_spec
+from residua.weights.model_files import save_model
 
 
 def trained(name, **changes):

@@ -4,9 +4,9 @@ from torch import nn
 
 from residua.analysis.skeleton import skeleton
 from residua.errors import UsageError
-from residua.models.weights import Weights, adapt
 from residua.nn import Chain, Projection, residual_units
 from residua.registry import build, family, model_spec
+from residua.weights.model_files import Weights, adapt
 
 PARAMETERS = {  # Zagoruyko & Komodakis 2016, Tables 4, 6, 7 and 8, to the last one; wide_resnet50_2: torchvision's
     "wrn_40_1": 563_930,

@@ -141,7 +141,7 @@ def test_positions_and_the_class_token_are_not_decayed():
 
 def test_pretrained_cfg_tells_how_the_images_of_the_weights_were_normalised(tmp_path):
     from residua.loading import load_model
-    from residua.models.weights import save_model
+    from residua.weights.model_files import save_model
 
     fresh = tiny()
     assert fresh.pretrained_cfg == fresh.default_cfg
@@ -166,7 +166,7 @@ def test_classes_are_a_whole_number(classes):
 @pytest.mark.parametrize("mean", [5, ["a", "b", "c"], {"a": 1, "b": 2, "c": 3}, [[0.1], [0.2], [0.3]]])
 def test_pretrained_cfg_takes_no_nonsense_from_a_file(tmp_path, mean):
     from residua.loading import load_model
-    from residua.models.weights import save_model
+    from residua.weights.model_files import save_model
 
     save_model(tmp_path / "w.safetensors", tiny(), {"mean": mean})
     assert load_model(tmp_path / "w.safetensors").pretrained_cfg["mean"] == (0.485, 0.456, 0.406)

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 
 from residua.errors import UsageError
-from residua.models.weights import Weights, adapt
 from residua.nn import Residual
 from residua.nn.dilate import dilate
 from residua.registry import build, model_spec
+from residua.weights.model_files import Weights, adapt
 
 NAMES = ("cifar_resnet8", "cifar_preact_resnet8", "cifar_resnet11", "resnet18", "resnet50", "resnet50_v1")
 

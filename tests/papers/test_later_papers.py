@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from residua.analysis.cost import cost
-from residua.papers import find
-from residua.papers.bounds import Between, above, below
-from residua.papers.experiment import Setting
+from residua.experiments.bounds import Between, above, below
+from residua.experiments.experiment import Setting
+from residua.experiments.known import find
 from residua.registry import build, model_spec
 
 _PREACT, _R20, _R56 = "pre-activation ResNet-20", "ResNet-20", "ResNet-56"

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from residua.papers import experiments
-from residua.papers.experiment import SCALES, Experiment, Setting
-from residua.papers.looks import LOOKS
-from residua.papers.verdict import Contrast, Number, judge
+from residua.experiments.experiment import SCALES, Experiment, Setting
+from residua.experiments.known import experiments
+from residua.experiments.looks.table import LOOKS
+from residua.experiments.verdict import Contrast, Number, judge
 from residua.published import published
 from residua.registry import model_spec
 from residua.train import recipe

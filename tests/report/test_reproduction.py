@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from residua.cli.report import report
 from residua.cli.reproduce import reproduce
 from residua.errors import ResiduaError, UsageError
-from residua.papers.claims import CLAIMS
+from residua.experiments.claims import CLAIMS
 from residua.report import render_gallery, render_reproduction
 from residua.report.dots import Row, dot_chart
 from residua.report.evidence import find_results, over_seeds, read_result
@@ -372,7 +372,7 @@ def test_reproduce_leaves_a_page_beside_each_result_and_the_gallery(
     make_result, tmp_path, monkeypatch, capsys
 ):
     path = make_result()
-    monkeypatch.setattr("residua.papers.runner.reproduce", lambda *_, **__: [json.loads(path.read_text())])
+    monkeypatch.setattr("residua.experiments.grid.reproduce", lambda *_, **__: [json.loads(path.read_text())])
     assert reproduce(["he2015/degradation"], out=tmp_path, lang="zh") == 0
     said = capsys.readouterr().out
     assert f"  {path.parent / 'report.html'}\n" in said and said.endswith(

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from residua.machine import compiler
-from residua.models.weights import read_weights
 from residua.registry import build, model_spec
 from residua.train import fit
 from residua.train.compile import compiled
+from residua.weights.model_files import read_weights
 
 needs_compiler = pytest.mark.skipif(compiler().problem is not None, reason="no C++ compiler")
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from residua.data.scenes import COUNTS
+from residua.data.sources.scenes import COUNTS
 from residua.errors import UsageError
 from residua.train import fit, resume
 from residua.train.loop import Interrupted

@@ -9,7 +9,7 @@ import torch
 
 from residua.analysis.gradient import gradient_norms
 from residua.data import load_data
-from residua.data.scenes import COUNTS
+from residua.data.sources.scenes import COUNTS
 from residua.evaluation.outputs import read_outputs
 from residua.nn import residual_units
 from residua.registry import build, families, model_spec
@@ -17,7 +17,7 @@ from residua.spec import Recipe
 from residua.train import judge
 from residua.train.defaults import default_source
 from residua.train.plan import Request, make_plan
-from residua.train.tasks import TASKS, make_task
+from residua.train.tasks.made import TASKS, make_task
 
 
 @pytest.fixture(autouse=True)

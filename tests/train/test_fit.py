@@ -6,10 +6,10 @@ from torch import nn
 
 from residua.data import load_data
 from residua.errors import UsageError
-from residua.models.weights import build_model, read_weights
 from residua.registry import build, model_spec
 from residua.spec import DataSpec
 from residua.train import fit
+from residua.weights.model_files import build_model, read_weights
 
 FAST = {"threads": 1, "progress": False, "limit_batches": 2, "recipe_changes": {"epochs": 1}}
 

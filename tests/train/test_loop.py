@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from residua.errors import ResiduaError
-from residua.models.weights import read_tensors
+from residua.runs.checkpoint import load_checkpoint
 from residua.spec import Recipe
-from residua.train.checkpoint import load_checkpoint
 from residua.train.loop import Interrupted, Loop
 from residua.train.progress import Progress
 from residua.train.task import Metric
+from residua.weights.model_files import read_tensors
 
 
 class Duel:

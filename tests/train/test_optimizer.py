@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from residua.errors import UsageError
+from residua.runs.optimizer_state import load_state_tensors, state_tensors
 from residua.spec import Recipe
-from residua.train.optimizer import load_state_tensors, make_optimizer, state_tensors, take_step
+from residua.train.optimizer import make_optimizer, take_step
 
 
 def network():

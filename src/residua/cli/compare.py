@@ -55,7 +55,7 @@ def compare(
         json: print one JSON object.
 
     """
-    from residua.papers.compare import compare as run
+    from residua.compare import compare as run
 
     result = run(
         a,
@@ -85,8 +85,8 @@ def compare(
 
 
 def _draw(result: dict[str, Any]) -> None:
-    from residua.papers.compare.evidence import as_findings
-    from residua.papers.compare.question import FIGURES
+    from residua.compare.evidence import as_findings
+    from residua.compare.question import FIGURES
     from residua.report.finding import draw_finding
 
     if result["paired"] is None:
@@ -98,7 +98,7 @@ def _draw(result: dict[str, Any]) -> None:
 
 
 def _text(result: dict[str, Any]) -> list[str]:
-    from residua.papers.compare.evidence import named, shown
+    from residua.compare.evidence import named, shown
 
     rows = [["", "parameters", "multiply-adds", *map(named, result["measures"])]]
     for row in result["table"]:

@@ -51,7 +51,7 @@ def reproduce(
         json: print one JSON object.
 
     """
-    from residua.papers import experiments
+    from residua.experiments.known import experiments
 
     if list:
         if json:
@@ -61,7 +61,7 @@ def reproduce(
         return 0
     if not names:
         raise UsageError(f"say which experiments: one of {len(experiments())} (--list), a paper, or all")
-    from residua.papers.runner import reproduce as run
+    from residua.experiments.grid import reproduce as run
 
     results = run(
         names,
@@ -75,7 +75,7 @@ def reproduce(
         device=device,
         progress=Bar(),
     )
-    from residua.papers.store import result_path
+    from residua.experiments.store import result_path
     from residua.report import render_gallery, render_reproduction
 
     pages = [render_reproduction(result_path(out, r["experiment"], r["scale"]), lang=lang) for r in results]
@@ -93,7 +93,7 @@ def reproduce(
 
 
 def _listed() -> list[str]:
-    from residua.papers import experiments
+    from residua.experiments.known import experiments
 
     rows = [
         (item.id, ", ".join(item.claims), ", ".join(_scales(item)), item.title)
@@ -104,7 +104,7 @@ def _listed() -> list[str]:
 
 
 def _list() -> list[dict[str, Any]]:
-    from residua.papers import experiments
+    from residua.experiments.known import experiments
 
     return [
         {
@@ -124,7 +124,7 @@ def _scales(item: Any) -> list[str]:
 
 def _shown(result: dict[str, Any]) -> list[str]:
     """A result for people: the table with the published figures, each check, and the verdict."""
-    from residua.papers.verdict import figure
+    from residua.experiments.verdict import figure
 
     lines = [f"{result['experiment']}  {result['title']}  ({', '.join(c['id'] for c in result['claims'])})"]
     rows = [("", "measured", "published")]

@@ -52,7 +52,7 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
 
 def _row(folder: Any) -> dict[str, Any]:
     from residua.files import in_use
-    from residua.train.tasks import primary
+    from residua.train.tasks.made import primary
 
     result, metric = folder.result, primary(folder.spec).name
     epochs = folder.metrics("epoch")

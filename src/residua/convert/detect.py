@@ -18,9 +18,9 @@ from residua.convert.shards import read_checkpoint
 from residua.convert.tensors import Checkpoint, few, short, stated_data
 from residua.convert.wrappers import AVERAGES, WRAPPERS, Network, bare, networks
 from residua.errors import ResiduaError, UsageError
-from residua.models.weights import Weights, no_larger
 from residua.registry import spec_from_dict
 from residua.spec import ModelSpec
+from residua.weights.model_files import Weights, no_larger
 
 _OWN = ("stem.", "stages.", "tail.", "head.")  # what every name in a network of residua's starts with
 HEAD = "head.fc."  # our classifier

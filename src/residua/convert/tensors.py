@@ -12,9 +12,9 @@ from torch import Tensor
 
 from residua.convert.torch_files import NOT_PLAIN, View, read_torch
 from residua.errors import ResiduaError
-from residua.models.tensor_files import MOST_TENSORS, read_about, read_tensors
 from residua.names import shown
 from residua.pickled import Stranger
+from residua.weights.tensor_files import MOST_TENSORS, read_about, read_tensors
 
 SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt"})  # of checkpoints
 _TIED = 64 << 20  # bytes that tensors may show twice, in files of any size

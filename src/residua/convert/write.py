@@ -14,7 +14,7 @@ from residua.convert.layouts import LAYOUTS, libraries, written
 from residua.convert.naming import TRAINING_ONLY, differences
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.files import write_atomic
-from residua.models.weights import Weights, save_tensors
+from residua.weights.model_files import Weights, save_tensors
 
 OWN = "residua"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".th")

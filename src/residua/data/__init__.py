@@ -9,12 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from residua.data.augment import crop_flip, normalize
+    from residua.data.augment.crop_flip import crop_flip, normalize
     from residua.data.base import ArraySplit, Data, Source, Split, StreamingSplit, stratified_split
+    from residua.data.batches.pipeline import EvalBatch, TrainBatches, eval_batches
     from residua.data.identity import same_identity
     from residua.data.image import preprocess, read_image
     from residua.data.load import load_data
-    from residua.data.pipeline import EvalBatch, TrainBatches, eval_batches
 
 __all__ = [
     "ArraySplit",
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("crop_flip", "normalize"), "augment"),
+    **dict.fromkeys(("crop_flip", "normalize"), "augment.crop_flip"),
     **dict.fromkeys(("ArraySplit", "Data", "Source", "Split", "StreamingSplit", "stratified_split"), "base"),
     **dict.fromkeys(("preprocess", "read_image"), "image"),
-    **dict.fromkeys(("EvalBatch", "TrainBatches", "eval_batches"), "pipeline"),
+    **dict.fromkeys(("EvalBatch", "TrainBatches", "eval_batches"), "batches.pipeline"),
     "load_data": "load",
     "same_identity": "identity",
 }

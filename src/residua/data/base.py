@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from residua.data.keyed import generator
+from residua.data.batches.keyed import generator
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec, Recipe
 
@@ -176,7 +176,7 @@ class Data:
         limit: int | None = None,
     ) -> Any:
         """Training batches (``pipeline.TrainBatches``): augmented, normalised, on the device."""
-        from residua.data.pipeline import TrainBatches
+        from residua.data.batches.pipeline import TrainBatches
 
         return TrainBatches(
             data=self,
@@ -199,7 +199,7 @@ class Data:
         limit: int | None = None,
     ) -> Iterator[Any]:
         """Every image of a part in order (``pipeline.eval_batches``)."""
-        from residua.data.pipeline import eval_batches
+        from residua.data.batches.pipeline import eval_batches
 
         return eval_batches(self, split, batch_size, device=device, memory_format=memory_format, limit=limit)
 

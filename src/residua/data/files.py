@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from residua.data.batches.keyed import generator
 from residua.data.image import BadImage, decoded_size, image_name, preprocess, random_crop, read_image
-from residua.data.keyed import generator
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from residua.data import Data
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.shown import Opener, Shown, is_image_file
 from residua.evaluation.source import Source, Trained
-from residua.models.weights import read_weights
 from residua.registry import build
 from residua.spec import DataSpec, Spec
 from residua.train.seeding import seed_torch
+from residua.weights.model_files import read_weights
 
 Progress = Callable[[int, int], None]  # parts done, parts in all
 _TOLD = ("progress", "classes", "pixels", "states")  # what a kind's function may ask for that no user sets

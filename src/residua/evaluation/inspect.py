@@ -22,8 +22,8 @@ from residua.evaluation import metrics
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
 from residua.files import write_json
-from residua.models.digest import digest_of
-from residua.train.run import RunFolder
+from residua.runs.folder import RunFolder
+from residua.weights.digest import digest_of
 
 MISTAKES = 24  # the most confident ones
 SLICES = 8  # of a clip or volume in its picture

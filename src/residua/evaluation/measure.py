@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from residua.data import Data, load_data
-from residua.data.scenes import SceneData
+from residua.data.sources.scenes import SceneData
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.outputs import SPLITS, Progress
 from residua.evaluation.source import Source, Trained, data_spec, notes_of, open_source
 from residua.nn import place
+from residua.runs.checkpoint import load_checkpoint
 from residua.spec import DataSpec, Recipe
-from residua.train.checkpoint import load_checkpoint
 from residua.train.loop import measure as measure_task
 from residua.train.plan import Plan, Request, applied, choose_device, make_plan
 from residua.train.session import eval_batch
-from residua.train.tasks import make_task
+from residua.train.tasks.made import make_task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,14 +14,14 @@ from torch import nn
 from residua.convert.tensors import is_safetensors
 from residua.data import Data, same_identity
 from residua.data.load import sniff, split_source
-from residua.data.volumes import MAX_VALUES
+from residua.data.sources.volumes import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
-from residua.models.weights import build_model
 from residua.registry import family
+from residua.runs.folder import RunFolder
+from residua.runs.own_data import own_data
 from residua.spec import DataSpec, ModelSpec, Spec
-from residua.train.named import own_data
-from residua.train.run import RunFolder
+from residua.weights.model_files import build_model
 
 Source = str | Path | RunFolder | nn.Module
 

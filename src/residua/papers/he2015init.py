@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from residua.papers.bounds import Between
-from residua.papers.experiment import Arm, Experiment, Setting
+from residua.experiments.bounds import Between
+from residua.experiments.experiment import Arm, Experiment, Setting
 
 _MEASURED = (
     "Factor by which one layer (one unit) multiplies the variance of the signal, and back of the gradient: the "

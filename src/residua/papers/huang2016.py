@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from residua.papers.bounds import Between, above
-from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.papers.verdict import Number, greater
+from residua.experiments.bounds import Between, above
+from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
+from residua.experiments.verdict import Number, greater
 
 _CONSTANT = "ResNet, constant depth (110; SVHN 152; ImageNet 152)"
 _STOCHASTIC = "ResNet, stochastic depth"

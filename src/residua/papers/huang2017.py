@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from residua.papers.bounds import above, below
-from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.papers.verdict import Number, greater
+from residua.experiments.bounds import above, below
+from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
+from residua.experiments.verdict import Number, greater
 
 _TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}
 

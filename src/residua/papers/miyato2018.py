@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.papers.verdict import greater
+from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
+from residua.experiments.verdict import greater
 
 EXPERIMENTS = (
     Experiment(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from residua.papers.experiment import SCALES, Arm, Experiment, Setting
-from residua.papers.verdict import Contrast, Within
+from residua.experiments.experiment import SCALES, Arm, Experiment, Setting
+from residua.experiments.verdict import Contrast, Within
 
 _TEN_EPOCHS = {"epochs": 10}  # the same trainings as those of he2015/degradation
 _ROUNDING = 1e-10  # of some hundred operations in float64, with room

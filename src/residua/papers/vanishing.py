@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from residua.papers.bounds import above, below
-from residua.papers.experiment import Arm, Experiment, Setting
-from residua.papers.verdict import greater
+from residua.experiments.bounds import above, below
+from residua.experiments.experiment import Arm, Experiment, Setting
+from residua.experiments.verdict import greater
 
 _WHERE = "a popular table; He et al. 2015, sec. 4.1"
 _ROWS = ("log10_ratio", "log10_layer_1", "log10_layer_10", "log10_layer_50")

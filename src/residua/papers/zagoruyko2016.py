@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from residua.papers.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.papers.verdict import Number, greater
+from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
+from residua.experiments.verdict import Number, greater
 
 _WIDER = "WRN-10-1.9"
 _DEEPER = "WRN-22-1"

@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from residua.errors import ResiduaError
+from residua.experiments.claims import CLAIMS
+from residua.experiments.known import experiments
 from residua.files import write_text
-from residua.papers import experiments
-from residua.papers.claims import CLAIMS
 from residua.report.document import document
 from residua.report.evidence import Result, find_results, read_result
 from residua.report.html import Html, element, join, table

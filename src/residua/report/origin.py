@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from residua.errors import ResiduaError
-from residua.models.digest import digest_of
 from residua.report.inspection import read_inspection
+from residua.weights.digest import digest_of
 
 Origin = Literal["current", "stale", "unknown"]
 

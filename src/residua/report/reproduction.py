@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from residua.errors import UsageError
+from residua.experiments.experiment import SCALES
+from residua.experiments.verdict import MAX_SEEDS
 from residua.files import write_text
 from residua.names import command
-from residua.papers.experiment import SCALES
-from residua.papers.verdict import MAX_SEEDS
 from residua.report.document import document
 from residua.report.evidence import Result, read_result
 from residua.report.html import Html, element, escape, join, table

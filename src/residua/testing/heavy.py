@@ -11,10 +11,10 @@ from torch import nn
 
 from residua.analysis.lesion import lesioned
 from residua.errors import UsageError
-from residua.models.weights import build_model, read_weights, save_model
 from residua.nn import BranchOnly, residual_units
 from residua.spec import ModelSpec
 from residua.testing.example import assert_close, assert_equal, example, network, tensors
+from residua.weights.model_files import build_model, read_weights, save_model
 
 
 def gradients_reach_everything(spec: ModelSpec) -> None:

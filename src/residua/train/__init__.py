@@ -1,10 +1,10 @@
 """Training: ``fit`` and ``resume``, recipes as data, the loop and the run folder."""
 
+from residua.runs.folder import RunFolder, list_runs, resolve_run
 from residua.train.fit import fit, resume
 from residua.train.loop import Interrupted
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.recipes import RECIPES, recipe
-from residua.train.run import RunFolder, list_runs, resolve_run
 
 __all__ = [
     "RECIPES",

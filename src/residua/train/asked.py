@@ -13,11 +13,11 @@ from torch import nn
 from residua.data import Source, same_identity
 from residua.data.identity import digest
 from residua.errors import UsageError
-from residua.models.weights import Weights
 from residua.names import command
+from residua.runs.folder import RunFolder, resolve_run
 from residua.spec import ModelSpec, Recipe
 from residua.train.plan import Plan, Request
-from residua.train.run import RunFolder, resolve_run
+from residua.weights.model_files import Weights
 
 _CHOSEN = ("device", "precision", "threads", "workers", "compile")  # of a plan, by a request
 _ANYWHERE = {"source": None, "strict": None}  # of data: they may have moved, and their identity is compared

@@ -16,29 +16,29 @@ from residua.analysis.cost import totals
 from residua.data import Source, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.files import remove, write_json
-from residua.logs import damaged_logs
 from residua.machine import describe_machine
-from residua.models.weights import Weights, adapt
 from residua.names import check_name
 from residua.nn import place
 from residua.registry import build, model_spec
+from residua.runs import folder as runs
+from residua.runs.checkpoint import State, load_checkpoint, save_checkpoint
+from residua.runs.folder import RunFolder
+from residua.runs.intact import is_intact
+from residua.runs.logs import damaged_logs
+from residua.runs.mend import mend_logs, mend_weights
+from residua.runs.own_data import own_data
 from residua.spec import DataSpec, ModelSpec, Recipe
-from residua.train import run as runs
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
-from residua.train.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.train.defaults import default_model, default_recipe, default_source
-from residua.train.intact import is_intact
 from residua.train.loop import telling_how_to_go_on
-from residua.train.mend import mend_logs, mend_weights
-from residua.train.named import own_data
 from residua.train.plan import Plan, Request, check_here, make_plan
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
-from residua.train.run import RunFolder
 from residua.train.seeding import seed_torch
 from residua.train.session import Session
 from residua.train.task import Task
-from residua.train.tasks import make_task
+from residua.train.tasks.made import make_task
+from residua.weights.model_files import Weights, adapt
 
 _log = logging.getLogger("residua")
 

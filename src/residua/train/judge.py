@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from residua.data import Data
 from residua.nn import ImageClassifier, place
 from residua.registry import build, model_spec
+from residua.runs.plan import Plan
 from residua.spec import Recipe
-from residua.train.classification import Classification
-from residua.train.plan import Plan
 from residua.train.schedule import lr_factor
 from residua.train.seeding import seed_torch
+from residua.train.tasks.classification import Classification
 
 _SEED = 0
 _RECIPE = Recipe(

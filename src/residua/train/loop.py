@@ -17,15 +17,15 @@ import torch
 from torch import Tensor
 
 from residua.errors import ResiduaError
-from residua.logs import LOGS, Log
-from residua.models.weights import save_tensors
 from residua.names import command
+from residua.runs.checkpoint import PREFIX, State, network_tensors, save_checkpoint
+from residua.runs.logs import LOGS, Log
 from residua.spec import Recipe
-from residua.train.checkpoint import PREFIX, State, network_tensors, save_checkpoint
 from residua.train.progress import Progress
 from residua.train.schedule import lr_factor
 from residua.train.seeding import seed_torch
 from residua.train.task import Batches, SummingTask, Task
+from residua.weights.model_files import save_tensors
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large

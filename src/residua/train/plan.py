@@ -16,7 +16,7 @@ from torch import nn
 
 from residua.errors import ResiduaError, UsageError
 from residua.machine import compiler, machine, usable_cores
-from residua.spec import SCHEMA, Spec
+from residua.runs.plan import Plan
 from residua.train.compile import compile_scope
 
 # Multiply-adds of a whole training above which compiling (about 40 s) earns its time back; measured: +25 to +35 % on
@@ -28,9 +28,6 @@ _WORTH_COMPILING = 5e13
 _ONE_THREAD_WORK = 1e9
 
 
-_MOST_THREADS = 4096  # no machine has more cores for one training, and the system would refuse them
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What the user asked for; ``"auto"`` and None leave the choice to ``make_plan``."""
@@ -40,33 +37,6 @@ class Request:
     threads: int | None = None
     workers: int | None = None
     compile: str = "auto"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan(Spec):
-    """The choices of one run. The last four fields say where they were made."""
-
-    schema: int = SCHEMA
-    device: str
-    precision: Literal["float32", "bfloat16"]
-    threads: int
-    workers: int  # threads that decode images
-    channels_last: bool
-    compile: Literal["off", "network", "units"]
-    reasons: tuple[str, ...] = ()
-    torch: str
-    instruction_set: str
-    processor: str
-
-    def validate(self) -> None:  # noqa: D102
-        for name, value, least in (("threads", self.threads, 1), ("workers", self.workers, 0)):
-            if not least <= value <= _MOST_THREADS:
-                raise UsageError(f"--{name} must be from {least} to {_MOST_THREADS}, not {value}")
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """Where channels stand in memory."""
-        return torch.channels_last if self.channels_last else torch.contiguous_format
 
 
 def make_plan(request: Request, model: nn.Module, step_work: float, steps: float) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from residua.data.keyed import generator
+from residua.data.batches.keyed import generator
 
 
 def seed_torch(seed: int, purpose: str, *numbers: int) -> None:

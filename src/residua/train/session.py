@@ -9,15 +9,16 @@ from typing import Any
 from residua.analysis.cost import totals
 from residua.data import Source
 from residua.files import write_json
-from residua.models.weights import save_model
+from residua.runs.checkpoint import State
+from residua.runs.folder import RunFolder
+from residua.runs.plan import Plan
 from residua.spec import Recipe
-from residua.train.checkpoint import State
 from residua.train.loop import Loop
-from residua.train.plan import Plan, applied
+from residua.train.plan import applied
 from residua.train.progress import Progress
-from residua.train.run import RunFolder
 from residua.train.task import IllustratedTask, Task
 from residua.train.track import tracked
+from residua.weights.model_files import save_model
 
 EVAL_BATCH = 256
 

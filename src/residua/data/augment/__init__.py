@@ -1,0 +1,1 @@
+"""Augmentations: one file each, a frozen spec beside what it does to a batch."""

@@ -1,0 +1,1 @@
+"""Batches: what of a split a network sees, and in which order."""

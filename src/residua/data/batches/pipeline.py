@@ -1,0 +1,136 @@
+"""Batches as the loop gets them: in a seeded order, augmented, normalised, on the device."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+
+from residua.data.augment.crop_flip import crop_flip, normalize
+from residua.data.base import ArraySplit, Data, Split, StreamingSplit
+from residua.data.batches.keyed import generator
+from residua.errors import ResiduaError
+
+AHEAD = 3  # batches of a streaming split that are decoded before they are asked for
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainBatches:
+    """Training batches. Batch i of epoch e is a function of (seed, e, i): a resumed run sees the same stream.
+
+    The last, partial batch of an epoch is dropped; a set smaller than a batch is one batch. ``pad`` and ``flip`` are
+    those of ``crop_flip``; ``limit`` ends each epoch after so many batches.
+    """
+
+    data: Data
+    batch_size: int
+    seed: int
+    pad: int
+    flip: bool
+    device: torch.device | str = "cpu"
+    memory_format: torch.memory_format = torch.channels_last
+    limit: int | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, at least 1."""
+        steps = max(1, len(self.data.train) // self.batch_size)
+        return steps if self.limit is None else min(steps, self.limit)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches ``start``, ``start + 1``, ... of an epoch: images float32 (B, C, H, W) and labels int64 (B,).
+
+        A batch of a streaming set may be smaller by the files that cannot be read. Raises ResiduaError if none of a
+        batch's files can be, BadImage for the first of them if the data is strict.
+        """
+        order = generator(self.seed, "order", epoch).permutation(len(self.data.train))
+        size = min(self.batch_size, len(order))
+        reads = (
+            partial(self._read, epoch, order[i * size : (i + 1) * size])
+            for i in range(start, self.steps_per_epoch)
+        )
+        for i, (images, labels) in enumerate(_in_advance(reads, self.data.train), start):
+            images = images.to(self.device, non_blocking=True)
+            step = epoch * self.steps_per_epoch + i
+            images = crop_flip(images, pad=self.pad, flip=self.flip, seed=self.seed, step=step)
+            images = normalize(images, self.data.mean, self.data.std, memory_format=self.memory_format)
+            yield images, labels.to(self.device, non_blocking=True)
+
+    def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        train = self.data.train
+        if isinstance(train, StreamingSplit):
+            images, labels = train.read_augmented(positions, (self.seed, epoch))
+        else:
+            images, labels = train.read(positions)
+        if not len(labels):
+            raise ResiduaError(f"none of the {len(positions)} files of a training batch can be read")
+        return images, labels
+
+
+class EvalBatch(NamedTuple):
+    """Some images of a split in order, and where they stand in it; unreadable ones are left out."""
+
+    images: torch.Tensor  # float32 (B, C, H, W), normalised, on the device
+    labels: torch.Tensor  # int64 (B,), on the device
+    positions: np.ndarray  # int64 (B,)
+
+
+def eval_batches(
+    data: Data,
+    split_name: str,
+    batch_size: int,
+    *,
+    device: torch.device | str = "cpu",
+    memory_format: torch.memory_format = torch.channels_last,
+    limit: int | None = None,
+) -> Iterator[EvalBatch]:
+    """Every image of ``train``, ``val`` or ``test`` once, in order, unaugmented; at most ``limit`` batches.
+
+    What was left out is in ``data.split(split_name).left_out`` afterwards. Raises UsageError for an unknown split.
+    """
+    split = data.split(split_name)
+    starts = range(0, len(split), batch_size)[:limit]
+    reads = (
+        partial(_read_in_order, split, np.arange(start, min(start + batch_size, len(split))))
+        for start in starts
+    )
+    for images, labels, positions in _in_advance(reads, split):
+        if len(positions):
+            images = normalize(images.to(device), data.mean, data.std, memory_format=memory_format)
+            yield EvalBatch(images, labels.to(device), positions)
+
+
+def _read_in_order(split: Split, positions: np.ndarray) -> EvalBatch:
+    images, labels = split.read(positions)
+    kept = [position not in split.left_out for position in positions.tolist()]
+    return EvalBatch(images, labels, positions[np.array(kept)])
+
+
+def _in_advance(reads: Iterable[Callable[[], T]], split: Split) -> Iterator[T]:
+    """The results of ``reads``, in order; those of a streaming split are read a few ahead, by a thread.
+
+    The thread ends with the iteration, however that ends: closing the generator is enough.
+    """
+    if isinstance(split, ArraySplit):
+        for read in reads:
+            yield read()
+        return
+    pool = ThreadPoolExecutor(1, thread_name_prefix="residua-batches")
+    waiting: deque[Future[T]] = deque()
+    try:
+        for read in reads:
+            waiting.append(pool.submit(read))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,54 @@
+"""Ensembles out of cells that were trained one by one: their probabilities are evidence, a rule averages them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from residua.experiments.verdict import MAX_SEEDS, Check, Evidence, greater, shared_seeds
+
+_STEPS = 2**16 - 1  # of a probability
+
+
+def packed(shares: np.ndarray) -> str:
+    """Probabilities ``(N, C)``, the true class first, as text: two bytes each, in base64."""
+    return base64.urlsafe_b64encode(np.round(shares * _STEPS).astype("<u2").tobytes()).decode()
+
+
+def unpacked(values: dict[str, Any]) -> np.ndarray:
+    """The probabilities in the measures of a cell, ``(N, C)`` in [0, 1], the true class first."""
+    steps = np.frombuffer(base64.urlsafe_b64decode(values["probabilities"]), "<u2")
+    return steps.reshape(-1, int(values["classes"])) / _STEPS
+
+
+def error(shares: np.ndarray) -> float:
+    """Images, in percent, of which the true class is not the most probable one; a tie is an error."""
+    return 100 * float((shares[:, 0] <= shares[:, 1:].max(1)).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleGain:
+    """The arms' networks together, probabilities averaged, err less than they do alone, on average over seeds."""
+
+    text: str
+    arms: tuple[str, ...]
+
+    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Check:
+        """As of ``Contrast``: of a seed's networks the mean error against that of their ensemble."""
+        alone, together = {}, {}
+        for seed in shared_seeds(evidence, self.arms, "probabilities"):
+            members = [unpacked(dict(evidence[arm][seed])) for arm in self.arms]
+            images = len(members[0])
+            errors = [error(member) for member in members]
+            alone[seed] = {"test_error": sum(errors) / len(errors), "test_images": images}
+            together[seed] = {"test_error": error(np.sum(members, 0)), "test_images": images}
+        rule = greater("test_error", "alone", "ensemble", text=self.text)
+        found = rule.check({"alone": alone, "ensemble": together}, max_seeds)
+        if not alone:
+            return found
+        means = [sum(v["test_error"] for v in side.values()) / len(side) for side in (alone, together)]
+        reason = f"alone {means[0]:.3g} %, together {means[1]:.3g} %; {found.reason}"
+        return Check(text=found.text, status=found.status, reason=reason)

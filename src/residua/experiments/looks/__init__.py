@@ -1,0 +1,1 @@
+"""Looks: what an experiment measures inside a trained network."""

@@ -1,5 +1,0 @@
-"""Two networks against each other, at equal cost if wanted, until seeds decide: the claims' machinery for anybody."""
-
-from residua.papers.compare.run import compare
-
-__all__ = ["compare"]

@@ -1,0 +1,40 @@
+"""The plan of a run as its folder keeps it: every automatic choice, and where it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from residua.errors import UsageError
+from residua.spec import SCHEMA, Spec
+
+_MOST_THREADS = 4096  # no machine has more cores for one training, and the system would refuse them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Spec):
+    """The choices of one run. The last four fields say where they were made."""
+
+    schema: int = SCHEMA
+    device: str
+    precision: Literal["float32", "bfloat16"]
+    threads: int
+    workers: int  # threads that decode images
+    channels_last: bool
+    compile: Literal["off", "network", "units"]
+    reasons: tuple[str, ...] = ()
+    torch: str
+    instruction_set: str
+    processor: str
+
+    def validate(self) -> None:  # noqa: D102
+        for name, value, least in (("threads", self.threads, 1), ("workers", self.workers, 0)):
+            if not least <= value <= _MOST_THREADS:
+                raise UsageError(f"--{name} must be from {least} to {_MOST_THREADS}, not {value}")
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Where channels stand in memory."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format

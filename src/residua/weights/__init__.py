@@ -1,0 +1,1 @@
+"""Weight files: networks as safetensors that describe themselves, vouched for by digests."""

@@ -1,0 +1,399 @@
+"""Two networks against each other: what is compared, at which cost, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from residua.compare import compare, cost, own
+from residua.compare.contender import contenders
+from residua.compare.evidence import as_latex
+from residua.compare.own import OwnExecutor, OwnFile
+from residua.compare.question import ask
+from residua.errors import ResiduaError, UsageError
+from residua.experiments import grid as runner
+from residua.experiments.grid import Outcome
+from residua.experiments.known import experiments
+from residua.registry import model_spec
+from residua.train import recipe
+
+BLOCK = """
+from torch import nn
+from residua.models.units import UnitKind, register_unit
+from residua.nn import basic_layers, conv_branch
+
+print("this is for stderr")
+
+def smooth(spec, in_channels, width, stride, preactivated):
+    convs = conv_branch(basic_layers(width, stride), in_channels, spec.order, preactivated=preactivated)
+    return nn.Sequential(convs, nn.AvgPool2d(3, 1, 1))
+
+register_unit("NAME", UnitKind(smooth, convolutions=2))
+"""
+SPECS = """
+from residua.registry import model_spec
+mine = model_spec("cifar_resnet8", shortcut="B")
+other = model_spec("cifar_resnet8", order="full_preact")
+"""
+
+
+ANY_CELL: Any = None
+
+
+def field(who, name):
+    return getattr(who.spec, name)
+
+
+class Here:
+    """An executor of this process."""
+
+    def submit(self, work, cell):
+        future: Future[Outcome] = Future()
+        future.set_result(work(cell))
+        return future
+
+    def shutdown(self, wait=True, cancel_futures=False):
+        pass
+
+
+@pytest.fixture
+def here(monkeypatch, tmp_path):
+    """Trainings in this process, the working directory an empty one."""
+    monkeypatch.setattr(runner, "_executor", lambda ray, jobs: Here())
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def figures(here, monkeypatch):
+    """Trainings that take no time: the test error of a seed is what this table's function of it says."""
+    table = {"cifar_resnet8": lambda seed: 5.0 + seed % 3, "cifar_resnet14": lambda seed: 5.0 + seed % 3}
+
+    def attempt(cell):
+        error = table[cell.model["name"].split("@")[0]](cell.seed)
+        return Outcome(measures={"test_error": error, "test_images": 360, "seconds": 1.0})
+
+    monkeypatch.setattr(runner, "attempt", attempt)
+    return table
+
+
+@pytest.fixture
+def block(tmp_path) -> Path:
+    path = tmp_path / "my_block.py"
+    path.write_text(BLOCK.replace("NAME", f"smooth_{abs(hash(tmp_path.name))}"))
+    return path
+
+
+def test_the_better_one_is_named_with_its_spread_and_p(figures):
+    figures["cifar_resnet14"] = lambda seed: 2.7 + seed % 3 + 0.1 * (seed % 2)
+    result = compare("cifar_resnet8", "cifar_resnet14")
+    assert result["better"] == "cifar_resnet14"
+    paired = result["paired"]
+    assert paired["pairs"] == 4, "decided at once: no more seeds"
+    assert paired["difference"] == pytest.approx(-2.25)
+    assert paired["p_b_better"] < paired["level"] == pytest.approx(0.025 / 5)
+    assert result["sentence"].startswith(
+        "cifar_resnet14 is better: test error 3.5 % against 5.75 % of cifar_resnet8,"
+    )
+    assert "a difference of 2.25 ± 0.058 in 4 pairs of seeds (p = 1.8e-05," in result["sentence"]
+
+
+def test_the_other_one_may_be_better(figures):
+    figures["cifar_resnet14"] = lambda seed: 9.0 + seed % 2
+    assert compare("cifar_resnet8", "cifar_resnet14")["better"] == "cifar_resnet8"
+
+
+def test_noise_is_undecided_after_every_seed(figures):
+    figures["cifar_resnet14"] = lambda seed: 5.0 + (seed * 5) % 3
+    result = compare("cifar_resnet8", "cifar_resnet14", max_seeds=6)
+    assert result["better"] is None
+    assert result["paired"]["pairs"] == result["seeds"] == 6
+    assert result["sentence"].startswith("Undecided between cifar_resnet8 and cifar_resnet14")
+
+
+def test_fewer_than_four_pairs_decide_nothing_however_clear(figures):
+    figures["cifar_resnet14"] = lambda seed: 0.1 * seed
+    result = compare("cifar_resnet8", "cifar_resnet14", seeds=3, max_seeds=3)
+    assert result["better"] is None
+    assert result["sentence"].endswith("Fewer than 4 pairs decide nothing.")
+
+
+@pytest.mark.parametrize(("model", "worse"), [("transformer_tiny", 2.0), ("detector_tiny", 0.1)])
+def test_less_is_better_or_more_as_the_task_has_it(model, worse, monkeypatch):
+    """Bits per byte fall, average precision rises."""
+    from residua.compare.run import _rule
+
+    other = model_spec(model).change(merge="branch_only")
+    monkeypatch.setattr("residua.compare.question.contenders", lambda a, b: _pair(model_spec(model), other))
+    monkeypatch.setattr("residua.compare.question.load", lambda spec: Pretended())
+    question = ask("a", "b", match="none", data=None, recipe="quick", epochs=None, metric=None)
+    evidence = {
+        "a": {seed: {question.metric: 1.0 + 0.01 * seed} for seed in range(4)},
+        "b": {seed: {question.metric: worse} for seed in range(4)},
+    }
+    test = _rule(question).test(evidence)
+    assert test is not None
+    assert test.status == "not reproduced", "b is worse"
+
+
+class Pretended:
+    """Data that nothing is trained on."""
+
+    kind = "text"
+
+    def model_changes(self):
+        return {}
+
+
+def _pair(a, b):
+    from residua.compare.contender import Contender
+
+    return Contender(label="a", spec=a), Contender(label="b", spec=b)
+
+
+def test_trained_for_real_it_leaves_its_evidence_and_goes_on(here, monkeypatch):
+    options = {"epochs": 1, "seeds": 1, "out": Path("out")}
+    first = compare("cifar_resnet8", "cifar_plain8", max_seeds=1, **options)
+    assert {"result.json", "table.csv", "table.tex", "README.md", "comparison.json"} <= {
+        path.name for path in Path("out").iterdir()
+    }
+    stored = json.loads(Path("out/result.json").read_text())
+    assert stored["sentence"] == first["sentence"]
+    assert [row["parameters"] for row in stored["table"]] == [75_002, 75_002]
+    for values in (seeds["0"] for seeds in stored["evidence"].values()):
+        assert len(values["curve_test_error"]) == len(values["curve_train_error"]) == 1
+    assert first["sentence"] in Path("out/README.md").read_text()
+
+    trained = []
+    attempt = runner.attempt
+    monkeypatch.setattr(runner, "attempt", lambda cell: trained.append(cell.seed) or attempt(cell))
+    second = compare("cifar_resnet8", "cifar_plain8", max_seeds=2, **options)
+    assert trained == [1, 1], "seed 0 stands already"
+    assert second["evidence"]["cifar_resnet8"]["0"] == first["evidence"]["cifar_resnet8"]["0"]
+
+
+def test_a_users_unit_is_the_other_network_with_it(here, block, capsys):
+    name = block.read_text().split('register_unit("')[1].split('"')[0]
+    result = compare("cifar_resnet8", str(block), epochs=1, seeds=1, max_seeds=1, out=Path("out"))
+    assert result["b"] == f"cifar_resnet8-{name}"
+    spec = result["specs"][result["b"]]
+    assert spec["unit"] == name
+    digest = OwnFile.read(block).digest
+    assert spec["name"] == f"cifar_resnet8-{name}@{digest}", "another version of the file is another network"
+    assert Path("out/my_block.py").read_text() == block.read_text()
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "this is for stderr\n")
+    plain, mine = (result["evidence"][label]["0"]["test_loss"] for label in (result["a"], result["b"]))
+    assert plain != mine
+
+
+def test_a_file_that_fails_in_a_worker_is_an_error_of_the_cell():
+    ran = own._prepared(
+        (OwnFile("mine.py", "import nothing_of_this_name"),), lambda cell: Outcome(), ANY_CELL
+    )
+    assert ran.error == "mine.py, line 1: ModuleNotFoundError: No module named 'nothing_of_this_name'"
+
+
+def test_a_pool_that_broke_is_made_anew():
+    class Broken(Here):
+        def submit(self, work, cell):
+            raise BrokenProcessPool
+
+    pools = [Broken(), Here()]
+    executor = OwnExecutor(lambda: pools.pop(0), ())
+    assert executor.submit(lambda cell: Outcome(error="ran"), ANY_CELL).result().error == "ran"
+
+
+def test_specs_come_from_python_toml_and_json(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("two.py").write_text(SPECS)
+    Path("named.toml").write_text('[model]\nname = "cifar_resnet8"\nshortcut = "B"\n')
+    Path("full.json").write_text(json.dumps(model_spec("cifar_resnet8", merge="branch_only").to_dict()))
+    mine, other = contenders("two.py:mine", "two.py:other")
+    assert (mine.label, field(mine, "shortcut"), field(other, "order")) == ("mine", "B", "full_preact")
+    named, full = contenders("named.toml", "full.json")
+    assert (field(named, "shortcut"), field(full, "merge")) == ("B", "branch_only")
+    assert (named.label, full.label) == ("cifar_resnet8", "cifar_resnet8-b")
+
+
+REFUSED = [
+    ("cifar_resnet8", "cifar_resnet8", "the same network"),
+    ("cifar_resnet8", "cifar_resne14", "unknown model 'cifar_resne14'; did you mean"),
+    ("cifar_resnet8", "gone.py:net", "cannot read gone.py: No such file"),
+    ("cifar_resnet8", "gone.toml", "there is no file gone.toml"),
+    ("cifar_resnet8", "empty.py:cifar_resnet14", "empty.py registers no unit and no network"),
+    ("cifar_resnet8", "two.py", "two.py has mine, other: say which, as in two.py:mine"),
+    ("cifar_resnet8", "two.py:mien", "two.py has no 'mien'; did you mean 'mine'"),
+    ("cifar_resnet8", "broken.py:net", "broken.py, line 2: NameError: name 'y' is not defined"),
+    ("cifar_resnet8", "syntax.py:net", "syntax.py, line 1: SyntaxError"),
+    ("cifar_resnet8", "leaving.py:net", "leaving.py, line 1: SystemExit: 3"),
+    ("cifar_resnet8", "list.json", "must name its 'family'"),
+    ("cifar_resnet8", "typo.json", "has no key 'depht'; did you mean 'depths'"),
+    ("cifar_resnet8", "damaged.json", "not valid JSON"),
+    ("transformer_tiny", "block.py", "is a unit, and transformer_tiny has none to replace"),
+    ("block.py", "block.py", "are both units"),
+]
+FILES = {
+    "empty.py": "x = 1\n",
+    "two.py": SPECS,
+    "broken.py": "x = 1\nx = y\n",
+    "syntax.py": "x = (\n",
+    "leaving.py": "raise SystemExit(3)\n",
+    "list.json": "[1]",
+    "typo.json": '{"family": "resnet", "depht": 3}',
+    "damaged.json": "{",
+    "block.py": BLOCK.replace("NAME", "smooth_of_the_refused"),
+}
+
+
+@pytest.mark.parametrize(("a", "b", "said"), REFUSED)
+def test_what_cannot_be_compared_is_one_line(a, b, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    with pytest.raises(ResiduaError) as caught:
+        contenders(a, b)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_spec_does_not_know_what_the_other_ones_file_registers(tmp_path, monkeypatch):
+    """Else a comparison of the spec alone, in another process, would be refused."""
+    monkeypatch.chdir(tmp_path)
+    Path("block.py").write_text(BLOCK.replace("NAME", "smooth_of_the_file"))
+    Path("spec.toml").write_text('name = "cifar_resnet8"\nunit = "smooth_of_the_file"\n')
+    with pytest.raises(UsageError, match="unknown unit 'smooth_of_the_file'"):
+        contenders("spec.toml", "block.py:cifar_resnet8")
+
+
+@pytest.mark.parametrize("by", ["params", "macs"])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("cifar_resnet20", "cifar_resnet8"),
+        ("cifar_resnet8", "cifar_preact_resnet20"),
+        ("vit_digits", "wrn_10_1"),
+    ],
+)
+def test_counted_costs_are_matched_by_width(a, b, by):
+    digits = _digits()
+    one, other = _specs(a, b)
+    spec, matched = cost.match_cost(one, other, by, digits, recipe("digits"), "cpu")
+    name = "parameters" if by == "params" else "multiply_adds"
+    counts = [getattr(cost.cost_of(s, digits), name) for s in (one, spec)]
+    assert matched.what == "width"
+    assert matched.ratio == pytest.approx(counts[1] / counts[0])
+    assert abs(matched.ratio - 1) <= 0.05
+    assert spec == other.change(**matched.changes)
+
+
+def test_depth_stands_in_where_there_is_no_width(monkeypatch):
+    monkeypatch.setattr(cost, "_WIDTHS", ())
+    digits = _digits()
+    one, other = _specs("cifar_resnet26", "cifar_resnet8")
+    spec, matched = cost.match_cost(one, other, "macs", digits, recipe("digits"), "cpu")
+    assert (matched.what, matched.changes) == ("depth", {"depths": [4, 4, 4]})
+    assert spec.to_dict()["depths"] == one.to_dict()["depths"]
+
+
+def test_equal_costs_are_left_as_they_are():
+    digits = _digits()
+    one, other = _specs("cifar_resnet8", "cifar_plain8")
+    spec, matched = cost.match_cost(one, other, "params", digits, recipe("digits"), "cpu")
+    assert (spec, matched.what, matched.ratio) == (other, "nothing", 1.0)
+
+
+def test_what_cannot_be_matched_says_how_near_it_came():
+    digits = _digits()
+    one, other = _specs("cifar_resnet8", "googlenet_tiny")
+    with pytest.raises(
+        ResiduaError, match=r"googlenet_tiny cannot be matched .* the nearest has [0-9.]+ times its param"
+    ):
+        cost.match_cost(one, other, "params", digits, recipe("digits"), "cpu")
+
+
+def test_a_width_stays_a_multiple_of_the_heads():
+    spec: Any = model_spec("vit_digits")
+    for factor in (0.3, 1.37, 2.9):
+        changed: Any = cost.scaled(spec, ["width"], factor)
+        assert changed.width % changed.heads == 0
+
+
+def test_time_is_corrected_until_the_steps_take_as_long(monkeypatch):
+    """Here a step takes as long as its channels to the power of 1.5, and not as its multiply-adds."""
+    monkeypatch.setattr(cost, "step_ratio", lambda a, b, *rest: (b.widths[0] / a.widths[0]) ** 1.5 * 3)
+    digits = _digits()
+    one, other = _specs("cifar_resnet20", "cifar_resnet8")
+    spec, matched = cost.match_cost(one, other, "time", digits, recipe("digits"), "cpu")
+    assert abs(matched.ratio - 1) <= 0.1
+    assert spec.to_dict()["widths"][0] == pytest.approx(16 * 3 ** (-1 / 1.5), abs=1)
+
+
+def test_a_wider_network_takes_longer():
+    digits = _digits()
+    one, _ = _specs("cifar_resnet8", "cifar_resnet14")
+    wide = one.change(widths=[64, 128, 256])
+    assert cost.step_ratio(one, wide, digits, recipe("digits"), "cpu") > 1.5
+
+
+def test_another_question_is_not_answered_in_the_same_folder(figures):
+    compare("cifar_resnet8", "cifar_resnet14", out=Path("out"), epochs=1)
+    with pytest.raises(UsageError, match=r"out holds another comparison \(recipe\): --overwrite replaces it"):
+        compare("cifar_resnet8", "cifar_resnet14", out=Path("out"), epochs=2)
+    result = compare("cifar_resnet8", "cifar_resnet14", out=Path("out"), epochs=2, overwrite=True)
+    assert result["recipe"]["epochs"] == 2
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_foreign_folder_is_never_written_into(overwrite, figures):
+    Path("thesis").mkdir()
+    Path("thesis/README.md").write_text("years of work")
+    with pytest.raises(UsageError, match="thesis exists and holds no comparison"):
+        compare("cifar_resnet8", "cifar_resnet14", out=Path("thesis"), overwrite=overwrite)
+    assert [path.name for path in Path("thesis").iterdir()] == ["README.md"]
+
+
+def test_numbers_that_make_no_sense_leave_no_folder(figures):
+    with pytest.raises(UsageError, match="seeds are from 1 to max_seeds"):
+        compare("cifar_resnet8", "cifar_resnet14", seeds=9, out=Path("out"))
+    with pytest.raises(UsageError, match=r"unknown metric 'test_eror'.*did you mean 'test_error'"):
+        compare("cifar_resnet8", "cifar_resnet14", metric="test_eror", out=Path("out"))
+    assert not Path("out").exists()
+
+
+def test_a_damaged_folder_is_named(figures):
+    Path("out").mkdir()
+    Path("out/comparison.json").write_text("[]")
+    with pytest.raises(ResiduaError, match=r"comparison.json is damaged"):
+        compare("cifar_resnet8", "cifar_resnet14", out=Path("out"))
+
+
+def test_latex_is_escaped_and_ruled():
+    row = {
+        "network": "a_b&c",
+        "parameters": 1234,
+        "multiply_adds": 5,
+        "test_error": {"mean": 1.5, "sd": 0.25, "n": 4},
+    }
+    text = as_latex([row], ["test_error"])
+    assert r"a\_b\&c & 1,234 & 5 & $1.5 \pm 0.25$ & 4 \\" in text
+    assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
+
+
+def test_every_experiment_of_the_catalogue_is_somebodys_claim():
+    assert all(item.claims for item in experiments().values())
+
+
+def _specs(*names: str) -> list[Any]:
+    return [model_spec(name, **_digits().model_changes()) for name in names]
+
+
+def _digits():
+    from residua.experiments.cell import load
+    from residua.spec import DataSpec
+
+    return load(DataSpec(source="digits", val_fraction=0.0))
