@@ -116,7 +116,7 @@ def test_a_hostile_recipe_is_taken_or_refused_in_one_line(key, value):
         ),
         ({"family": "resnet", "name": 5}, "ResNetSpec.name must be text, not 5"),
         ({"family": "resnet", "drop_path": float("nan")}, "ResNetSpec.drop_path must be a finite number"),
-        ({"family": "resnet", "schema": 2}, "has schema 2; this residua reads schema 1"),
+        ({"family": "resnet", "schema": 3}, "has schema 3; this residua reads schemas 1 and 2"),
         ([], "must name its 'family'"),
         ("resnet", "must name its 'family'"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -16,6 +16,8 @@ _MOST_THREADS = 4096  # no machine has more cores for one training, and the syst
 @dataclass(frozen=True, kw_only=True)
 class Plan(Spec):
     """The choices of one run. The last four fields say where they were made."""
+
+    table: ClassVar[str] = "plan"
 
     schema: int = SCHEMA
     device: str
