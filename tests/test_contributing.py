@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from residua import registry
-from residua.models import units
+from residua.models.units import kinds as units
 
 TEXT = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from residua import registry
+from residua import parts, registry
 from residua.errors import UsageError, nearest
 from residua.models.resnet import ResNetSpec
 from residua.registry import Family, families, list_models, model_spec, register
@@ -12,7 +12,7 @@ from residua.spec import ModelSpec
 @pytest.fixture
 def own_registry(monkeypatch):
     """What a test registers is forgotten after it."""
-    monkeypatch.setattr(registry, "_families", dict(families()))
+    monkeypatch.setitem(parts._parts, Family.slot, dict(families()))
 
 
 def test_names_match_a_pattern_and_are_in_natural_order():

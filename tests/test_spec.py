@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec
+from residua.models.units.bottleneck import BottleneckUnit
 from residua.registry import list_models, model_spec, spec_from_dict
 from residua.spec import DataSpec, Recipe, parse_value, read_toml
 
@@ -22,17 +23,18 @@ stages = st.integers(1, 5).flatmap(
 def resnet_specs(draw):
     depths, widths = draw(stages)
     plain = draw(st.booleans())
+    bottleneck = st.builds(
+        BottleneckUnit, expansion=st.integers(1, 8), stride_on=st.sampled_from(["1x1", "3x3"])
+    )
     return ResNetSpec(
         name=draw(st.text(max_size=20)),
-        unit=draw(st.sampled_from(["basic", "bottleneck"])),
+        unit=draw(st.sampled_from(["basic", "squeezed", "squeezed(bottleneck(expansion=2))"]) | bottleneck),
         depths=depths,  # type: ignore[arg-type]
         widths=widths,  # type: ignore[arg-type]
         stem=draw(st.sampled_from(["imagenet", "cifar"])),
         shortcut=draw(st.sampled_from(["A", "A-split", "B", "C"])),
         merge="branch_only" if plain else "add",
         order=draw(st.sampled_from(["original", "full_preact"])),
-        expansion=draw(st.integers(1, 8)),
-        stride_on=draw(st.sampled_from(["1x1", "3x3"])),
         zero_init=not plain and draw(st.booleans()),
         drop_path=0.0 if plain else draw(st.floats(0, 0.99)),
         num_classes=draw(st.integers(1, 100_000)),
@@ -115,7 +117,7 @@ def test_a_hostile_recipe_is_taken_or_refused_in_one_line(key, value):
             "ResNetSpec.num_classes must be a whole number, not True",
         ),
         ({"family": "resnet", "name": 5}, "ResNetSpec.name must be text, not 5"),
-        ({"family": "resnet", "drop_path": float("nan")}, "ResNetSpec.drop_path must be a finite number"),
+        ({"family": "resnet", "drop_path": float("nan")}, "drop_path.rate must be a finite number"),
         ({"family": "resnet", "schema": 3}, "has schema 3; this residua reads schemas 1 and 2"),
         ([], "must name its 'family'"),
         ("resnet", "must name its 'family'"),

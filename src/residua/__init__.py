@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from residua.moved import lead
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -22,6 +24,8 @@ _PUBLIC = {
     "ResiduaError": "residua.errors",
     "UsageError": "residua.errors",
 }
+
+lead()
 
 if TYPE_CHECKING:
     from residua.deploy import Predictor

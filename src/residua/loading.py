@@ -14,9 +14,9 @@ from residua.convert import read_foreign
 from residua.convert.hub import fetch_published, is_published, published_about
 from residua.convert.tensors import SUFFIXES, is_safetensors
 from residua.errors import ResiduaError, UsageError
-from residua.models.features import features_only as backbone
 from residua.models.wide_resnet import earlier_reading
 from residua.nn.conventions import Classifier
+from residua.nn.features import features_only as backbone
 from residua.registry import build, model_spec
 from residua.runs.folder import RunFolder, resolve_run
 from residua.runs.intact import naming_what_is_intact
@@ -50,7 +50,7 @@ def create_model(
             checkpoint or published weights (``"torchvision:resnet50"``). Another number of classes or of input
             channels is adapted; what was adapted is logged by the logger ``residua`` and is what ``load_into``
             returns. residua ships no weights, so ``True`` is refused.
-        features_only: return the backbone alone, which gives a list of maps (``residua.models.features``).
+        features_only: return the backbone alone, which gives a list of maps (``residua.nn.features``).
         out_indices: of which levels: places from 0 or negative ones from the end, or a number of last ones; all by
             default.
         changes: fields of the spec: ``num_classes=10``, ``in_channels=1``, ``shortcut="A"``, ...

@@ -16,8 +16,20 @@ from typing import Any, Protocol, TypeVar
 
 from residua.errors import UsageError, nearest
 
-# the room of each slot: a package whose modules register what they hold when they are imported
-ROOMS: dict[str, str] = {}
+# the room of each slot: a module, or a package whose modules register what they hold when they are imported
+ROOMS = {
+    "model family": "residua.models",
+    "unit": "residua.models.units",
+    "shortcut": "residua.models.shortcuts",
+    "merge": "residua.models.merges",
+    "stem": "residua.models.stems",
+    "transition": "residua.models.transitions",
+    "head": "residua.models.heads",
+    "order": "residua.models.orders",
+    "norm": "residua.models.norms",
+    "activation": "residua.models.activations",
+    "drop path": "residua.models.slots",
+}
 
 
 class Registered(Protocol):
@@ -47,21 +59,26 @@ def register(part: P) -> P:
     return part
 
 
+def known(slot: str) -> dict[str, Any]:
+    """What is registered of a slot by now; nothing is imported for it."""
+    return _parts.get(slot, {})
+
+
 def parts(slot: str) -> dict[str, Any]:
     """Every part of a slot by kind: residua's own, those of installed packages, and the user's."""
     _import_room(slot)
     _import_installed()
-    return _parts.get(slot, {})
+    return known(slot)
 
 
 def find(slot: str, kind: str) -> Any:
     """The part of a slot that is called ``kind``. Raises UsageError with the nearest known one."""
-    known = parts(slot) if slot in ROOMS else {}
-    if kind not in known:
+    found = parts(slot) if slot in ROOMS else {}
+    if kind not in found:
         raise UsageError(
-            f"unknown {slot} {kind!r}{nearest(str(kind), known)} (one of your own is named with --with FILE)"
+            f"unknown {slot} {kind!r}{nearest(str(kind), found)} (one of your own is named with --with FILE)"
         )
-    return known[kind]
+    return found[kind]
 
 
 def registered() -> set[tuple[str, str]]:
@@ -80,7 +97,7 @@ def _same(one: Any, other: Any) -> bool:
 @cache
 def _import_room(slot: str) -> None:
     room = importlib.import_module(ROOMS[slot])
-    for module in pkgutil.iter_modules(room.__path__):
+    for module in pkgutil.iter_modules(getattr(room, "__path__", ())):
         importlib.import_module(f"{room.__name__}.{module.name}")
 
 

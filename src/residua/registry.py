@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
-import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from residua import parts
 from residua.budget import build_within
 from residua.errors import UsageError, nearest
 from residua.spec import ModelSpec
-
-# The rooms whose import registers the built-in families; a user's own file calls ``register`` itself.
-BUILT_IN = (
-    "residua.models.resnet",
-    "residua.models.resnext",
-    "residua.models.wide_resnet",
-    "residua.models.resnet3d",
-    "residua.models.ode",
-    "residua.models.sngan",
-    "residua.models.transformer",
-    "residua.models.vit",
-    "residua.models.densenet",
-    "residua.models.resnest",
-    "residua.models.vgg",
-    "residua.models.googlenet",
-    "residua.models.detector",
-    "residua.models.segmenter",
-)
 
 
 @dataclass(frozen=True)
@@ -42,6 +24,8 @@ class Family:
     takes out of ``changes`` what it has used. ``task`` says how it is trained (residua.train.tasks); ``source`` and
     ``recipe`` are what ``residua train --model NAME`` takes by default.
     """
+
+    slot: ClassVar[str] = "model family"
 
     name: str
     spec_class: type[ModelSpec]
@@ -56,32 +40,29 @@ class Family:
     # levels and timm's conventions (residua.nn.ImageClassifier)
     capabilities: frozenset[str] = frozenset({"export", "compile", "fx", "features"})
 
+    @property
+    def kind(self) -> str:
+        """Its name, as every registered part has one."""
+        return self.name
 
-_families: dict[str, Family] = {}
 
-
-def register(family: Family) -> None:
-    """Add a family. Raises UsageError if one of its names already belongs to another family."""
-    for other in _families.values():
+def register(family: Family) -> Family:
+    """Add a family. Raises UsageError if its name, or one of its models' names, already belongs to another family."""
+    for other in parts.known(Family.slot).values():
         taken = set(other.named) & set(family.named)
         if other.name != family.name and taken:
             raise UsageError(f"model name {sorted(taken)[0]!r} already belongs to family {other.name!r}")
-    _families[family.name] = family
+    return parts.register(family)
 
 
 def families() -> dict[str, Family]:
     """Every registered family by name."""
-    for module in BUILT_IN:
-        importlib.import_module(module)
-    return _families
+    return parts.parts(Family.slot)
 
 
 def family(name: str) -> Family:
     """The family called ``name``. Raises UsageError with the nearest known name."""
-    known = families()
-    if name not in known:
-        raise UsageError(f"unknown model family {name!r}{nearest(name, known)}")
-    return known[name]
+    return parts.find(Family.slot, name)
 
 
 def list_models(pattern: str = "*") -> list[str]:

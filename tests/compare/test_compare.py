@@ -24,7 +24,7 @@ from residua.train import recipe
 
 BLOCK = """
 from torch import nn
-from residua.models.units import UnitKind, register_unit
+from residua.models.units.kinds import UnitKind, register_unit
 from residua.nn import basic_layers, conv_branch
 
 print("this is for stderr")

@@ -51,7 +51,8 @@ def test_the_depth_counts_every_convolution_and_every_layer_is_a_unit(name):
     units = residual_units(model)
     assert len(units) == sum(spec.depths)
     assert all(
-        isinstance(unit.merge, Concat) and unit.merge.channels == spec.growth_rate for unit in units.values()
+        isinstance(unit.merge, Concat) and unit.merge.channels == spec.unit.growth_rate
+        for unit in units.values()
     )
 
 
@@ -131,20 +132,21 @@ def test_a_depth_that_fits_no_formula_gets_one_clear_line(depth, bc, message):
 
 def test_names_of_any_depth_and_growth_are_known():
     spec = model_spec("densenet_bc_40_24")
-    assert (spec.depths, spec.growth_rate, spec.width, spec.depth) == ((6, 6, 6), 24, 48, 40)
+    assert (spec.depths, spec.unit.growth_rate, spec.stem.width, spec.depth) == ((6, 6, 6), 24, 48, 40)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"depths": []}, "needs a layer"),
-        ({"depths": [3, 0]}, "needs a layer"),
+        ({"depths": []}, "not empty"),
+        ({"depths": [3, 0]}, "needs a unit"),
+        ({"stem": "cifar"}, "small images take stem 'cifar-conv'"),
         ({"growth_rate": 0}, "growth_rate must be above 0"),
         ({"bottleneck": -1}, "bottleneck cannot be negative"),
         ({"compression": 1.5}, r"compression must be in \(0, 1\]"),
         ({"compression": 0.001}, "without channels"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
-        ({"drop_path": -0.1}, r"drop_path must be in \[0, 1\)"),
+        ({"drop_path": -0.1}, r"drop_path.rate must be in \[0, 1\)"),
     ],
 )
 def test_specs_that_cannot_be_built_are_refused(changes, message):

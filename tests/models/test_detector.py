@@ -79,7 +79,7 @@ def test_without_residuals_and_with_drop_path():
         ),
         ({"backbone": "sngan_tiny"}, "a detector stands on a classifier of images, not on 'sngan_tiny'"),
         ({"backbone": "r3d_tiny"}, "a detector stands on a classifier of images, not on 'r3d_tiny'"),
-        ({"backbone": "vgg_tiny", "drop_path": 0.1}, "VGGSpec has no key 'drop_path_rule'"),
+        ({"backbone": "vgg_tiny", "drop_path": 0.1}, "VGGSpec.drop_path must be a number"),
         ({"backbone": "resnet5O"}, "unknown model 'resnet5O'; did you mean"),
         ({"tower": -1}, "tower cannot be negative"),
         ({"width": 0}, "width must be above 0"),

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from residua import create_model
-from residua.models.features import features
-from residua.models.fpn import FeaturePyramid
+from residua.nn.features import features
+from residua.nn.fpn import FeaturePyramid
 from residua.registry import families
 
 TINY = [family.tiny for family in families().values() if family.tiny and "features" in family.capabilities]

@@ -70,7 +70,7 @@ def test_drop_path_is_a_keyword_here_too():
         ({"groups": 3}, "groups must divide width, not 3 and 8"),
         ({"steps": 0}, "steps must be above 0"),
         ({"halvings": -1}, "halvings cannot be negative"),
-        ({"drop_path": 1.0}, "drop_path must be in"),
+        ({"drop_path": 1.0}, "drop_path.rate must be in"),
     ],
 )
 def test_what_cannot_be_is_one_line(changes, message):

@@ -91,10 +91,10 @@ def test_drop_path_and_zero_init_reach_the_units():
         ({"depths": [1]}, "equally long"),
         ({"widths": [64, 128, 256, 0]}, "needs a unit and a channel"),
         ({"radix": 0}, "radix must be above 0"),
-        ({"radix": 3}, "must be multiples of radix"),
+        ({"radix": 3}, "must be a multiple of radix"),
         ({"base_width": 0}, "base_width must be above 0"),
-        ({"stem_width": 33}, "stem_width must be even"),
-        ({"drop_path": 1.0}, r"drop_path must be in \[0, 1\)"),
+        ({"stem_width": 33}, "the width of a deep stem must be even"),
+        ({"drop_path": 1.0}, r"drop_path.rate must be in \[0, 1\)"),
     ],
 )
 def test_specs_that_cannot_be_built_are_refused(changes, message):

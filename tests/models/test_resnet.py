@@ -1,10 +1,14 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
 
+from residua import parts
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec, cifar_spec
-from residua.models.units import UnitKind, register_unit, unit_kind
+from residua.models.slots import UnitSpec
 from residua.nn import (
     BranchOnly,
     Chain,
@@ -196,7 +200,7 @@ def test_a_network_of_one_unit_can_drop_it():
 )
 def test_depths_of_both_formulas(name, changes, unit, depths):
     spec = model_spec(name, **changes)
-    assert (spec.unit, spec.depths, spec.widths) == (unit, depths, (16, 32, 64))
+    assert (spec.unit.kind, spec.depths, spec.widths) == (unit, depths, (16, 32, 64))
     assert spec.order == ("full_preact" if "preact" in name else "original")
 
 
@@ -225,16 +229,16 @@ def test_a_depth_that_fits_no_formula_gets_one_clear_line(depth, unit, message):
         ({"depths": [2, 0, 2, 2]}, "needs a unit"),
         ({"widths": [64, 128, 256, -1]}, "needs a unit and a channel"),
         ({"unit": "basik"}, "unknown unit 'basik'; did you mean 'basic'?"),
-        ({"drop_path": 1.0}, r"drop_path must be in \[0, 1\)"),
+        ({"drop_path": 1.0}, r"drop_path.rate must be in \[0, 1\)"),
         ({"dropout": -0.1}, r"dropout must be in \[0, 1\)"),
-        ({"cardinality": 2}, "are of bottlenecks"),
-        ({"order": "preact"}, "must be one of 'original', 'bn_after_addition'"),
-        ({"merge": "gate"}, "'exclusive_gating'"),
+        ({"cardinality": 2}, "unit 'basic' has no key 'cardinality'"),
+        ({"order": "preact"}, "unknown order 'preact'; did you mean 'full_preact'"),
+        ({"merge": "gate"}, "unknown merge 'gate'.*exclusive_gating"),
         ({"drop_path": 0.1, "merge": "branch_only"}, "drop_path needs merge='add'"),
         ({"zero_init": True, "merge": "branch_only"}, "zero_init needs merge='add'"),
-        ({"expansion": 0}, "expansion must be above 0"),
+        ({"unit": "bottleneck(expansion=0)"}, "expansion must be above 0"),
         ({"num_classes": -1}, "num_classes cannot be negative"),
-        ({"stem": "imgnet"}, "must be one of 'imagenet', .*'cifar'"),
+        ({"stem": "imgnet"}, "unknown stem 'imgnet'; did you mean 'imagenet'"),
     ],
 )
 def test_specs_that_cannot_be_built_are_refused(changes, message):
@@ -251,16 +255,24 @@ def test_building_is_a_function_of_the_seed():
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_a_unit_of_the_users_own_is_registered_and_trains_a_step():
-    kind = UnitKind(
-        lambda spec, channels, width, stride, preactivated: conv_branch(
-            basic_layers(width, stride)[:1], channels, spec.order, preactivated=preactivated
-        ),
-        convolutions=1,
-    )
-    register_unit("single", kind)
-    register_unit("single", kind)  # the same again is no mistake
-    spec = ResNetSpec(unit="single", depths=(1, 2), widths=(4, 8), stem="cifar", num_classes=3)
+def test_a_unit_of_the_users_own_has_options_and_trains_a_step(monkeypatch):
+    monkeypatch.setitem(parts._parts, "unit", dict(parts.parts("unit")))
+
+    @parts.register
+    @dataclass(frozen=True, kw_only=True)
+    class SingleUnit(UnitSpec):
+        kind: ClassVar[str] = "single"
+        slope: float = 0.1
+
+        @property
+        def convolutions(self):
+            return 1
+
+        def build(self, place, order, *, preactivated=False):
+            convs = conv_branch(basic_layers(place.width, place.stride)[:1], place.in_channels, order)
+            return nn.Sequential(convs, nn.LeakyReLU(self.slope))
+
+    spec = ResNetSpec(unit=SingleUnit(slope=0.2), depths=(1, 2), widths=(4, 8), stem="cifar", num_classes=3)
     assert spec.depth == 5
     assert ResNetSpec.from_dict(spec.to_dict()) == spec
     torch.manual_seed(0)
@@ -278,8 +290,8 @@ def test_a_unit_of_the_users_own_is_registered_and_trains_a_step():
 
 
 def test_a_unit_name_cannot_be_taken_twice():
-    with pytest.raises(UsageError, match="'basic' is already registered"):
-        register_unit("basic", UnitKind(unit_kind("bottleneck").branch, convolutions=3))
+    with pytest.raises(UsageError, match="unit 'basic' is already registered"):
+        parts.register(type("Mine", (UnitSpec,), {"kind": "basic"}))
 
 
 def test_the_tiny_member_is_tiny():

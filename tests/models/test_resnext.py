@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from residua.analysis.skeleton import skeleton
 from residua.errors import UsageError
+from residua.models.slots import Place
 from residua.nn import BranchOnly, residual_units
 from residua.registry import build, family, model_spec
 
@@ -36,12 +37,12 @@ def test_every_name_builds_with_its_depth_paths_and_their_width(name):
     units = residual_units(model)
     assert len(units) == sum(spec.depths)
     for unit in units.values():
-        assert unit.branch.conv2.groups == spec.cardinality
+        assert unit.branch.conv2.groups == spec.unit.cardinality
         assert isinstance(unit.merge, BranchOnly) == name.startswith("plain")
     if name != "resnext_tiny":
-        assert f"{spec.depth}_{spec.cardinality}x{spec.path_width}d" in name
+        assert f"{spec.depth}_{spec.unit.cardinality}x{spec.unit.path_width}d" in name
     first = units["stages.0.0"].branch.conv2
-    assert first.out_channels == spec.cardinality * spec.path_width
+    assert first.out_channels == spec.unit.cardinality * spec.unit.path_width
 
 
 def _one_path(branch, x, path):
@@ -81,9 +82,9 @@ def test_grouped_convolutions_are_the_sum_of_the_split_transform_merge_paths(nam
 
 def test_names_that_are_not_listed_follow_the_pattern():
     spec = model_spec("resnext152_16x4d")
-    assert (spec.depths, spec.cardinality, spec.path_width) == ((3, 8, 36, 3), 16, 4)
+    assert (spec.depths, spec.unit.cardinality, spec.unit.path_width) == ((3, 8, 36, 3), 16, 4)
     assert model_spec("cifar_resnext20_4x16d").depths == (2, 2, 2)
-    assert model_spec("resnext50_1x64d").inner_width(64) == 64
+    assert model_spec("resnext50_1x64d").unit.inner(Place(64, 64, 64)) == 64
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_names_that_are_not_listed_follow_the_pattern():
         ("cifar_resnext2_8x64d", {}, "the nearest are 11 and 20"),
         ("resnext51_32x4d", {}, "unknown model 'resnext51_32x4d'; did you mean"),
         ("resnext50_32x4d", {"path_width": None}, "32 paths need a path_width"),
-        ("resnext50_32x4d", {"unit": "basic"}, "are of bottlenecks"),
+        ("resnext50_32x4d", {"unit": "basic(cardinality=2)"}, "unit 'basic' has no key 'cardinality'"),
         ("resnext50_32x4d", {"cardinality": 0}, "cardinality must be above 0"),
         ("resnext50_32x4d", {"widths": [64, 128, 8, 16]}, "without channels"),
     ],

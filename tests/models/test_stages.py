@@ -136,7 +136,7 @@ def test_a_dropout_shortcut_drops_half_of_the_identity_while_training_only():
 
 def test_stochastic_depth_by_name_is_huangs():
     spec = model_spec("cifar_resnet110_stochastic_depth")
-    assert (spec.drop_path, spec.drop_path_rule, spec.drop_path_mode) == (0.5, "linear", "batch")
+    assert (spec.drop_path.rate, spec.drop_path.rule, spec.drop_path.mode) == (0.5, "linear", "batch")
 
 
 @pytest.mark.parametrize("variant", ["stochastic_depth", "exclusive_gating", "dropout_shortcut"])

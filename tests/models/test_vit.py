@@ -133,7 +133,7 @@ def test_the_features_that_timm_users_know():
     [
         ({"patch": 3}, "patches of 3 px do not divide images of 8 px"),
         ({"heads": 5}, "5 heads do not divide a width of 64"),
-        ({"drop_path": 1.0}, r"drop_path must be in \[0, 1\)"),
+        ({"drop_path": 1.0}, r"drop_path.rate must be in \[0, 1\)"),
         ({"drop_path": 0.1, "merge": "branch_only"}, "no shortcut to fall back on"),
         ({"layers": 0}, "layers must be above 0"),
     ],

@@ -105,8 +105,8 @@ def test_units_are_pre_activated_and_a_projection_shares_the_pre_activation():
         ("wrn_4_1", {}, "the nearest are 10 and 16"),
         ("wrn_28_0", {}, "unknown model 'wrn_28_0'; did you mean"),
         ("wrn_28_10", {"dropout": 1.0}, "dropout must be in [0, 1), not 1.0"),
-        ("wrn_28_10", {"path_width": 8}, "are of bottlenecks"),
-        ("wrn_28_10", {"stem_width": 0}, "stem_width must be above 0"),
+        ("wrn_28_10", {"path_width": 8}, "unit 'basic' has no key 'path_width'"),
+        ("wrn_28_10", {"stem_width": 0}, "stem 'cifar-conv'.width must be above 0"),
         ("wrn_28_10", {"order": "original"}, "needs order='full_preact'"),
     ],
 )

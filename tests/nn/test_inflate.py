@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from residua.nn import basic_layers, conv_branch, he_init, inflate, make_shortcut
+from residua.nn import basic_layers, conv_branch, he_init, inflate, pad_shortcut
 
 
 def test_a_volume_of_equal_slices_gives_the_images_maps_away_from_its_ends():
@@ -30,7 +30,7 @@ def test_a_branch_is_as_deep_as_it_is_high_and_keeps_what_is_no_layer():
 
 def test_option_a_subsamples_the_depth_too():
     x = torch.randn(1, 2, 5, 6, 7)
-    padded = make_shortcut("A", 2, 5, 2)(x)
+    padded = pad_shortcut(2, 5, 2)(x)
     assert padded.shape == (1, 5, 3, 3, 4)
     assert torch.equal(padded[:, :2], x[:, :, ::2, ::2, ::2])
     assert not padded[:, 2:].any()

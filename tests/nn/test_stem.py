@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from residua.nn import CifarStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
+from residua.nn import CifarStem, DeepStem, ImageNetStem, PoolFirstStem
 
 
 @pytest.mark.parametrize("stem", [ImageNetStem, PoolFirstStem, DeepStem, CifarStem])
@@ -14,5 +14,5 @@ def test_a_stem_reduces_as_it_says(stem, side):
 
 def test_a_pool_without_padding_gives_the_55_pixels_of_popular_texts():
     images = torch.randn(1, 3, 224, 224)
-    assert make_stem("imagenet", 3, 2)(images).shape[2:] == (56, 56)
-    assert make_stem("imagenet-unpadded", 3, 2)(images).shape[2:] == (55, 55)
+    assert ImageNetStem(3, 2)(images).shape[2:] == (56, 56)
+    assert ImageNetStem(3, 2, pool_padding=0)(images).shape[2:] == (55, 55)

@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from residua import parts
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.cell import Cell
 from residua.experiments.grid import Outcome
-from residua.models.units import unit_names
 from residua.registry import families
 from residua.spec import ModelSpec
 
@@ -54,7 +54,7 @@ class OwnFile:
         """
         if self in _ran:
             return _ran[self]
-        networks, units = _networks(), set(unit_names())
+        networks, units = _networks(), set(parts.parts("unit"))
         module = types.ModuleType(f"residua_own_{self.digest}")
         sys.modules[module.__name__] = module  # dataclasses look their module up
         try:
@@ -63,7 +63,7 @@ class OwnFile:
                 exec(code, module.__dict__)
         except (Exception, SystemExit) as error:
             raise ResiduaError(f"{self.name}{self._line(error)}: {_said(error)}") from error
-        found: dict[str, ModelSpec | str] = dict.fromkeys(sorted(set(unit_names()) - units), "unit")
+        found: dict[str, ModelSpec | str] = dict.fromkeys(sorted(set(parts.parts("unit")) - units), "unit")
         found |= dict.fromkeys(sorted(_networks() - networks), "network")
         _ran[self] = found | {k: v for k, v in vars(module).items() if isinstance(v, ModelSpec)}
         return _ran[self]

@@ -35,7 +35,7 @@ def densenet(tensors: Tensors) -> dict[str, Any]:
         "width": len(stem),
         "bottleneck": len(first) // growth if bottleneck else 0,
         "compression": len(transition) / transition.shape[1] if len(depths) > 1 else 1.0,
-        "stem": "cifar" if stem.shape[-1] == 3 else "imagenet",
+        "stem": "cifar-conv" if stem.shape[-1] == 3 else "imagenet",
         **_ends(tensors, "stem.conv.weight"),
     }
 

@@ -15,7 +15,7 @@ KUANGLIU = Layout(
     infer=resnets.infer_resnet,
     mine=lambda tensors: "stages.3.0.branch.conv1.weight" in tensors,
     assumed={"stride_on": resnets.STRIDE_ON},
-    fixed={"stem": "cifar", "widths": (64, 128, 256, 512), "expansion": 4, "shortcut": "B"},
+    fixed={"stem": "cifar", "widths": (64, 128, 256, 512), "unit.expansion": 4, "shortcut": "B"},
     idle=resnets.idle_fields,
     images=Images(mean=CIFAR10_MEAN, std=CIFAR10_STD, classes=CIFAR10_CLASSES),
     notes=("images normalised with the CIFAR-10 mean and std of its trainer",),

@@ -9,19 +9,18 @@ from residua.convert.layout import Layout
 from residua.errors import UsageError
 from residua.registry import family, model_spec
 from residua.spec import ModelSpec
+from residua.weights.model_files import TRACELESS
 
 # fields that leave no trace in weights; what a network is called does not depend on them
-TRAINING_ONLY = frozenset(
-    {"schema", "family", "name", "zero_init", "dropout", "drop_path", "drop_path_rule", "drop_path_mode"}
-)
+TRAINING_ONLY = frozenset({"schema", "family", "name", *TRACELESS})
 _SIZES = frozenset({"num_classes", "in_channels"})
 
 
 def differences(one: ModelSpec, other: ModelSpec, layout: Layout, ignored: frozenset[str]) -> list[str]:
     """The fields in which two specs of a family differ, but for those that are ignored or change nothing."""
-    here, there = one.to_dict(), other.to_dict()
+    here, there = one.flat(), other.flat()
     idle = layout.idle(one) & layout.idle(other)
-    return [key for key in here if key not in ignored | idle and here[key] != there[key]]
+    return [key for key in here | there if key not in ignored | idle and here.get(key) != there.get(key)]
 
 
 def named(spec: ModelSpec, layout: Layout) -> ModelSpec:

@@ -80,20 +80,16 @@ def _keeps_shape(tensors: Tensors, stage: int, unit: int) -> bool:
 
 
 def idle_fields(spec: Any) -> frozenset[str]:
-    """Fields of a ResNetSpec that change nothing: those of other units and of other merges."""
-    idle = {"gate_bias"}  # where a training starts
-    if spec.unit == "basic":
-        idle |= {"expansion", "stride_on", "cardinality", "path_width"}
-    if spec.merge != "constant_scaling":
-        idle |= {"shortcut_scale", "branch_scale"}
-    if spec.stem_width in (None, spec.widths[0]):
-        idle |= {"stem_width"}
+    """Options of a ResNetSpec that change nothing."""
+    idle = {"merge.bias"}  # where a training starts
+    if spec.stem.width in (None, spec.widths[0]):
+        idle |= {"stem.width"}
     return frozenset(idle)
 
 
 def pattern_names(spec: Any) -> tuple[str, ...]:
     """Names that the registry knows as a pattern only."""
     if spec.family == "resnext":
-        paths = f"{spec.cardinality}x{spec.path_width}d"
+        paths = f"{spec.unit.cardinality}x{spec.unit.path_width}d"
         return (f"resnext{spec.depth}_{paths}", f"cifar_resnext{spec.depth}_{paths}")
     return (f"cifar_resnet{spec.depth}", f"cifar_preact_resnet{spec.depth}")

@@ -45,7 +45,7 @@ PREACT = Layout(
         "order": "full_preact",
         "stem": "imagenet-pool-first",
         "widths": (64, 128, 256, 512),
-        "expansion": 4,
+        "unit.expansion": 4,
     },
     idle=resnets.idle_fields,
     pointwise=frozenset({"head.fc.weight"}),
@@ -81,7 +81,7 @@ RESNEST = Layout(
             note="taken to pool before the 3x3 only where the radix is not 2 or paths are several, as its networks do"
         )
     },
-    fixed={"stem": "imagenet", "expansion": 4},
+    fixed={"stem": "deep", "unit.expansion": 4},
     images=torchvision.IMAGENET,
     notes=torchvision.NORMALISED,
 )

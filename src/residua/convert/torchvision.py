@@ -23,7 +23,7 @@ RESNET = Layout(
     infer=resnets.infer_resnet,
     mine=lambda tensors: tensors["stem.conv.weight"].shape[-1] == 7,
     assumed={"stride_on": resnets.STRIDE_ON},
-    fixed={"stem": "imagenet", "widths": (64, 128, 256, 512), "expansion": 4, "shortcut": "B"},
+    fixed={"stem": "imagenet", "widths": (64, 128, 256, 512), "unit.expansion": 4, "shortcut": "B"},
     idle=resnets.idle_fields,
     names=resnets.pattern_names,
     images=IMAGENET,
@@ -45,7 +45,7 @@ DENSENET = Layout(
     },
     infer=infer.densenet,
     prepare=rewrite({r"(denselayer\d+\.(?:norm|conv))\.([12])\.": r"\1\2."}),  # as files of 2017 name them
-    fixed={"stem": "imagenet", "compression": 0.5},
+    fixed={"stem": "imagenet", "transition.compression": 0.5},
     images=IMAGENET,
     notes=NORMALISED,
 )

@@ -72,13 +72,14 @@ def to_library(weights: Weights, library: str) -> dict[str, Tensor]:
 def _write_as(layout: Layout, weights: Weights) -> dict[str, Tensor]:
     """Raises UsageError that says how the library's network differs."""
     spec: Any = weights.spec
+    here = spec.flat()
     for name, value in layout.fixed.items():
         allowed = value if isinstance(value, frozenset) else {value}
-        if getattr(spec, name) not in allowed and name not in layout.idle(spec):
-            raise UsageError(f"{name} is {_shown(value)} there, here {_shown(getattr(spec, name))}")
-    if getattr(spec, "drop_path", 0) and spec.drop_path_mode == "batch":
+        if name in here and here[name] not in allowed and name not in layout.idle(spec):
+            raise UsageError(f"{name} is {_shown(value)} there, here {_shown(here[name])}")
+    if here.get("drop_path.rate") and here["drop_path.mode"] == "batch":
         raise UsageError(
-            "no other library scales branches at test time, as drop_path_mode='batch' does (Huang et al. 2016)"
+            "no other library scales branches at test time, as drop_path.mode='batch' does (Huang et al. 2016)"
         )
     if not spec.num_classes:
         raise UsageError("its networks have a classifier, here num_classes is 0")
@@ -97,8 +98,9 @@ def _write_as(layout: Layout, weights: Weights) -> dict[str, Tensor]:
     if again is None:
         raise UsageError("its networks of this family are built otherwise")
     for name in differences(spec, again.spec, layout, TRAINING_ONLY):
-        there, here = getattr(again.spec, name), getattr(spec, name)
-        raise UsageError(f"{name} is {_shown(there)} there, here {_shown(here)}")
+        raise UsageError(
+            f"{name} is {_shown(again.spec.flat().get(name))} there, here {_shown(here.get(name))}"
+        )
     return tensors
 
 

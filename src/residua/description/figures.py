@@ -29,7 +29,7 @@ class Figure:
 
 
 # What the networks of a table have (He et al. 2015, sec. 4.1 and 4.2; the released models are those of Table 3).
-_B = {"shortcut": "B", "stride_on": "1x1"}
+_B = {"shortcut": "B", "unit.stride_on": "1x1"}
 _NETWORKS: dict[str, dict[str, str]] = {
     "he2015.t2": {"shortcut": "A"},
     "he2015.t3": _B,
@@ -70,7 +70,7 @@ _STATEMENTS: dict[str, tuple[str, ...]] = {
     "plain-110": ("plain-110",),
     "resnet1202": ("ResNet-1202",),
 }
-_WORDS = {"shortcut": "option {} shortcuts", "stride_on": "stride on the {}"}
+_WORDS = {"shortcut": "option {} shortcuts", "unit.stride_on": "stride on the {}"}
 
 
 def figures(spec: ResNetSpec, paper: ResNetSpec | None) -> list[Figure]:
@@ -91,15 +91,15 @@ def _tables(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
 
 def _values(row: Row, spec: ResNetSpec, paper: ResNetSpec) -> dict[str, Any]:
     """The figures of a row that are of this network; none if the row is of another one."""
-    if not row.dataset.startswith({"imagenet": "ImageNet", "cifar": "CIFAR"}[spec.stem]):
+    if not row.dataset.startswith({"imagenet": "ImageNet", "cifar": "CIFAR"}[spec.stem.kind]):
         return {}
-    name, order = paper_name(paper), _ORDERS[spec.order]
+    name, order = paper_name(paper), _ORDERS[spec.order.kind]
     if row.model == order.row:  # a column a network: "resnet110"
         column = name.lower().replace("-", "")
         return {"err": row.values[column]} if column in row.values else {}
     if row.model == name and order.column in row.values:
         return {"err": row.values[order.column]}
-    if row.model in {form.format(name=name, option=spec.shortcut) for form in order.names}:
+    if row.model in {form.format(name=name, option=spec.shortcut.kind) for form in order.names}:
         return {key: value for key, value in row.values.items() if key != "depth"}
     return {}
 
@@ -107,14 +107,14 @@ def _values(row: Row, spec: ResNetSpec, paper: ResNetSpec) -> dict[str, Any]:
 def _figure(
     table: Table, row: Row, values: dict[str, Any], spec: ResNetSpec, network: dict[str, str]
 ) -> Figure:
-    named = row.model.endswith(f" {spec.shortcut}")  # the row says itself which option it has
+    named = row.model.endswith(f" {spec.shortcut.kind}")  # the row says itself which option it has
     differs = [
         _WORDS[key].format(value)
         for key, value in network.items()
-        if getattr(spec, key) != value
-        and spec.merge == "add"
+        if spec.flat().get(key) != value
+        and spec.merge.kind == "add"
         and not (key == "shortcut" and named)
-        and not (key == "stride_on" and spec.unit != "bottleneck")
+        and not (key == "unit.stride_on" and spec.unit.kind != "bottleneck")
     ]
     return Figure(
         source=str(table),
@@ -133,7 +133,7 @@ def _figure(
 
 def _statements(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
     for key, models in _STATEMENTS.items():
-        if spec.stem == "cifar" and spec.order == "original" and paper_name(paper) in models:
+        if spec.stem.kind == "cifar" and spec.order.kind == "original" and paper_name(paper) in models:
             said = published().observations[key]
             yield Figure(
                 source=f"{said.source}, {said.where}",
@@ -151,8 +151,9 @@ def _statements(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
 
 
 def _released(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
-    same = (spec.stem, spec.merge, spec.order, spec.shortcut) == ("imagenet", "add", "original", "B")
-    if not same or (spec.unit == "bottleneck" and spec.stride_on != "3x3"):
+    kinds = tuple(part.kind for part in (spec.stem, spec.merge, spec.order, spec.shortcut))
+    same = kinds == ("imagenet", "add", "original", "B")
+    if not same or (spec.unit.kind == "bottleneck" and spec.unit.stride_on != "3x3"):
         return  # torchvision's networks are v1.5 with option B
     for weights in published().weights:
         if (weights.library, weights.model) == ("torchvision", f"resnet{paper.depth}"):

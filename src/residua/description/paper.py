@@ -14,8 +14,8 @@ from residua.published import Status, published
 from residua.registry import family, model_spec
 
 _STRUCTURE = (
-    *("family", "unit", "depths", "widths", "stem", "stem_width", "merge", "expansion"),
-    *("cardinality", "path_width"),
+    *("family", "unit", "depths", "widths", "stem", "stem.width", "merge"),
+    *("unit.expansion", "unit.cardinality", "unit.path_width", "norm", "activation", "transition"),
 )
 
 
@@ -45,9 +45,9 @@ def twin(spec: ResNetSpec) -> ResNetSpec | None:
 
     It has the paper's own shortcuts, order, stride placement, channels and classes.
     """
-    plain = spec.merge == "branch_only"
-    if spec.stem == "imagenet":
-        basic = spec.unit == "basic"
+    plain = spec.merge.plain
+    if spec.stem.kind == "imagenet":
+        basic = spec.unit.kind == "basic"
         name = f"{'plain' if plain and basic else 'resnet'}{spec.depth}{'' if basic else '_v1'}"
         if name not in family("resnet").named:
             return None
@@ -56,18 +56,19 @@ def twin(spec: ResNetSpec) -> ResNetSpec | None:
         # Table 2 and Figure 3 build the basic nets with option A; sec. 4.1 the bottleneck nets with B
         paper = paper.change(shortcut="A" if basic else "B")
     else:
-        if spec.unit not in ("basic", "bottleneck"):
+        if spec.unit.kind not in ("basic", "bottleneck"):
             return None
         try:
-            paper = cifar_spec(spec.depth, unit=spec.unit, plain=plain)
+            paper = cifar_spec(spec.depth, unit=spec.unit.kind, plain=plain)
         except UsageError:
             return None
-    return paper if all(getattr(paper, key) == getattr(spec, key) for key in _STRUCTURE) else None
+    one, other = paper.flat(), spec.flat()
+    return paper if all(one.get(key) == other.get(key) for key in _STRUCTURE) else None
 
 
 def paper_name(paper: ResNetSpec) -> str:
     """How the papers call a network: ``ResNet-50``, ``plain-34``."""
-    return f"{'plain' if paper.merge == 'branch_only' else 'ResNet'}-{paper.depth}"
+    return f"{'plain' if paper.merge.plain else 'ResNet'}-{paper.depth}"
 
 
 def changes(spec: ResNetSpec) -> list[str]:
@@ -76,30 +77,31 @@ def changes(spec: ResNetSpec) -> list[str]:
         registered = model_spec(spec.name)
     except UsageError:  # a name of the user's own
         return []
-    here, there = spec.to_dict(), registered.to_dict()
+    here, there = spec.flat(), registered.flat()
     return [
         f"{key} = {_show(here[key])} (registered: {_show(there.get(key))})"
         for key in here
-        if here[key] != there.get(key)
+        if here[key] != there.get(key) and ("." not in key or key in there)
     ]
 
 
 def deviations(spec: ResNetSpec, paper: ResNetSpec | None) -> list[str]:
     """What is not as in He et al. 2015."""
-    if paper is None and spec.merge in _MERGES:
+    if paper is None and spec.merge.kind in _MERGES:
         return _unit_deviations(spec)
     if paper is None:
-        paths = f" of {spec.cardinality} x {spec.path_width} channels" if spec.path_width else ""
+        unit = spec.unit.flat()
+        paths = f" of {unit['cardinality']} x {unit['path_width']} channels" if unit.get("path_width") else ""
         depths, widths = ("-".join(map(str, sizes)) for sizes in (spec.depths, spec.widths))
-        shape = f"{depths} {spec.unit} units{paths}, widths {widths}"
+        shape = f"{depths} {spec.unit.kind} units{paths}, widths {widths}"
         return [
-            f"no network of He et al. 2015 has these stages ({shape}, {spec.stem} stem)",
+            f"no network of He et al. 2015 has these stages ({shape}, {spec.stem.kind} stem)",
             *_unit_deviations(spec),
         ]
     found = _unit_deviations(spec)
-    if spec.merge != "branch_only" and spec.shortcut != paper.shortcut:
+    if not spec.merge.plain and spec.shortcut != paper.shortcut:
         found.append(_shortcut_deviation(spec))
-    if spec.stem == "cifar" and spec.unit == "bottleneck":
+    if spec.stem.kind == "cifar" and spec.unit.kind == "bottleneck":
         found.append("bottlenecks on CIFAR are from He et al. 2016; the 2015 paper has basic units there")
     return found
 
@@ -111,7 +113,7 @@ def printed_flops(
 
     None where the paper prints no figure: CIFAR nets, pre-activation nets, other structures.
     """
-    if paper is None or paper.stem != "imagenet" or spec.order != "original":
+    if paper is None or paper.stem.kind != "imagenet" or spec.order.kind != "original":
         return None
     table = published().table("he2015.t1flops")
     name = paper_name(paper)
@@ -121,9 +123,9 @@ def printed_flops(
     steps, at = [], paper
     count = base = totals(paper, paper.usual_input)[1]
     for key, reason in _STEPS:
-        if getattr(spec, key) == getattr(at, key):
+        if spec.flat().get(key) == at.flat().get(key):
             continue
-        at = at.change(**{key: getattr(spec, key)})
+        at = at.change(**{key: spec.flat()[key]})
         after = totals(at, at.usual_input)[1]
         if after != count:  # splitting the zeros of option A costs nothing
             steps.append(Step(reason=reason.format(paper=paper, spec=spec), multiply_adds=after - count))
@@ -146,8 +148,8 @@ def printed_flops(
 
 
 _STEPS = (
-    ("stride_on", "stride 2 on the 3x3 (v1.5): the first 1x1 of a stage works on the larger map"),
-    ("shortcut", "shortcuts of option {spec.shortcut} instead of {paper.shortcut}"),
+    ("unit.stride_on", "stride 2 on the 3x3 (v1.5): the first 1x1 of a stage works on the larger map"),
+    ("shortcut", "shortcuts of option {spec.shortcut.kind} instead of {paper.shortcut.kind}"),
     ("in_channels", "{spec.in_channels} input channels instead of 3"),
     ("num_classes", "{spec.num_classes} classes instead of 1000"),
 )
@@ -174,38 +176,47 @@ _MERGES = {
 
 
 def _unit_deviations(spec: ResNetSpec) -> list[str]:
-    bottleneck = spec.unit == "bottleneck"
+    unit, order, merge = spec.unit.flat(), spec.order.kind, spec.merge.kind
+    bottleneck = spec.unit.kind == "bottleneck"
     rules = (
         (
-            bottleneck and spec.stride_on == "3x3" and len(spec.depths) > 1,
+            bottleneck and unit.get("stride_on") == "3x3" and len(spec.depths) > 1,
             "v1.5: the stride of 2 stands on the 3x3 of a stage's first bottleneck (fb.resnet.torch, torchvision); "
             "the paper puts it on the first 1x1 (stride_on = 1x1)",
         ),
-        (spec.order in _ORDERS, f"{_ORDERS.get(spec.order)} (He et al. 2016, Figure 4)"),
-        (spec.merge in _MERGES, f"{_MERGES.get(spec.merge)} (He et al. 2016, Table 1)"),
+        (order in _ORDERS, f"{_ORDERS.get(order)} (He et al. 2016, Figure 4)"),
+        (merge in _MERGES, f"{_MERGES.get(merge)} (He et al. 2016, Table 1)"),
         (
-            spec.order == "full_preact",
+            order == "full_preact",
             "full pre-activation units (He et al. 2016, Figure 4e): norm and ReLU stand before each convolution, "
             "none after the sum, and a last norm and ReLU after the last unit",
         ),
         (
-            spec.cardinality > 1,
-            f"the 3x3 of a bottleneck is {spec.cardinality} parallel paths, a grouped convolution (Xie et al. 2016)",
+            unit.get("cardinality", 1) > 1,
+            f"the 3x3 of a bottleneck is {unit.get('cardinality')} parallel paths, a grouped convolution "
+            "(Xie et al. 2016)",
         ),
-        (spec.unit not in ("basic", "bottleneck"), f"units of kind {spec.unit!r} are not of the paper"),
-        (bottleneck and spec.expansion != 4, f"bottlenecks expand {spec.expansion}-fold; the paper's 4-fold"),
-        (spec.merge == "branch_only" and bottleneck, "the paper builds plain nets of basic units only"),
+        (
+            spec.unit.kind not in ("basic", "bottleneck"),
+            f"units of kind {spec.unit.kind!r} are not of the paper",
+        ),
+        (
+            bottleneck and unit["expansion"] != 4,
+            f"bottlenecks expand {unit.get('expansion')}-fold; the paper's 4-fold",
+        ),
+        (spec.merge.plain and bottleneck, "the paper builds plain nets of basic units only"),
         (
             spec.zero_init,
             "every branch starts at zero (Goyal et al. 2017), so every unit starts as its shortcut",
         ),
         (
-            spec.dropout > 0,
-            f"dropout of {spec.dropout:g} before the last convolution of a branch (Zagoruyko & Komodakis 2016)",
+            unit.get("dropout", 0) > 0,
+            f"dropout of {unit.get('dropout', 0):g} before the last convolution of a branch "
+            "(Zagoruyko & Komodakis 2016)",
         ),
         (
-            spec.drop_path > 0,
-            f"stochastic depth (Huang et al. 2016), {spec.drop_path_rule} up to a drop rate of {spec.drop_path:g}",
+            spec.drop_path.rate > 0,
+            f"stochastic depth (Huang et al. 2016), {spec.drop_path.rule} up to a drop rate of {spec.drop_path.rate:g}",
         ),
     )
     return [text for applies, text in rules if applies] + readings(spec)
@@ -219,14 +230,14 @@ def _shortcut_deviation(spec: ResNetSpec) -> str:
         "B": "option B: projections where the shape changes",
         "C": "option C: projections everywhere",
         "dropout": "option A with a dropout of half of the values (He et al. 2016, Table 1)",
-    }[spec.shortcut]
-    if spec.stem == "cifar":
+    }[spec.shortcut.kind]
+    if spec.stem.kind == "cifar":
         return f"{has}; the paper uses option A in all CIFAR nets (sec. 4.2)"
-    if spec.unit == "bottleneck":
+    if spec.unit.kind == "bottleneck":
         return f"{has}; the paper's bottleneck nets have option B (sec. 4.1)"
     measured = "Table 3 measures A, B and C" if spec.depth == 34 else "no other option is published"
     return f"{has}; Table 2 has option A for {spec.depth} layers, {measured}"
 
 
 def _show(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)

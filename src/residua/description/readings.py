@@ -12,11 +12,11 @@ from residua.models.wide_resnet import earlier_reading
 
 def readings(spec: ResNetSpec) -> list[str]:
     """What other codes of this network compute otherwise; nothing unless it is pre-activated with shortcuts."""
-    if spec.order != "full_preact" or spec.merge == "branch_only":
+    if spec.order.kind != "full_preact" or spec.merge.plain:
         return []
-    keeps_shape = spec.out_widths[0] == (spec.stem_width or spec.widths[0])
-    first_is_identity = keeps_shape and spec.shortcut != "C"
-    parameter_free = spec.shortcut in ("A", "A-split")
+    keeps_shape = spec.out_widths[0] == spec.stem_channels
+    first_is_identity = keeps_shape and spec.shortcut.kind != "C"
+    parameter_free = spec.shortcut.kind in ("A", "A-split")
     rules = (
         (first_is_identity, earlier_reading(spec) or _first_shortcut(spec)),
         (
@@ -25,7 +25,7 @@ def readings(spec: ResNetSpec) -> list[str]:
             "unit's first norm and ReLU give, and pytorchcv and pytorch-cifar project that (shortcut = B)",
         ),
         (
-            parameter_free and spec.stem == "cifar" and spec.unit == "bottleneck",
+            parameter_free and spec.stem.kind == "cifar" and spec.unit.kind == "bottleneck",
             "He's own code (resnet-1k-layers) projects there, with the stride on the first 1x1: "
             "shortcut = B, stride_on = 1x1",
         ),
@@ -34,14 +34,14 @@ def readings(spec: ResNetSpec) -> list[str]:
 
 
 def _first_shortcut(spec: ResNetSpec) -> str:
-    if spec.stem == "cifar-conv":
+    if spec.stem.bare:
         return (
             "the first shortcut starts at the stem's convolution, as in the codes of Zagoruyko & Komodakis 2016, "
             "pytorchcv and pytorch-cifar; He et al. 2016 (appendix) let it start after the first norm and "
             "ReLU: stem = cifar"
         )
     elsewhere = "pytorchcv and pytorch-cifar at the stem's convolution: stem = cifar-conv"
-    if spec.stem != "cifar":
+    if spec.stem.kind != "cifar":
         elsewhere = "timm before them, at the pooled convolution"
     return (
         "the first shortcut starts after the stem's norm and ReLU (He et al. 2016, appendix; fb.resnet.torch); in "

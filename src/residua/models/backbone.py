@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from residua.errors import UsageError
+from residua.models.merges.sums import AddMerge
+from residua.models.slots import DropPathSpec, MergeSpec
 from residua.registry import family, model_spec
 from residua.spec import ModelSpec, positive
-
-_DROP = ("drop_path", "drop_path_rule", "drop_path_mode")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +17,9 @@ class BackboneSpec(ModelSpec):
     """A network on top of a registered classifier of images, which is named; ``merge`` and drop path are its own."""
 
     backbone: str
-    merge: Literal["add", "branch_only"] = "add"  # branch_only: the backbone without its shortcuts
+    merge: MergeSpec = AddMerge()  # branch_only: the backbone without its shortcuts
     width: int = 256  # channels of what stands on the backbone
-    drop_path: float = 0.0
-    drop_path_rule: Literal["linear", "uniform"] = "linear"
-    drop_path_mode: Literal["sample", "batch"] = "sample"
+    drop_path: DropPathSpec = DropPathSpec()
 
     def validate(self) -> None:  # noqa: D102
         super().validate()
@@ -32,14 +30,12 @@ class BackboneSpec(ModelSpec):
 
     def backbone_changes(self) -> dict[str, Any]:
         """What the backbone's spec differs in from the registered one."""
-        names = [
-            "in_channels",
-            *(_DROP if self.drop_path else ()),
-            *(["merge"] if self.merge != "add" else []),
-        ]
-        return {
-            name: getattr(self, name) for name in names
-        }  # not every classifier knows more than its channels
+        own: dict[str, Any] = {"drop_path": self.drop_path, "merge": self.merge}
+        # not every classifier knows more than its channels
+        changed = {
+            name: part for name, part in own.items() if part != type(self).__dataclass_fields__[name].default
+        }
+        return {"in_channels": self.in_channels, **changed}
 
     @property
     def backbone_spec(self) -> Any:

@@ -40,9 +40,9 @@ class DetectorSpec(BackboneSpec):
 
 def build(spec: DetectorSpec) -> Detector:
     """The network of a spec, initialised from torch's default generator."""
-    from residua.models.features import features
-    from residua.models.fpn import FeaturePyramid
     from residua.nn.anchor_free import AnchorFreeHead, Detector
+    from residua.nn.features import features
+    from residua.nn.fpn import FeaturePyramid
 
     backbone = features(build_backbone(spec.backbone_spec), spec.levels)
     pyramid = FeaturePyramid(backbone, spec.width, top=spec.top)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from residua.errors import UsageError
-from residua.spec import ModelSpec, positive
+from residua.models.merges.sums import AddMerge
+from residua.models.slots import DropPathSpec, MergeSpec
+from residua.spec import ModelSpec, fraction, positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,19 +22,17 @@ class LayersSpec(ModelSpec):
     heads: int = 12
     mlp_ratio: int = 4
     norm: Literal["pre", "post"] = "pre"
-    merge: Literal["add", "branch_only"] = "add"  # branch_only: the residuals are removed
+    merge: MergeSpec = AddMerge()  # branch_only: the residuals are removed
     dropout: float = 0.0
-    drop_path: float = 0.0
-    drop_path_rule: Literal["linear", "uniform"] = "linear"
-    drop_path_mode: Literal["sample", "batch"] = "sample"
+    drop_path: DropPathSpec = DropPathSpec()
 
     def validate(self) -> None:  # noqa: D102
         super().validate()
         positive(self, "layers", "width", "heads", "mlp_ratio")
         if self.width % self.heads:
             raise UsageError(f"{self.heads} heads do not divide a width of {self.width}")
-        for name in ("dropout", "drop_path"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name} must be in [0, 1), not {getattr(self, name)}")
-        if self.drop_path and self.merge == "branch_only":
+        fraction(self, "dropout")
+        if self.merge.of_maps:
+            raise UsageError(f"merge {self.merge.kind!r} is of maps: a Transformer has none")
+        if self.drop_path.rate and self.merge.plain:
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")

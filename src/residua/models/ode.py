@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from residua.errors import UsageError
+from residua.models.slots import DropPathSpec
 from residua.registry import Family, register
 from residua.spec import ModelSpec, positive
 
@@ -43,9 +44,7 @@ class ODESpec(ModelSpec):
     zero_init: bool = False  # start every function at zero, and so every block as the identity
     num_classes: int = 10
     in_channels: int = 1
-    drop_path: float = 0.0
-    drop_path_rule: Literal["linear", "uniform"] = "linear"
-    drop_path_mode: Literal["sample", "batch"] = "sample"
+    drop_path: DropPathSpec = DropPathSpec()
 
     def validate(self) -> None:  # noqa: D102
         super().validate()
@@ -60,8 +59,6 @@ class ODESpec(ModelSpec):
             raise UsageError(
                 f"{self.solver} cannot choose its steps: set steps, or take {' or '.join(ADAPTIVE)}"
             )
-        if not 0 <= self.drop_path < 1:
-            raise UsageError(f"drop_path must be in [0, 1), not {self.drop_path}")
 
     @property
     def depth(self) -> int:
@@ -90,7 +87,6 @@ def build(spec: ODESpec) -> ImageClassifier:
         method=spec.solver, steps=spec.steps, rtol=spec.rtol, atol=spec.atol, max_steps=spec.max_steps
     )
     field = {"time": TimeField, "steady": SteadyField}[spec.field]
-    rates = bricks.drop_path_rates(spec.drop_path_rule, spec.drop_path, spec.blocks)
     length = spec.span / spec.blocks
     blocks = (
         ODEBlock(
@@ -99,9 +95,9 @@ def build(spec: ODESpec) -> ImageClassifier:
             (index + 1) * length,
             solver=solver,
             adjoint=spec.adjoint,
-            drop_path=bricks.DropPath(rate, spec.drop_path_mode),
+            drop_path=drop,
         )
-        for index, rate in enumerate(rates)
+        for index, drop in enumerate(spec.drop_path.build(spec.blocks))
     )
     stem: OrderedDict[str, nn.Module] = OrderedDict(
         conv=nn.Conv2d(spec.in_channels, spec.width, 3, padding=1)

@@ -11,6 +11,8 @@ from typing import Any
 
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec, build
+from residua.models.stems.cifar import CifarStemSpec
+from residua.models.units.bottleneck import BottleneckUnit
 from residua.registry import Family, register
 
 # units a stage (Xie et al. 2016, Table 1; deeper ones as in He et al. 2015)
@@ -28,10 +30,8 @@ def _imagenet_spec(depth: int, cardinality: int, path_width: int) -> ResNetSpec:
     return ResNetSpec(
         family="resnext",
         name=f"resnext{depth}_{cardinality}x{path_width}d",
-        unit="bottleneck",
+        unit=BottleneckUnit(cardinality=cardinality, path_width=path_width),
         depths=_IMAGENET[depth],
-        cardinality=cardinality,
-        path_width=path_width,
     )
 
 
@@ -44,12 +44,10 @@ def _cifar_spec(depth: int, cardinality: int, path_width: int) -> ResNetSpec:
     return ResNetSpec(
         family="resnext",
         name=f"cifar_resnext{depth}_{cardinality}x{path_width}d",
-        unit="bottleneck",
+        unit=BottleneckUnit(cardinality=cardinality, path_width=path_width),
         depths=(n, n, n),
         widths=(64, 128, 256),
-        stem="cifar",
-        cardinality=cardinality,
-        path_width=path_width,
+        stem=CifarStemSpec(),
         num_classes=10,
     )
 

@@ -43,9 +43,9 @@ class SegmenterSpec(BackboneSpec):
 
 def build(spec: SegmenterSpec) -> Segmenter:
     """The network of a spec, initialised from torch's default generator."""
-    from residua.models.features import features
     from residua.nn import he_init
     from residua.nn.dense_head import AsppHead, FcnHead, Segmenter
+    from residua.nn.features import features
 
     classifier = build_backbone(spec.backbone_spec)
     last = features(classifier).levels[-1:]

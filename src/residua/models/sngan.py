@@ -19,16 +19,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from residua.errors import UsageError
+from residua.models.merges.sums import AddMerge
+from residua.models.slots import DropPathSpec, MergeSpec
 from residua.registry import Family, register
 from residua.spec import ModelSpec, positive
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from residua.nn import Residual
+    from residua.nn import DropPath, Residual
     from residua.nn.gan import GANPair
 
 
@@ -53,13 +56,11 @@ class SNGANSpec(ModelSpec):
     discriminator: tuple[int, ...] = (128, 128, 128, 128)  # channels of each unit
     halvings: int = 2  # how many of the discriminator's units halve the maps, from the first on
     spectral_norm: bool = True  # of every layer of the discriminator
-    merge: Literal["add", "branch_only"] = "add"  # branch_only: both networks without their shortcuts
+    merge: MergeSpec = AddMerge()  # branch_only: both networks without their shortcuts
     critic_steps: int = (
         5  # of the discriminator for each of the generator, while training (n_dis in the paper)
     )
-    drop_path: float = 0.0
-    drop_path_rule: Literal["linear", "uniform"] = "linear"
-    drop_path_mode: Literal["sample", "batch"] = "sample"
+    drop_path: DropPathSpec = DropPathSpec()
 
     def validate(self) -> None:  # noqa: D102
         super().validate()
@@ -76,10 +77,10 @@ class SNGANSpec(ModelSpec):
             raise UsageError(
                 f"{len(self.discriminator)} units cannot halve {self.image_side} px {self.halvings} times"
             )
-        if not 0 <= self.drop_path < 1:
-            raise UsageError(f"drop_path must be in [0, 1), not {self.drop_path}")
-        if self.drop_path and self.merge == "branch_only":
+        if self.drop_path.rate and self.merge.plain:
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")
+        if self.merge.of_maps:
+            raise UsageError(f"merge {self.merge.kind!r} does not fit units that change the maps' size")
 
     @property
     def depth(self) -> int:
@@ -145,7 +146,8 @@ def _generator_units(spec: SNGANSpec) -> list[Residual]:
     from torch import nn
 
     units = []
-    for index, (channels, width) in enumerate(zip(spec.generator, spec.generator[1:], strict=False)):
+    widths = list(pairwise(spec.generator))
+    for (channels, width), drop in zip(widths, spec.drop_path.build(len(widths)), strict=True):
         branch = OrderedDict(
             norm1=nn.BatchNorm2d(channels),
             act1=nn.ReLU(),
@@ -157,7 +159,7 @@ def _generator_units(spec: SNGANSpec) -> list[Residual]:
         )
         # a 1x1 convolution and nearest upsampling may change places: this order is the cheaper one
         shortcut = OrderedDict(conv=nn.Conv2d(channels, width, 1), up=nn.Upsample(scale_factor=2))
-        units.append(_unit(spec, branch, shortcut, index, len(spec.generator) - 1))
+        units.append(_unit(spec, channels, width, branch, shortcut, drop))
     return units
 
 
@@ -169,7 +171,8 @@ def _discriminator_units(spec: SNGANSpec) -> list[Residual]:
 
     conv = SpectralConv2d if spec.spectral_norm else nn.Conv2d
     units, channels = [], spec.in_channels
-    for index, width in enumerate(spec.discriminator):
+    drops = spec.drop_path.build(len(spec.discriminator))
+    for index, (width, drop) in enumerate(zip(spec.discriminator, drops, strict=True)):
         first, halves = index == 0, index < spec.halvings
         middle = width if first else channels  # as in the authors' code; equal in Table 4
         branch: OrderedDict[str, nn.Module] = OrderedDict()
@@ -186,25 +189,28 @@ def _discriminator_units(spec: SNGANSpec) -> list[Residual]:
             )  # before the 1x1 convolution: the same values for a quarter of the work
         if halves or channels != width:
             shortcut["conv"] = conv(channels, width, 1)
-        units.append(_unit(spec, branch, shortcut, index, len(spec.discriminator)))
+        units.append(_unit(spec, channels, width, branch, shortcut, drop))
         channels = width
     return units
 
 
 def _unit(
-    spec: SNGANSpec, branch: OrderedDict[str, Any], shortcut: OrderedDict[str, Any], index: int, units: int
+    spec: SNGANSpec,
+    channels: int,
+    width: int,
+    branch: OrderedDict[str, Any],
+    shortcut: OrderedDict[str, Any],
+    drop: DropPath,
 ) -> Residual:
     from torch import nn
 
     from residua import nn as bricks
 
-    plain = spec.merge == "branch_only"
-    rate = bricks.drop_path_rates(spec.drop_path_rule, spec.drop_path, units)[index]
     return bricks.Residual(
         nn.Sequential(branch),
-        nn.Sequential(shortcut) if shortcut and not plain else None,
-        merge=bricks.BranchOnly() if plain else bricks.Add(),
-        drop_path=bricks.DropPath(rate, spec.drop_path_mode),
+        nn.Sequential(shortcut) if shortcut and not spec.merge.plain else None,
+        merge=spec.merge.build(channels, width, 1),
+        drop_path=drop,
     )
 
 

@@ -3,7 +3,7 @@
 ``wrn_28_10`` is WRN-28-10: three stages of pre-activated basic units with ten times ResNet's 16, 32 and 64 channels,
 behind a stem of 16. The name's 28 = 6n+4 counts the three projections and not the fully connected layer, so that
 residua's own ``depth``, which counts the other way, is two less. Dropout between the convolutions is a keyword:
-``dropout=0.3`` is the paper's on CIFAR.
+``unit={"dropout": 0.3}`` is the paper's on CIFAR.
 
 The stem is a convolution alone, as in the authors' code (szagoruyko/wide-residual-networks): of a ``wrn_*_1``, whose
 first unit keeps the shape, the first shortcut carries what has passed no norm. In residua 0.1 it carried what the
@@ -16,7 +16,9 @@ import re
 from typing import Any
 
 from residua.errors import UsageError
+from residua.models.orders import FullPreact
 from residua.models.resnet import ResNetSpec, build
+from residua.models.stems.cifar import BareCifarStemSpec
 from residua.registry import Family, model_spec, register
 from residua.spec import ModelSpec
 
@@ -37,12 +39,10 @@ def _cifar_spec(depth: int, widening: int) -> ResNetSpec:
     return ResNetSpec(
         family="wide_resnet",
         name=f"wrn_{depth}_{widening}",
-        unit="basic",
         depths=(n, n, n),
         widths=(16 * widening, 32 * widening, 64 * widening),
-        stem="cifar-conv",
-        stem_width=16,
-        order="full_preact",
+        stem=BareCifarStemSpec(width=16),
+        order=FullPreact(),
         num_classes=10,
     )
 
@@ -51,9 +51,9 @@ def _imagenet_spec(depth: int, widening: int) -> ResNetSpec:
     narrow = model_spec(f"resnet{depth}")
     assert isinstance(narrow, ResNetSpec)
     widths = narrow.widths
-    wide: dict[str, Any] = {"path_width": widths[0] * widening}
-    if narrow.unit == "basic":
-        wide = {"widths": tuple(width * widening for width in widths), "stem_width": widths[0]}
+    wide: dict[str, Any] = {"unit.path_width": widths[0] * widening}
+    if narrow.unit.kind == "basic":
+        wide = {"widths": tuple(width * widening for width in widths), "stem.width": widths[0]}
     return narrow.change(family="wide_resnet", name=f"wide_resnet{depth}_{widening}", **wide)
 
 
@@ -61,7 +61,7 @@ def earlier_reading(spec: ModelSpec) -> str:
     """What a file of residua 0.1 computes otherwise than the authors' network of its name; empty if nothing."""
     if not isinstance(spec, ResNetSpec) or spec.family != "wide_resnet" or not spec.name.startswith("wrn_"):
         return ""
-    if spec.stem != "cifar" or spec.widths[0] != spec.stem_width:
+    if spec.stem.kind != "cifar" or spec.widths[0] != spec.stem_channels:
         return ""
     return (
         f"{spec.name} as residua 0.1 had it: its first shortcut starts after the stem's norm and ReLU (stem = cifar), "

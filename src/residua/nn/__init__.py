@@ -1,33 +1,44 @@
 """The bricks of residual networks. A unit is ``activation(merge(shortcut(x), drop_path(branch(x))))``."""
 
+from residua.moved import gone
 from residua.nn.attention import SelfAttention
 from residua.nn.block import BasicBlock, Bottleneck
-from residua.nn.branch import ORDERS, ConvLayer, basic_layers, bottleneck_layers, conv_branch, norm_act
-from residua.nn.dense import dense_layer, transition
+from residua.nn.branch import ORDERS, ConvLayer, UnitOrder, basic_layers, bottleneck_layers, conv_branch
+from residua.nn.dense import dense_branch, dense_layer, transition
 from residua.nn.drop import DropPath, drop_path_rates
+from residua.nn.excite import ChannelGated, SqueezeExcite
 from residua.nn.gate import ConstantScaling, ExclusiveGating, Gate, ShortcutOnlyGating
 from residua.nn.head import GlobalPool, PoolHead, hidden_head
 from residua.nn.inception import Inception, InceptionStem
 from residua.nn.inflate import inflate
-from residua.nn.init import he_init, xavier_init, zero_init_branches
+from residua.nn.init import he_init, start_at_zero, xavier_init, zero_init_branches
 from residua.nn.layout import place, suited
 from residua.nn.merge import Add, BranchOnly, Concat, Merge
 from residua.nn.mlp import Mlp
 from residua.nn.network import ImageClassifier
 from residua.nn.residual import Chain, ContextModule, Residual, residual_units
-from residua.nn.shortcut import DropoutShortcut, PadShortcut, Projection, make_shortcut
+from residua.nn.shortcut import DropoutShortcut, PadShortcut, Projection, pad_shortcut
 from residua.nn.split_attention import SplitAttention
-from residua.nn.stem import CifarStem, ClipStem, DeepStem, ImageNetStem, PoolFirstStem, make_stem
+from residua.nn.stem import (
+    BareCifarStem,
+    CifarStem,
+    ClipStem,
+    DeepStem,
+    ImageNetStem,
+    PoolFirstStem,
+)
 from residua.nn.transformer import Transformer
 from residua.nn.without import without_borders, without_norms, without_shortcuts
 
 __all__ = [
     "ORDERS",
     "Add",
+    "BareCifarStem",
     "BasicBlock",
     "Bottleneck",
     "BranchOnly",
     "Chain",
+    "ChannelGated",
     "CifarStem",
     "ClipStem",
     "Concat",
@@ -54,20 +65,22 @@ __all__ = [
     "SelfAttention",
     "ShortcutOnlyGating",
     "SplitAttention",
+    "SqueezeExcite",
     "Transformer",
+    "UnitOrder",
     "basic_layers",
     "bottleneck_layers",
     "conv_branch",
+    "dense_branch",
     "dense_layer",
     "drop_path_rates",
     "he_init",
     "hidden_head",
     "inflate",
-    "make_shortcut",
-    "make_stem",
-    "norm_act",
+    "pad_shortcut",
     "place",
     "residual_units",
+    "start_at_zero",
     "suited",
     "transition",
     "without_borders",
@@ -76,3 +89,7 @@ __all__ = [
     "xavier_init",
     "zero_init_branches",
 ]
+
+
+def __getattr__(name: str) -> None:
+    raise gone(__name__, name)

@@ -6,7 +6,7 @@ from torch import nn
 
 from residua.nn.branch import basic_layers, bottleneck_layers, conv_branch
 from residua.nn.residual import Residual
-from residua.nn.shortcut import make_shortcut
+from residua.nn.shortcut import Projection
 
 
 class BasicBlock(Residual):
@@ -15,7 +15,7 @@ class BasicBlock(Residual):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__(
             conv_branch(basic_layers(out_channels, stride), in_channels),
-            make_shortcut("B", in_channels, out_channels, stride),
+            _projected(in_channels, out_channels, stride),
             activation=nn.ReLU(),
         )
 
@@ -26,6 +26,11 @@ class Bottleneck(Residual):
     def __init__(self, in_channels: int, width: int, stride: int = 1, expansion: int = 4) -> None:
         super().__init__(
             conv_branch(bottleneck_layers(width, stride, expansion=expansion), in_channels),
-            make_shortcut("B", in_channels, expansion * width, stride),
+            _projected(in_channels, expansion * width, stride),
             activation=nn.ReLU(),
         )
+
+
+def _projected(in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
+    changes = stride != 1 or in_channels != out_channels
+    return Projection(in_channels, out_channels, stride) if changes else None

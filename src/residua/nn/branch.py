@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,13 @@ class UnitOrder:
     after: str = ""  # each convolution but the last
     last: str = ""  # after the last convolution
     merged: str = ""  # after the merge
+    norm: Callable[[int], nn.Module] = nn.BatchNorm2d  # of so many channels
+    act: Callable[[], nn.Module] = nn.ReLU
+
+    def layers(self, parts: str, channels: int, suffix: str = "") -> OrderedDict[str, nn.Module]:
+        """The modules of one of the places above, by name: ``norm<suffix>`` and ``act<suffix>``."""
+        make = {"norm": lambda: self.norm(channels), "act": self.act}
+        return OrderedDict((f"{part}{suffix}", make[part]()) for part in parts.split())
 
 
 # He et al. 2016, Figure 4
@@ -34,17 +41,13 @@ ORDERS: dict[str, UnitOrder] = {
 }
 
 
-def unit_order(name: str) -> UnitOrder:
+def unit_order(name: str | UnitOrder) -> UnitOrder:
     """The order called ``name``. Raises UsageError with the known ones."""
+    if isinstance(name, UnitOrder):
+        return name
     if name not in ORDERS:
         raise UsageError(f"unknown order of activations {name!r}{nearest(name, ORDERS)}")
     return ORDERS[name]
-
-
-def norm_act(parts: str, channels: int, suffix: str = "") -> OrderedDict[str, nn.Module]:
-    """The modules of a field of ``UnitOrder``, by name: ``norm<suffix>`` and ``act<suffix>``."""
-    make = {"norm": lambda: nn.BatchNorm2d(channels), "act": nn.ReLU}
-    return OrderedDict((f"{part}{suffix}", make[part]()) for part in parts.split())
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def bottleneck_layers(
 def conv_branch(
     layers: Sequence[ConvLayer],
     in_channels: int,
-    order: Order = "original",
+    order: Order | UnitOrder = "original",
     *,
     preactivated: bool = False,
     dropout: float = 0.0,
@@ -118,10 +121,10 @@ def conv_branch(
     for index, layer in enumerate(layers, 1):
         last = index == len(layers)
         if index > 1 or not preactivated:
-            parts |= norm_act(where.before, channels, str(index))
+            parts |= where.layers(where.before, channels, str(index))
         if last and dropout:
             parts["dropout"] = nn.Dropout(dropout)
         parts[f"conv{index}"] = layer.build(channels)
         channels = layer.out_channels
-        parts |= norm_act(where.last if last else where.after, channels, str(index))
+        parts |= where.layers(where.last if last else where.after, channels, str(index))
     return nn.Sequential(parts)

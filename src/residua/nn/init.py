@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from residua.nn.excite import ChannelGated
 from residua.nn.residual import residual_units
 
 
@@ -39,14 +40,22 @@ def _draw(model: nn.Module, draw: Callable[[Tensor], Any], linear: bool) -> None
 
 
 def zero_init_branches(model: nn.Module) -> None:
-    """Make every branch start at zero, so that every unit starts as its shortcut (Goyal et al. 2017, sec. 5.1).
-
-    What is set to zero is the weight of the branch's last layer that has one: its last norm in the original order,
-    its last convolution under pre-activation.
-    """
+    """Make every branch start at zero, so that every unit starts as its shortcut (Goyal et al. 2017, sec. 5.1)."""
     for unit in residual_units(model).values():
-        layers = [m for m in unit.branch.modules() if isinstance(getattr(m, "weight", None), nn.Parameter)]
-        if layers:
-            nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]
-            if isinstance(getattr(layers[-1], "bias", None), nn.Parameter):
-                nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
+        start_at_zero(unit.branch)
+
+
+def start_at_zero(branch: nn.Module) -> None:
+    """Set the weight of a branch's last layer that has one to zero, and its bias.
+
+    That is its last norm in the original order, its last convolution under pre-activation; of a gated branch it is
+    that of the branch inside.
+    """
+    if isinstance(branch, ChannelGated):
+        return start_at_zero(branch.branch)
+    layers = [m for m in branch.modules() if isinstance(getattr(m, "weight", None), nn.Parameter)]
+    for name in ("weight", "bias") if layers else ():
+        value = getattr(layers[-1], name, None)
+        if isinstance(value, nn.Parameter):
+            nn.init.zeros_(value)
+    return None

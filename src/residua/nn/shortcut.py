@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal, get_args
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.errors import UsageError
-
-Option = Literal["A", "A-split", "B", "C", "dropout"]
 
 
 class PadShortcut(nn.Module):
@@ -55,15 +53,21 @@ class Projection(nn.Sequential):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int = 1, *, norm: bool = True, pool: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        norm: Callable[[int], nn.Module] | None = nn.BatchNorm2d,
+        pool: bool = False,
     ) -> None:
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         if pool and stride > 1:
             parts["pool"] = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
             stride = 1
         parts["conv"] = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-        if norm:
-            parts["norm"] = nn.BatchNorm2d(out_channels)
+        if norm is not None:
+            parts["norm"] = norm(out_channels)
         super().__init__(parts)
 
 
@@ -72,29 +76,14 @@ class DropoutShortcut(nn.Sequential):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, *, rate: float = 0.5) -> None:
         super().__init__(
-            OrderedDict(
-                identity=make_shortcut("A", in_channels, out_channels, stride), dropout=nn.Dropout(rate)
-            )
+            OrderedDict(identity=pad_shortcut(in_channels, out_channels, stride), dropout=nn.Dropout(rate))
         )
 
 
-def make_shortcut(
-    option: Option, in_channels: int, out_channels: int, stride: int = 1, *, norm: bool = True
-) -> nn.Module:
-    """The shortcut of a unit.
-
-    A, A-split: identity where the shape stays, padding where it changes. B: projection where it changes (a stride
-    of 2 changes it even if the channels stay). C: projection everywhere, which is also the "1x1 convolutional
-    shortcut" of He et al. 2016 (Figure 2e). dropout: as A, with a dropout.
-    """
-    options = get_args(Option)
-    if option not in options:
-        raise UsageError(f"shortcut option must be one of {', '.join(map(repr, options))}, not {option!r}")
-    if option == "dropout":
-        return DropoutShortcut(in_channels, out_channels, stride)
-    changes = stride != 1 or in_channels != out_channels
-    if option == "C" or (option == "B" and changes):
-        return Projection(in_channels, out_channels, stride, norm=norm)
-    if not changes:
+def pad_shortcut(
+    in_channels: int, out_channels: int, stride: int = 1, *, split: bool = False
+) -> nn.Identity | PadShortcut:
+    """Option A of a unit: the identity where the shape stays, padding where it changes."""
+    if stride == 1 and in_channels == out_channels:
         return nn.Identity()
-    return PadShortcut(in_channels, out_channels, stride, split=option == "A-split")
+    return PadShortcut(in_channels, out_channels, stride, split=split)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import partial
 
 from torch import nn
-
-from residua.errors import UsageError, nearest
 
 
 class ImageNetStem(nn.Sequential):
@@ -91,24 +88,6 @@ class ClipStem(nn.Sequential):
                 act=nn.ReLU(),
             )
         )
-
-
-_STEMS = {
-    "imagenet": ImageNetStem,
-    "imagenet-unpadded": partial(ImageNetStem, pool_padding=0),
-    "imagenet-pool-first": PoolFirstStem,
-    "cifar": CifarStem,
-    "cifar-conv": BareCifarStem,
-}
-
-
-def make_stem(
-    kind: str, in_channels: int, width: int
-) -> ImageNetStem | PoolFirstStem | CifarStem | BareCifarStem:
-    """The stem called ``kind``, from images ``(N, in_channels, H, W)`` to ``width`` channels."""
-    if kind not in _STEMS:
-        raise UsageError(f"unknown stem {kind!r}{nearest(kind, _STEMS)}")
-    return _STEMS[kind](in_channels, width)
 
 
 class DeepStem(nn.Sequential):

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from residua.errors import UsageError
 from residua.nn.attention import SelfAttention
 from residua.nn.conventions import Classifier, PositionStem
-from residua.nn.drop import DropPath, drop_path_rates
 from residua.nn.head import PoolHead
-from residua.nn.merge import Add, BranchOnly
+from residua.nn.merge import Add
 from residua.nn.mlp import Mlp
 from residua.nn.recording import recorded
 from residua.nn.residual import Chain, Residual, residual_units
@@ -119,16 +118,16 @@ def transformer_layers(spec: Any, *, causal: bool = False, eps: float) -> Iterab
     ``norm="pre"``: ``x + F(norm(x))`` (Xiong et al. 2020, Figure 1b; the full pre-activation of He et al. 2016);
     ``"post"``: ``norm(x + F(x))`` (Vaswani et al. 2017, sec. 3.1), the norm where He et al. 2015 have their ReLU.
     """
-    rates = iter(drop_path_rates(spec.drop_path_rule, spec.drop_path, 2 * spec.layers))
+    drops = spec.drop_path.build(2 * spec.layers)
 
     def unit(**function: nn.Module) -> Residual:
         norm = nn.LayerNorm(spec.width, eps=eps)
         before = {"norm": norm} if spec.norm == "pre" else {}
         return Residual(
             Chain(OrderedDict(before | function)),
-            merge={"add": Add, "branch_only": BranchOnly}[spec.merge](),
+            merge=spec.merge.build(spec.width, spec.width, 1),
             activation=norm if spec.norm == "post" else None,
-            drop_path=DropPath(next(rates), spec.drop_path_mode),
+            drop_path=next(drops),
         )
 
     for _ in range(spec.layers):

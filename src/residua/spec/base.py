@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator, Mapping
+from abc import ABC
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -52,6 +53,16 @@ class Spec:
         """The spec as plain JSON values."""
         return {name: _plain(getattr(self, name)) for name in self.fields()}
 
+    def flat(self) -> dict[str, Any]:
+        """Its fields and the options of its parts by dotted names; a part itself is its kind."""
+        found = {}
+        for name in self.fields():
+            value = getattr(self, name)
+            found[name] = value.kind if isinstance(value, PartSpec) else value
+            if isinstance(value, PartSpec):
+                found |= {f"{name}.{option}": inner for option, inner in value.flat().items()}
+        return found
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build the spec from plain values, those of schema 1 too.
@@ -65,25 +76,31 @@ class Spec:
             values = schema1.read(cls.table, values)
         elif schema != SCHEMA:
             raise UsageError(f"{cls.title()} has schema {schema}; this residua reads schemas 1 and {SCHEMA}")
-        known = _hints(cls)
-        for key in values:
-            if key not in known:
-                raise UsageError(f"{cls.title()} has no key {key!r}{nearest(str(key), known)}")
-        missing = [f.name for f in dataclasses.fields(cls) if _required(f) and f.name not in values]
-        if missing:
-            raise UsageError(f"{cls.title()} lacks {', '.join(missing)}")
-        return cls(**values)
+        return cls._filled({}, values)
 
     def change(self, **changes: Any) -> Self:
         """A copy with some fields changed; an unknown field is refused with the nearest known one.
 
         Options of parts are reached by a table (``unit={"cardinality": 32}``) or by a dotted name
-        (``{"unit.cardinality": 32}``); a part that is given whole (``unit="bottleneck"``) has its own defaults.
+        (``{"unit.cardinality": 32}``). A part of another kind (``unit="bottleneck"``) starts at its defaults, but for
+        options that every kind of its slot has (a stem's width).
         """
-        values = self.to_dict()
-        for name, value in in_order(self.table, changes):
-            _put(type(self), values, name.split("."), value)
-        return type(self).from_dict(values)
+        return self._filled(self.to_dict(), changes)
+
+    @classmethod
+    def _filled(cls, values: dict[str, Any], changes: Mapping[str, Any]) -> Self:
+        """The spec of a table with changes put into it, whole parts before their options."""
+        named = [
+            (place, value) for name, value in changes.items() for place in schema1.places(cls.table, name)
+        ]
+        for name, value in sorted(named, key=lambda item: item[0].count(".")):
+            if name.partition(".")[0] not in cls.fields():
+                raise UsageError(f"{cls.title()} has no key {name!r}{nearest(name, cls.fields())}")
+            _put(cls, values, name.split("."), value)
+        missing = [f.name for f in dataclasses.fields(cls) if _required(f) and f.name not in values]
+        if missing:
+            raise UsageError(f"{cls.title()} lacks {', '.join(missing)}")
+        return cls(**values)
 
     @classmethod
     def read(cls, value: Any, where: str) -> Self:
@@ -92,7 +109,7 @@ class Spec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartSpec(Spec):
+class PartSpec(Spec, ABC):
     """A part with options of its own, called by its ``kind`` where it stands in another spec.
 
     A class that states a ``slot`` is what a field asks for; a class that states a ``kind`` too and is registered
@@ -106,16 +123,15 @@ class PartSpec(Spec):
 
     @classmethod
     def title(cls) -> str:  # noqa: D102
-        return f"{cls.slot} {cls.kind!r}" if cls.kind else cls.slot
+        alone = cls.kind == cls.slot.replace(" ", "_")  # a slot of one kind
+        return cls.kind if alone else f"{cls.slot} {cls.kind!r}" if cls.kind else cls.slot
 
     def to_dict(self) -> dict[str, Any]:  # noqa: D102
         return {"kind": self.kind, **super().to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:  # noqa: D102
-        if not isinstance(values, Mapping):
-            raise UsageError(f"{cls.title()} must be a table of options, not {values!r}")
-        return super().from_dict({key: value for key, value in values.items() if key != "kind"})
+        return cls._filled({}, {key: value for key, value in values.items() if key != "kind"})
 
     @classmethod
     def read(cls, value: Any, where: str) -> Self:
@@ -172,27 +188,32 @@ def fraction(spec: Spec, *names: str) -> None:
             raise UsageError(f"{spec.title()}.{name} must be in [0, 1), not {getattr(spec, name)}")
 
 
-def in_order(table: str, changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Changes by the names of today, whole parts before their options."""
-    named = {schema1.place(table, name): value for name, value in changes.items()}
-    yield from sorted(named.items(), key=lambda item: item[0].count("."))
-
-
 def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set a field in the table of a spec; a table without a kind changes the options of the part that is there."""
+    """Set a field in the table of a spec.
+
+    A table without a kind changes the options of the part that is there; a shorthand or a table with a kind is another
+    part, which takes over what the slot itself asks of all of them.
+    """
     name, *rest = path
     hint = _hints(cls).get(name)
     part = hint if isinstance(hint, type) and issubclass(hint, PartSpec) else None
     if rest and part is None:
         raise UsageError(f"{cls.title()} has no part {name!r}{nearest(name, _hints(cls))}")
-    if part is None or not (rest or (isinstance(value, Mapping) and "kind" not in value)):
+    if part is None or isinstance(value, PartSpec):
         values[name] = value
         return
     options = part.spelled_out(values[name] if name in values else cls.__dataclass_fields__[name].default)
+    if not rest and not (isinstance(value, Mapping) and "kind" not in value):  # another part
+        whole = part.spelled_out(value)
+        if whole is None:
+            raise UsageError(f"{cls.title()}.{name} must be {_a(part.slot)}, not {value!r}")
+        kept = {key: options[key] for key in part.fields() if options and key in options}
+        values[name] = {**kept, **whole}
+        return
     if options is None:
-        raise UsageError(f"{cls.title()}.{name} must be {_a(part.slot)}, not {values[name]!r}")
+        raise UsageError(f"{cls.title()}.{name} must be {_a(part.slot)}, not {values.get(name)!r}")
     for key, inner in {".".join(rest): value}.items() if rest else value.items():
-        _put(part.called(options["kind"]), options, key.split("."), inner)
+        _put(part.called(options["kind"]), options, str(key).split("."), inner)
     values[name] = options
 
 

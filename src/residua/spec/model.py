@@ -53,7 +53,9 @@ def _within_budget(spec: str, values: Mapping[str, Any]) -> None:
 
 
 def _total(value: Any) -> int:
-    """The size of a number, of all numbers in a list; 0 for what is no whole number."""
+    """The size of a number, of all numbers in a list, of the largest option of a part; 0 for anything else."""
     if isinstance(value, list):
         return sum(map(_total, value))
+    if isinstance(value, dict):
+        return max(map(_total, value.values()), default=0)
     return abs(value) if isinstance(value, int) else 0

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residua.models.features import features_only
+from residua.nn.features import features_only
 from residua.spec import ModelSpec
 from residua.testing.example import assert_close, assert_equal
 from residua.testing.example import example as images
@@ -32,10 +32,10 @@ def network(spec: ModelSpec) -> Any:
 
 def _skipping(spec: ModelSpec) -> ModelSpec | None:
     """The spec with units that whole batches skip; None if it has no units, or none that could be dropped."""
-    fields = spec.to_dict()
-    if "drop_path_mode" not in fields or fields.get("merge") == "branch_only":
+    fields = spec.flat()
+    if "drop_path.mode" not in fields or fields.get("merge") == "branch_only":
         return None
-    return spec.change(drop_path=0.5, drop_path_mode="batch")
+    return spec.change(drop_path={"rate": 0.5, "mode": "batch"})
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ def gradients_reach_everything(spec: ModelSpec) -> None:
 
     Zero is allowed where a zero-initialised branch stops it.
     """
-    model = network(spec.change(drop_path=0.0) if "drop_path" in spec.to_dict() else spec).train()
+    model = network(spec.change(drop_path=0.0) if "drop_path" in spec.fields() else spec).train()
     x = example(spec)
     x.requires_grad_(x.is_floating_point())
     weights = torch.Generator().manual_seed(2)
@@ -46,11 +46,11 @@ def evaluation_repeats(spec: ModelSpec) -> None:
 @torch.no_grad()
 def no_drop_path_changes_nothing(spec: ModelSpec) -> None:
     """``drop_path=0`` trains like a network that has no such thing, whatever the mode."""
-    if "drop_path_mode" not in spec.to_dict():
+    if "drop_path.mode" not in spec.flat():
         return  # a family without units
     outputs = []
     for mode in ("sample", "batch"):
-        model = network(spec.change(drop_path=0.0, drop_path_mode=mode)).train()
+        model = network(spec.change(drop_path={"rate": 0.0, "mode": mode})).train()
         torch.manual_seed(3)
         outputs.append(model(example(spec)))
     assert_equal(*outputs)

@@ -38,10 +38,16 @@ __all__ = [
     "stated_digest",
 ]
 _log = logging.getLogger("residua")
+# what of a spec leaves no trace in weights: it matters to a training alone
+TRACELESS = frozenset(
+    {
+        *("zero_init", "dropout", "unit.dropout", "unit.of.dropout", "transition.dropout", "head.dropout"),
+        *("drop_path", "drop_path.rate", "drop_path.rule", "drop_path.mode"),
+    }
+)
 # What may differ between a network and the weights that it starts from
 _FREE = {
-    *("name", "num_classes", "in_channels", "zero_init"),
-    *("dropout", "drop_path", "drop_path_rule", "drop_path_mode"),
+    *("schema", "name", "num_classes", "in_channels", *TRACELESS),
     "output_stride",  # every old value stays, at every n-th pixel (nn.dilate)
 }
 _CLASSIFIER = "head.fc."  # absent where num_classes is 0
@@ -183,12 +189,12 @@ def adapt(model: nn.Module, weights: Weights) -> Adapted:
     if the networks differ otherwise, also where their tensors would fit (option A with the zeros on both sides has
     the tensors of option A without).
     """
-    own, theirs = spec_of(model).to_dict(), weights.spec.to_dict()
-    for key in own:
-        if own["family"] == theirs["family"] and key not in _FREE and own[key] != theirs[key]:
+    own, theirs = spec_of(model).flat(), weights.spec.flat()
+    for key in theirs:
+        if own["family"] == theirs["family"] and key not in _FREE and own.get(key) != theirs[key]:
             raise UsageError(
                 f"{weights.title} are of {theirs['name']} with {key}={theirs[key]!r}, this {own['name']} has "
-                f"{own[key]!r}: create it with {key}={theirs[key]!r}"
+                f"{own.get(key)!r}: create it with {key}={theirs[key]!r}"
             )
     target = model.state_dict()
     changed, fresh, taken = [], [], {}

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from residua.errors import UsageError
-from residua.models.features import features
-from residua.models.fpn import FeaturePyramid
+from residua.nn.features import features
+from residua.nn.fpn import FeaturePyramid
 from residua.registry import build, families, model_spec
 
 TINY = sorted(

@@ -2,9 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from residua.models.features import features
-from residua.models.fpn import FeaturePyramid
 from residua.nn import residual_units
+from residua.nn.features import features
+from residua.nn.fpn import FeaturePyramid
 from residua.registry import build, model_spec
 
 

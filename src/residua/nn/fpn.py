@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.errors import UsageError
-from residua.models.features import Features
+from residua.nn.features import Features
 
 Top = Literal["none", "pool", "conv"]
 
@@ -21,7 +21,7 @@ class FeaturePyramid(nn.Module):
     and its shortcut, so they are no residual units. As in the paper, nothing here has a norm or an activation.
 
     Args:
-        backbone: gives the levels, by ``residua.models.features.features``.
+        backbone: gives the levels, by ``residua.nn.features.features``.
         width: channels of every map (the paper's d, 256).
         top: coarser levels on top of the last: ``"none"``, ``"pool"`` (P6 by subsampling P5: Lin et al. 2017, sec.
             4.1, note 1), or ``"conv"`` (P6 and P7 by strided 3x3 convolutions of P5: Tian et al. 2019, sec. 3.2).

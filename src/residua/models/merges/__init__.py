@@ -1,0 +1,1 @@
+"""Merges: specs beside their builders."""

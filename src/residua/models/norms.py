@@ -1,0 +1,53 @@
+"""Norms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from residua.models.slots import NormSpec
+from residua.parts import register
+from residua.spec import positive
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class BatchNormSpec(NormSpec):
+    """Over the batch (Ioffe & Szegedy 2015)."""
+
+    kind: ClassVar[str] = "batch"
+
+    eps: float = 1e-5
+    momentum: float = 0.1  # the weight of a new batch in the running statistics
+
+    def validate(self) -> None:  # noqa: D102
+        positive(self, "eps", "momentum")
+
+    def build(self, channels: int) -> nn.Module:  # noqa: D102
+        from torch import nn
+
+        return nn.BatchNorm2d(channels, self.eps, self.momentum)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class GroupNormSpec(NormSpec):
+    """Over groups of channels of one image (Wu & He 2018): the batch may be small."""
+
+    kind: ClassVar[str] = "group"
+
+    groups: int = 8  # as many as divide the channels, where these do not
+    eps: float = 1e-5
+
+    def validate(self) -> None:  # noqa: D102
+        positive(self, "groups", "eps")
+
+    def build(self, channels: int) -> nn.Module:  # noqa: D102
+        import math
+
+        from torch import nn
+
+        return nn.GroupNorm(math.gcd(self.groups, channels), channels, self.eps)

@@ -1,0 +1,1 @@
+"""Shortcuts: specs beside their builders."""

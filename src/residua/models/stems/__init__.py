@@ -1,0 +1,1 @@
+"""Stems: specs beside their builders."""
