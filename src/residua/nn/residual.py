@@ -38,7 +38,8 @@ class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatible
 class Residual(ContextModule):
     """``y = activation(merge(x, shortcut(x), drop_path(branch(x))))`` (He et al. 2015, eq. 1 and 2).
 
-    The sum is a module of its own (``merge``), so hooks can see what goes into it and what comes out.
+    The sum is a module of its own (``merge``), so hooks can see what goes into it and what comes out. It says too what
+    the branch sees of ``x`` (``merge.read``): all of it, unless ``x`` holds several streams.
 
     Args:
         branch: the residual function F; gets the unit's context if it is a ContextModule.
@@ -77,7 +78,8 @@ class Residual(ContextModule):
         skips = self.drop_path.skips_batch(x)
         if skips is True:
             return self.activation(self.merge.without_branch(x, shortcut))
-        branch = self.branch(x, **context) if isinstance(self.branch, ContextModule) else self.branch(x)
+        seen = self.merge.read(x)
+        branch = self.branch(seen, **context) if isinstance(self.branch, ContextModule) else self.branch(seen)
         merged = self.merge(x, shortcut, self.drop_path(branch))
         if skips is not False:  # a draw of the graph that is captured
             merged = torch.where(skips, self.merge.without_branch(x, shortcut), merged)
