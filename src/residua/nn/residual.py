@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,12 +28,14 @@ class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatible
 
     def forward(self, input: Tensor, **context: Any) -> Tensor:
         """Apply the children in order."""
-        return _run(self, self._series, input, context)
+        return _run(self, partial(in_series, self), input, context)
 
-    def _series(self, input: Tensor, **context: Any) -> Tensor:
-        for module in self:
-            input = module(input, **context) if isinstance(module, ContextModule) else module(input)
-        return input
+
+def in_series(modules: Iterable[nn.Module], x: Tensor, **context: Any) -> Tensor:
+    """Apply modules in order, and hand the context to those that take it."""
+    for module in modules:
+        x = module(x, **context) if isinstance(module, ContextModule) else module(x)
+    return x
 
 
 class Residual(ContextModule):
@@ -112,13 +115,14 @@ def _run(
 ) -> Tensor:
     """``compute(x)``; of a module that recomputes, keep only ``x`` for the backward pass."""
     if module.recompute and module.training and torch.is_grad_enabled() and not recorded(x):
-        frozen = lambda: (nullcontext(), _frozen_statistics(module))  # noqa: E731
+        frozen = lambda: (nullcontext(), frozen_statistics(module))  # noqa: E731
         return checkpoint(compute, x, use_reentrant=False, context_fn=frozen, **context)  # type: ignore[return-value]
     return compute(x, **context)
 
 
 @contextmanager
-def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """While open, a forward pass of ``module`` moves no batch statistics and no singular vectors."""
     # momentum 0 leaves running statistics as they are; taking the buffers away instead would change what is saved
     # for the backward pass, and torch requires the second pass to save the same
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
