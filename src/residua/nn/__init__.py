@@ -6,7 +6,6 @@ from residua.nn.block import BasicBlock, Bottleneck
 from residua.nn.branch import ORDERS, ConvLayer, UnitOrder, basic_layers, bottleneck_layers, conv_branch
 from residua.nn.dense import dense_branch, dense_layer, transition
 from residua.nn.drop import DropPath, drop_path_rates
-from residua.nn.excite import ChannelGated, SqueezeExcite
 from residua.nn.gate import ConstantScaling, ExclusiveGating, Gate, ShortcutOnlyGating
 from residua.nn.head import GlobalPool, PoolHead, hidden_head
 from residua.nn.inception import Inception, InceptionStem

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from residua.nn.excite import ChannelGated
 from residua.nn.residual import residual_units
+from residua.nn.squeeze import ChannelGated
 
 
 def he_init(model: nn.Module, *, linear: bool = False) -> None:

@@ -25,7 +25,7 @@ class SqueezedUnit(UnitSpec):
 
     of: UnitSpec = BasicUnit()
     reduction: int = (
-        16  # r: the gate's hidden layer has so many times fewer channels, at least one (sec. 6.4)
+        16  # r: the gate has so many times fewer hidden channels (sec. 6.4)
     )
 
     def validate(self) -> None:  # noqa: D102

@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation (Hu et al. 2018): channels scaled by a gate of all channels' means."""
+"""Squeeze-and-excitation (Hu et al. 2018)."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from torch import Tensor, nn
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate in (0, 1); ``(N, C, H, W)`` in and out (sec. 3.1 and 3.2).
+    """Scale each channel by a gate of the means of all (Hu et al. 2018, sec. 3); ``(N, C, H, W)`` in and out.
 
-    The hidden layer has ``channels / reduction`` channels, at least one.
+    The gate has ``channels / reduction`` hidden channels, rounded to a multiple of eight as in timm, eight at least.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
-        hidden = max(channels // reduction, 1)
+        hidden = max(8, int(channels / reduction + 4) // 8 * 8)
         self.fc1 = nn.Conv2d(channels, hidden, 1)
         self.act = nn.ReLU()
         self.fc2 = nn.Conv2d(hidden, channels, 1)
+        self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         """Squeeze, excite, scale."""
-        means = x.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
-        return x * self.fc2(self.act(self.fc1(means))).sigmoid()
+        squeezed = x.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
+        return x * self.gate(self.fc2(self.act(self.fc1(squeezed))))
 
 
 class ChannelGated(nn.Module):
