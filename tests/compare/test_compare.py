@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
-from residua.compare import compare, cost, own
+from residua import user_files as own
+from residua.compare import compare
+from residua.compare import matching as cost
 from residua.compare.contender import contenders
-from residua.compare.evidence import as_latex
-from residua.compare.own import OwnExecutor, OwnFile
 from residua.compare.question import ask
+from residua.compare.tables import as_latex
 from residua.errors import ResiduaError, UsageError
-from residua.experiments import grid as runner
-from residua.experiments.grid import Outcome
-from residua.experiments.known import experiments
+from residua.experiments import reproduce as runner
+from residua.experiments.paper import experiments
+from residua.experiments.reproduce import Outcome
 from residua.registry import model_spec
 from residua.train import recipe
+from residua.user_files import OwnExecutor, OwnFile
 
 BLOCK = """
 from torch import nn
@@ -125,7 +127,7 @@ def test_fewer_than_four_pairs_decide_nothing_however_clear(figures):
 @pytest.mark.parametrize(("model", "worse"), [("transformer_tiny", 2.0), ("detector_tiny", 0.1)])
 def test_less_is_better_or_more_as_the_task_has_it(model, worse, monkeypatch):
     """Bits per byte fall, average precision rises."""
-    from residua.compare.run import _rule
+    from residua.compare.comparison import _rule
 
     other = model_spec(model).change(merge="branch_only")
     monkeypatch.setattr("residua.compare.question.contenders", lambda a, b: _pair(model_spec(model), other))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from residua.experiments.experiment import Setting
-from residua.experiments.known import experiments
+from residua.experiments.paper import experiments
 
 _VARIANTS = (
     "scaling 0.5 | 1",

@@ -7,7 +7,7 @@ from typing import Any
 from residua.analysis.cost import cost
 from residua.experiments.bounds import Between, above, below
 from residua.experiments.experiment import Setting
-from residua.experiments.known import find
+from residua.experiments.paper import find
 from residua.registry import build, model_spec
 
 _PREACT, _R20, _R56 = "pre-activation ResNet-20", "ResNet-20", "ResNet-56"

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from residua.experiments.experiment import SCALES, Experiment, Setting
-from residua.experiments.known import experiments
 from residua.experiments.looks.table import LOOKS
-from residua.experiments.verdict import Contrast, Number, judge
+from residua.experiments.paper import experiments
+from residua.experiments.rules.directions import Contrast, Number, judge
 from residua.published import published
 from residua.registry import model_spec
 from residua.train import recipe

@@ -85,8 +85,8 @@ def compare(
 
 
 def _draw(result: dict[str, Any]) -> None:
-    from residua.compare.evidence import as_findings
     from residua.compare.question import FIGURES
+    from residua.compare.tables import as_findings
     from residua.report.finding import draw_finding
 
     if result["paired"] is None:
@@ -98,7 +98,7 @@ def _draw(result: dict[str, Any]) -> None:
 
 
 def _text(result: dict[str, Any]) -> list[str]:
-    from residua.compare.evidence import named, shown
+    from residua.compare.tables import named, shown
 
     rows = [["", "parameters", "multiply-adds", *map(named, result["measures"])]]
     for row in result["table"]:

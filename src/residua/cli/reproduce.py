@@ -51,7 +51,7 @@ def reproduce(
         json: print one JSON object.
 
     """
-    from residua.experiments.known import experiments
+    from residua.experiments.paper import experiments
 
     if list:
         if json:
@@ -61,7 +61,7 @@ def reproduce(
         return 0
     if not names:
         raise UsageError(f"say which experiments: one of {len(experiments())} (--list), a paper, or all")
-    from residua.experiments.grid import reproduce as run
+    from residua.experiments.reproduce import reproduce as run
 
     results = run(
         names,
@@ -93,7 +93,7 @@ def reproduce(
 
 
 def _listed() -> list[str]:
-    from residua.experiments.known import experiments
+    from residua.experiments.paper import experiments
 
     rows = [
         (item.id, ", ".join(item.claims), ", ".join(_scales(item)), item.title)
@@ -104,7 +104,7 @@ def _listed() -> list[str]:
 
 
 def _list() -> list[dict[str, Any]]:
-    from residua.experiments.known import experiments
+    from residua.experiments.paper import experiments
 
     return [
         {
@@ -124,7 +124,7 @@ def _scales(item: Any) -> list[str]:
 
 def _shown(result: dict[str, Any]) -> list[str]:
     """A result for people: the table with the published figures, each check, and the verdict."""
-    from residua.experiments.verdict import figure
+    from residua.experiments.rules.directions import figure
 
     lines = [f"{result['experiment']}  {result['title']}  ({', '.join(c['id'] for c in result['claims'])})"]
     rows = [("", "measured", "published")]

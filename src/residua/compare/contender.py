@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from residua.compare.own import OwnFile
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.files import read_json
 from residua.registry import model_spec
 from residua.spec import ModelSpec, read_toml
+from residua.user_files import OwnFile
 
 _OWN = re.compile(r"(?P<path>.+\.py)(?::(?P<name>[^:/\\]*))?")
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.compare.contender import Contender, contenders
-from residua.compare.cost import Match, match_cost
-from residua.compare.own import OwnFile
+from residua.compare.matching import Match, match_cost
 from residua.data import Source
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.experiments.cell import load
@@ -19,6 +18,7 @@ from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import recipe as find_recipe
 from residua.train.defaults import default_recipe, default_source
 from residua.train.tasks.made import primary
+from residua.user_files import OwnFile
 
 QUESTION = "comparison.json"
 FILES = ("result.json", "table.csv", "table.tex", "README.md")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from residua.experiments.verdict import MAX_SEEDS, Check, Contrast, Evidence, judge
+from residua.experiments.rules.directions import MAX_SEEDS, Check, Contrast, Evidence, judge
 
 
 def above(measure: str, arm: str, bound: float, *, text: str) -> Contrast:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from residua.experiments.claims import CLAIMS
-from residua.experiments.verdict import Rule
+from residua.experiments.rules.directions import Rule
 from residua.published import published
 from residua.spec import ModelSpec
 

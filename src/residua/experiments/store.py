@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from residua.experiments.claims import CLAIMS
-from residua.experiments.statistics import Sample
+from residua.experiments.rules.student import Sample
 from residua.files import read_json, write_json
 from residua.machine import describe_machine
 from residua.published import published
 
 if TYPE_CHECKING:
-    from residua.experiments.grid import Plan
+    from residua.experiments.reproduce import Plan
 
 RESULT = "result.json"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments.bounds import Between, above, below
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Alike, Within
+from residua.experiments.rules.directions import Alike, Within
 
 _RESNET, _RK, _ODE = "ResNet (6 blocks)", "RK-Net", "ODE-Net"
 _NETS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from residua.experiments.experiment import SCALES, Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Alike, Contrast, Number, Rule, Within, greater
-from residua.papers.cifar import CIFAR, nets, paper, quick
+from residua.experiments.rules.directions import Alike, Contrast, Number, Rule, Within, greater
+from residua.experiments.scales import CIFAR, nets, paper, quick
 
 # 0.5 points: medians of five runs here against means; the published spreads of five runs are 0.14 to 0.20
 _TOLERANCE = 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments.bounds import Between, above
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Number, greater
+from residua.experiments.rules.directions import Number, greater
 
 _CONSTANT = "ResNet, constant depth (110; SVHN 152; ImageNet 152)"
 _STOCHASTIC = "ResNet, stochastic depth"

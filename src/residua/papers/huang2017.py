@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments.bounds import above, below
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Number, greater
+from residua.experiments.rules.directions import Number, greater
 
 _TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Contrast, greater
+from residua.experiments.rules.directions import Contrast, greater
 
 _OPTIONS = {"kind": "landscape", "images": 64, "points": 7, "panel": 1}
 _NETS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.verdict import greater
+from residua.experiments.rules.directions import greater
 
 EXPERIMENTS = (
     Experiment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments.bounds import below
 from residua.experiments.experiment import SCALES, Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Within, greater
+from residua.experiments.rules.directions import Within, greater
 
 _TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}  # the trainings of he2015/degradation
 _RANGES = {"majority": (19, 35), "effective": (5, 17)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import greater
+from residua.experiments.rules.directions import greater
 
 _IMAGENET = "the published figures are of ImageNet, for which there is no data here"
 _CARDINALITY = Experiment(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Number, greater
+from residua.experiments.rules.directions import Number, greater
 
 _WIDER = "WRN-10-1.9"
 _DEEPER = "WRN-22-1"

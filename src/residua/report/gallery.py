@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from residua.errors import ResiduaError
 from residua.experiments.claims import CLAIMS
-from residua.experiments.known import experiments
+from residua.experiments.paper import experiments
 from residua.files import write_text
 from residua.report.document import document
 from residua.report.evidence import Result, find_results, read_result

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from residua.data import load_data
-from residua.experiments.ensemble import error, unpacked
 from residua.experiments.looks.table import look_at
+from residua.experiments.rules.ensemble import error, unpacked
 from residua.registry import build, model_spec
 from residua.spec import DataSpec
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from residua.analysis.response import response_finding
-from residua.experiments.ensemble import packed
+from residua.experiments.rules.ensemble import packed
 from residua.nn import zero_init_branches
 from residua.nn.residual import recomputing
 from residua.registry import build

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Contrast, greater
-from residua.papers.he2015 import compared, dense, exact
+from residua.experiments.rules.directions import Contrast, greater
+from residua.papers.he2015 import compared, dense
+from residua.papers.he2015 import counts as exact
 
 _DEGRADATION_ARMS = tuple(
     Arm(name=f"{kind}-{depth}", model=f"cifar_{model}{depth}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from residua.experiments.ensemble import EnsembleGain
 from residua.experiments.experiment import Arm, Experiment, PublishedRow
-from residua.experiments.verdict import Alike, Number, Within, greater
-from residua.papers.cifar import NEEDS_IMAGENET, net, nets, paper, quick, small
+from residua.experiments.rules.directions import Alike, Number, Within, greater
+from residua.experiments.rules.ensemble import EnsembleGain
+from residua.experiments.scales import NEEDS_IMAGENET, net, nets, paper, quick, small
 
 _TABLE6 = {  # network: error; of ResNet-110 the mean of five, the best of which is 6.43
     "ResNet-20": 8.75,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from residua.experiments.experiment import Arm, Experiment, PublishedRow, Scale, Setting
-from residua.experiments.verdict import greater
+from residua.experiments.rules.directions import greater
 
 _NEEDS = "it was measured on PASCAL VOC, COCO and ImageNet with Faster R-CNN on networks trained on ImageNet"
 _CAVEAT = (

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from residua.analysis.finding import Curve, Finding, Panel
-from residua.experiments.statistics import Sample
+from residua.experiments.rules.student import Sample
 from residua.names import command
 
 COLUMNS = ("network", "parameters", "multiply-adds")

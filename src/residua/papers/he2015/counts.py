@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from residua.experiments.exact import Ratio, same
 from residua.experiments.experiment import SCALES, Arm, Experiment, PublishedRow, Scale, Setting
-from residua.experiments.verdict import Number, Rule, Within, greater
-from residua.papers.cifar import CIFAR, IMAGENET, nets, paper
+from residua.experiments.rules.directions import Number, Rule, Within, greater
+from residua.experiments.rules.values import Ratio, same
+from residua.experiments.scales import CIFAR, IMAGENET, nets, paper
 
 
 def _exact(*arms: Arm, rules: tuple[Rule, ...]) -> dict[Scale, Setting | str]:

@@ -20,7 +20,7 @@ from typing import Any
 from residua.data.load import split_source
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.cell import Cell
-from residua.experiments.grid import Outcome
+from residua.experiments.reproduce import Outcome
 
 Work = Callable[[Cell], Outcome]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from residua.experiments.claims import CLAIMS
-from residua.experiments.verdict import (
+from residua.experiments.rules.directions import (
     ALPHA,
     FIRST_LOOK,
     Alike,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from residua.experiments.claims import CLAIMS
-from residua.experiments.statistics import Sample, p_above
+from residua.experiments.rules.student import Sample, p_above
 
 Status = Literal[
     "reproduced", "direction reproduced", "not reproduced", "undecided", "not judged at this scale"

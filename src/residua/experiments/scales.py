@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from residua.experiments.experiment import Arm, Setting
-from residua.experiments.verdict import Rule
+from residua.experiments.rules.directions import Rule
 
 _KINDS = {"plain": "cifar_plain", "ResNet": "cifar_resnet", "pre-activation": "cifar_preact_resnet"}
 # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)": sec. 4.2

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from residua.experiments.verdict import MAX_SEEDS, Check, Evidence, greater, shared_seeds
+from residua.experiments.rules.directions import MAX_SEEDS, Check, Evidence, greater, shared_seeds
 
 _STEPS = 2**16 - 1  # of a probability
 

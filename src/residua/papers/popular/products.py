@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from residua.experiments.experiment import SCALES, Arm, Experiment, Setting
-from residua.experiments.verdict import Contrast, Within
+from residua.experiments.rules.directions import Contrast, Within
 
 _TEN_EPOCHS = {"epochs": 10}  # the same trainings as those of he2015/degradation
 _ROUNDING = 1e-10  # of some hundred operations in float64, with room

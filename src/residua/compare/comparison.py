@@ -6,21 +6,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from residua.compare import evidence as pages
-from residua.compare import words
-from residua.compare.cost import Match, cost_of
-from residua.compare.own import OwnExecutor
+from residua.compare import sentences as words
+from residua.compare import tables as pages
+from residua.compare.matching import Match, cost_of
 from residua.compare.question import FIGURES, FILES, QUESTION, Question, ask, remember, settled
 from residua.data.base import Data
 from residua.experiments.cell import finite
 from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.grid import Plan, Progress, run_plans
-from residua.experiments.verdict import ALPHA, FIRST_LOOK, MAX_SEEDS, Contrast
+from residua.experiments.reproduce import Plan, Progress, run_plans
+from residua.experiments.rules.directions import ALPHA, FIRST_LOOK, MAX_SEEDS, Contrast
 from residua.files import write_json, write_text
 from residua.machine import describe_machine
 from residua.registry import model_spec
 from residua.spec import ModelSpec
 from residua.train.plan import choose_device
+from residua.user_files import OwnExecutor
 
 
 def compare(

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments import grid as runner
+from residua.experiments import reproduce as runner
 from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.known import experiments
 from residua.experiments.looks.table import LOOKS
+from residua.experiments.paper import experiments
+from residua.experiments.rules.directions import greater
 from residua.experiments.store import result_path
-from residua.experiments.verdict import greater
 
 RULES = (greater("figure", "a", "b", text="a above b"),)
 
@@ -267,8 +267,8 @@ import sys
 from pathlib import Path
 from residua.errors import ResiduaError
 from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.grid import reproduce
-from residua.experiments.verdict import greater
+from residua.experiments.reproduce import reproduce
+from residua.experiments.rules.directions import greater
 
 ITEM = Experiment(
     id="test/grid", title="A grid", zh="-", claims=("X1",), where="-",

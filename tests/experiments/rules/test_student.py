@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from residua.experiments.statistics import Sample, p_above, survival
+from residua.experiments.rules.student import Sample, p_above, survival
 
 
 def test_a_sample_has_mean_and_unbiased_deviation() -> None:

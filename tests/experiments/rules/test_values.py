@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from residua.experiments.exact import Ratio, same
+from residua.experiments.rules.values import Ratio, same
 
 
 def _world(a: float | None, b: float) -> dict:

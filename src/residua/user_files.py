@@ -20,7 +20,7 @@ from typing import Any
 
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.cell import Cell
-from residua.experiments.grid import Outcome
+from residua.experiments.reproduce import Outcome
 from residua.models.units import unit_names
 from residua.registry import families
 from residua.spec import ModelSpec

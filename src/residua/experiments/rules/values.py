@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from residua.experiments.verdict import MAX_SEEDS, Check, Evidence, Within, shared_seeds
+from residua.experiments.rules.directions import MAX_SEEDS, Check, Evidence, Within, shared_seeds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments import grid as runner
-from residua.experiments import ray_executor as cluster
+from residua.experiments import reproduce as runner
 from residua.experiments.cell import Cell
+from residua.experiments.executors import ray as cluster
 from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.grid import Outcome, reproduce
-from residua.experiments.verdict import greater
+from residua.experiments.reproduce import Outcome, reproduce
+from residua.experiments.rules.directions import greater
 
 EPOCHS = 8
 SMALL = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
@@ -102,7 +102,7 @@ def often(one: Cell) -> Outcome:
     """An attempt that says on which node it is, and leaves checkpoints all the time."""
     import ray
 
-    from residua.experiments.grid import attempt
+    from residua.experiments.reproduce import attempt
     from residua.train import loop
 
     loop.CHECKPOINT_SECONDS = 0.1
@@ -240,5 +240,5 @@ def wait_for(condition, seconds: float = 300) -> None:
 
 
 def test_nothing_of_ray_is_imported_before_it_is_needed():
-    code = "import sys, residua.experiments.grid, residua.cli.reproduce; sys.exit('ray' in sys.modules)"
+    code = "import sys, residua.experiments.reproduce, residua.cli.reproduce; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

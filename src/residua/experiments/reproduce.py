@@ -22,9 +22,9 @@ from typing import Any, Protocol
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.cell import Cell, load, make_cell, measures, run_cell
 from residua.experiments.experiment import Experiment, Scale, Setting
-from residua.experiments.known import find
+from residua.experiments.paper import find
+from residua.experiments.rules.directions import MAX_SEEDS, Verdict, judge
 from residua.experiments.store import write_result
-from residua.experiments.verdict import MAX_SEEDS, Verdict, judge
 from residua.files import InUse
 from residua.machine import usable_cores
 from residua.spec import DataSpec
@@ -377,6 +377,6 @@ def _key(cell: Cell) -> str:
 def _executor(ray: str | None, jobs: int) -> Any:
     if ray is None:
         return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_deaf)
-    from residua.experiments.ray_executor import RayExecutor
+    from residua.experiments.executors.ray import RayExecutor
 
     return RayExecutor(ray)

@@ -26,10 +26,13 @@ PAPERS = (
 )
 
 
+_FILES = {"theory": "popular.products", "vanishing": "popular.vanishing"}
+
+
 @cache
 def experiments() -> dict[str, Experiment]:
     """Every experiment by id, in the order of the papers."""
-    modules = [importlib.import_module(f"residua.papers.{paper}") for paper in PAPERS]
+    modules = [importlib.import_module(f"residua.papers.{_FILES.get(paper, paper)}") for paper in PAPERS]
     return {item.id: item for module in modules for item in module.EXPERIMENTS}
 
 

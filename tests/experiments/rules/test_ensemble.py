@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from residua.experiments.ensemble import EnsembleGain, error, packed, unpacked
+from residua.experiments.rules.ensemble import EnsembleGain, error, packed, unpacked
 
 RULE = EnsembleGain(text="together", arms=("a", "b", "c"))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from residua.compare.cost import WORDS
+from residua.compare.matching import WORDS
 from residua.compare.question import Question
-from residua.experiments.verdict import FIRST_LOOK, Evidence, Paired
+from residua.experiments.rules.directions import FIRST_LOOK, Evidence, Paired
 
 
 def tested(question: Question, test: Paired | None) -> dict[str, Any]:

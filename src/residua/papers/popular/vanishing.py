@@ -10,7 +10,7 @@ from typing import Any
 
 from residua.experiments.bounds import above, below
 from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.verdict import greater
+from residua.experiments.rules.directions import greater
 
 _WHERE = "a popular table; He et al. 2015, sec. 4.1"
 _ROWS = ("log10_ratio", "log10_layer_1", "log10_layer_10", "log10_layer_50")

@@ -1,0 +1,1 @@
+"""Rules: from what was measured to a verdict."""

@@ -1,0 +1,1 @@
+"""What popular texts say of residual networks."""
