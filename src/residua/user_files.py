@@ -1,6 +1,8 @@
-"""A user's own Python file: run because the user names it, here and in every process that trains its networks.
+"""Python files of the user's own, run because the command line names them (``--with FILE``), once in a process.
 
-Nothing else makes residua run a file: no spec, run folder or weight file can name one.
+What such a file registers (a unit, a network, a paper ...) is then known to the verb, and to every process that works
+for it. Nothing else makes residua run a file: no spec, run folder or weight file can name one. A run folder records
+the name and the digest of the files that it was trained with, for the reader: they are never looked for.
 """
 
 from __future__ import annotations
@@ -10,32 +12,26 @@ import hashlib
 import sys
 import traceback
 import types
-from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments.cell import Cell
-from residua.experiments.reproduce import Outcome
-from residua.models.units import unit_names
-from residua.registry import families
-from residua.spec import ModelSpec
+from residua.parts import registered
 
 
 @dataclass(frozen=True)
-class OwnFile:
-    """The text of a file that registers a block or a network; what it imports must be installed."""
+class UserFile:
+    """The text of a file; what it imports must be installed."""
 
     name: str
     text: str
 
     @classmethod
-    def read(cls, path: Path) -> OwnFile:
+    def read(cls, path: str | Path) -> UserFile:
         """Read it. Raises UsageError if there is none."""
+        path = Path(path)
         try:
             return cls(path.name, path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
@@ -43,29 +39,26 @@ class OwnFile:
 
     @property
     def digest(self) -> str:
-        """Of the text: networks of another version of the file are other networks."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:8]
+        """Of the text (SHA-256): what another version of the file registers is something else."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def run(self) -> dict[str, ModelSpec | str]:
-        """Run it, once in a process, and return what it has to compare by name.
+    def run(self) -> Brought:
+        """Run it, once in a process, and return what came of it. What it prints goes to stderr.
 
-        That is its specs, and the networks and units that it registers (``"network"``, ``"unit"``). What it prints
-        goes to stderr. Raises ResiduaError with the line that fails.
+        Raises ResiduaError with the line that fails.
         """
         if self in _ran:
             return _ran[self]
-        networks, units = _networks(), set(unit_names())
-        module = types.ModuleType(f"residua_own_{self.digest}")
+        before = _known()
+        module = types.ModuleType(f"residua_user_file_{self.digest[:8]}")
         sys.modules[module.__name__] = module  # dataclasses look their module up
         try:
             code = compile(self.text, self.name, "exec", dont_inherit=True)
             with contextlib.redirect_stdout(sys.stderr):
                 exec(code, module.__dict__)
         except (Exception, SystemExit) as error:
-            raise ResiduaError(f"{self.name}{self._line(error)}: {_said(error)}") from error
-        found: dict[str, ModelSpec | str] = dict.fromkeys(sorted(set(unit_names()) - units), "unit")
-        found |= dict.fromkeys(sorted(_networks() - networks), "network")
-        _ran[self] = found | {k: v for k, v in vars(module).items() if isinstance(v, ModelSpec)}
+            raise ResiduaError(f"{self.name}{self._line(error)}: {_what_went_wrong(error)}") from error
+        _ran[self] = Brought(parts=frozenset(_known() - before), values=vars(module))
         return _ran[self]
 
     def _line(self, error: BaseException) -> str:
@@ -75,44 +68,65 @@ class OwnFile:
         return f", line {lines[-1]}" if lines else ""
 
 
-_ran: dict[OwnFile, dict[str, ModelSpec | str]] = {}
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """What a file has brought: slot and kind of the parts that it registers, and its global names."""
+
+    parts: frozenset[tuple[str, str]]
+    values: Mapping[str, Any]
 
 
-class OwnExecutor:
-    """An executor whose processes run the files before they work; ``make`` makes the one inside."""
-
-    def __init__(self, make: Callable[[], Any], files: tuple[OwnFile, ...]) -> None:
-        self._make, self._files, self._inner = make, files, make()
-
-    def submit(self, work: Callable[[Cell], Outcome], cell: Cell) -> Future[Outcome]:
-        """Run ``work(cell)`` in a process that knows what the files register; a pool that broke is made anew."""
-        prepared = partial(_prepared, self._files, work)
-        try:
-            return self._inner.submit(prepared, cell)
-        except BrokenProcessPool:
-            self._inner.shutdown(wait=False, cancel_futures=True)
-            self._inner = self._make()
-            return self._inner.submit(prepared, cell)
-
-    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
-        """As of any executor."""
-        self._inner.shutdown(wait=wait, cancel_futures=cancel_futures)
+_ran: dict[UserFile, Brought] = {}
 
 
-def _prepared(files: tuple[OwnFile, ...], work: Callable[[Cell], Outcome], cell: Cell) -> Outcome:
-    try:
-        for file in files:
-            file.run()
-    except ResiduaError as error:  # of a node that lacks what the file imports
-        return Outcome(error=str(error))
-    return work(cell)
+def files_in_use() -> tuple[UserFile, ...]:
+    """The files that this process has run, in order: what another one must run before it works for this one."""
+    return tuple(_ran)
 
 
-def _networks() -> set[str]:
-    return {name for family in families().values() for name in family.named}
+def digests(files: Iterable[UserFile]) -> dict[str, str]:
+    """Name and digest of each file, as run folders record them."""
+    return {file.name: file.digest for file in files}
 
 
-def _said(error: BaseException) -> str:
+def files_behind(values: Any) -> tuple[UserFile, ...]:
+    """The files that bring a part that plain values (of a spec) name."""
+    named = set(_texts(values))
+    return tuple(file for file, brought in _ran.items() if named & {kind for _, kind in brought.parts})
+
+
+def files_missing(recorded: Mapping[str, str]) -> str:
+    """What to say of the files that a run was trained with and that this process has not run; empty: nothing."""
+    missing = [name for name in recorded if name not in digests(_ran)]
+    return f"it was trained with {', '.join(missing)}: --with FILE names it" if missing else ""
+
+
+def files_changed(recorded: Mapping[str, str]) -> str:
+    """What to say of the files of which this process has run another version; empty: nothing."""
+    now = digests(_ran)
+    changed = [name for name, digest in recorded.items() if now.get(name, digest) != digest]
+    return f"it was trained with another version of {', '.join(changed)}" if changed else ""
+
+
+def _known() -> set[tuple[str, str]]:
+    # families and units have registries of their own until they are parts
+    from residua.models.units import unit_names
+    from residua.registry import families
+
+    return (
+        registered() | {("unit", name) for name in unit_names()} | {("model family", f) for f in families()}
+    )
+
+
+def _texts(values: Any) -> Iterable[str]:
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, Mapping | list | tuple):
+        for value in values.values() if isinstance(values, Mapping) else values:
+            yield from _texts(value)
+
+
+def _what_went_wrong(error: BaseException) -> str:
     text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     kind = "" if isinstance(error, ResiduaError) else type(error).__name__
     return ": ".join(filter(None, (kind, text)))[:300]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments.cell import Cell, finite, make_cell, run_cell, training_measures
+from residua.experiments.cell import Cell, make_cell
 from residua.experiments.experiment import Arm, Setting
+from residua.experiments.measures import finite, training_measures
+from residua.experiments.run_cell import run_cell
 from residua.train.fit import fit
 
 ARM = Arm(name="a", model="cifar_resnet8")
@@ -18,7 +20,7 @@ ARM = Arm(name="a", model="cifar_resnet8")
 
 def _cell(root: Path, *, arm: Arm = ARM, epochs: int = 1, seed: int = 0, **more: Any) -> Cell:
     trained = {"recipe": "digits", "changes": {"epochs": epochs}} if epochs else {}
-    return make_cell(Setting(arms=(arm,), rules=(), **trained), arm, seed, root=root, source="digits", **more)  # pyright: ignore[reportArgumentType]
+    return make_cell(Setting(arms=(arm,), rules={}, **trained), arm, seed, root=root, source="digits", **more)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_a_complete_cell_is_not_run_again(
     trained: tuple[Cell, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell, found = trained
-    monkeypatch.setattr("residua.experiments.cell._train", lambda cell: pytest.fail("trained again"))
+    monkeypatch.setattr("residua.experiments.run_cell._train", lambda cell: pytest.fail("trained again"))
     assert cell.complete
     assert run_cell(cell) == found
 
@@ -141,7 +143,7 @@ def test_another_grid_may_be_faster(whole: bool, tmp_path: Path, monkeypatch: py
             (kwargs["run_dir"] / "result.json").unlink()
         raise UsageError("the folder holds a run")
 
-    monkeypatch.setattr("residua.experiments.cell.fit", late)
+    monkeypatch.setattr("residua.experiments.run_cell.fit", late)
     assert run_cell(_cell(tmp_path, limit=1))["epochs"] == 1
 
 
@@ -155,7 +157,7 @@ def test_a_run_that_ends_before_it_is_gone_on_with(tmp_path: Path, monkeypatch: 
         (cell.folder / "result.json").write_text(result)
         raise UsageError("it is complete")
 
-    monkeypatch.setattr("residua.experiments.cell.resume", late)
+    monkeypatch.setattr("residua.experiments.run_cell.resume", late)
     assert run_cell(cell)["epochs"] == 1
 
 
@@ -163,7 +165,7 @@ def test_what_cannot_be_trained_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise UsageError("it does not fit")
 
-    monkeypatch.setattr("residua.experiments.cell.fit", refuse)
+    monkeypatch.setattr("residua.experiments.run_cell.fit", refuse)
     with pytest.raises(UsageError, match="it does not fit"):
         run_cell(_cell(tmp_path, limit=1))
 

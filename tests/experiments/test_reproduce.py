@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +17,30 @@ import pytest
 
 from residua.errors import ResiduaError, UsageError
 from residua.experiments import reproduce as runner
+from residua.experiments.attempt import CellResult, attempt
+from residua.experiments.catalogue import experiments
+from residua.experiments.cell import Cell
 from residua.experiments.experiment import Arm, Experiment, Setting
+from residua.experiments.grid import GridStopped
 from residua.experiments.looks.table import LOOKS
-from residua.experiments.paper import experiments
-from residua.experiments.rules.directions import greater
+from residua.experiments.rules import greater
 from residua.experiments.store import result_path
+from residua.experiments.study import QUICK_BATCHES, Study
+from residua.user_files import UserFile
 
-RULES = (greater("figure", "a", "b", text="a above b"),)
+RULES = {"a above b": greater("figure", "a", "b")}
 
 
-class _Here(Executor):
+class _Here:
     """Runs at once in this process."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
+    def submit(self, cell: Cell, files: Sequence[UserFile]) -> Future[CellResult]:
+        future: Future[CellResult] = Future()
+        future.set_result(attempt(cell, files))
         return future
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +60,7 @@ class _Looks:
 
 
 def _experiment(name: str = "test/one", arms: str = "ab", **setting: Any) -> Experiment:
-    made = Setting(arms=tuple(Arm(name=arm, options={"arm": arm}) for arm in arms), rules=RULES, **setting)
+    made = Setting(arms=tuple(Arm(arm, options={"arm": arm}) for arm in arms), rules=RULES, **setting)
     return Experiment(
         id=name,
         title="A test",
@@ -157,7 +162,7 @@ def test_ctrl_c_in_a_cell_ends_the_grid_and_the_next_goes_on(looks: Any, tmp_pat
         return _clear(arm, seed)
 
     look = looks(interrupted)
-    with pytest.raises(runner.Interrupted, match="same command") as caught:
+    with pytest.raises(GridStopped, match="same command") as caught:
         runner.reproduce([_experiment()], out=tmp_path)
     assert caught.value.exit_code == 130
     done = set(look.asked) - {("b", 1)}
@@ -198,7 +203,7 @@ def test_numbers_that_make_no_sense(asked: dict[str, int], message: str, tmp_pat
 
 
 def test_data_of_one_s_own_are_read_no_longer_than_the_digits(shared: Path, tmp_path: Path) -> None:
-    plan = runner.Plan(
+    study = Study(
         experiment=experiments()["he2015/degradation"],
         scale="quick",
         data=str(shared / "data" / "cifar10-head"),
@@ -207,9 +212,9 @@ def test_data_of_one_s_own_are_read_no_longer_than_the_digits(shared: Path, tmp_
         root=tmp_path,
         device="cpu",
     )
-    cells = plan.next_cells()
+    cells = study.next_cells()
     assert len(cells) == 4
-    assert {cell.limit for *_, cell in cells} == {runner.QUICK_BATCHES}
+    assert {cell.limit for *_, cell in cells} == {QUICK_BATCHES}
     assert all("cifar10-" in str(cell.folder) for *_, cell in cells)
 
 
@@ -268,13 +273,13 @@ from pathlib import Path
 from residua.errors import ResiduaError
 from residua.experiments.experiment import Arm, Experiment, Setting
 from residua.experiments.reproduce import reproduce
-from residua.experiments.rules.directions import greater
+from residua.experiments.rules import greater
 
 ITEM = Experiment(
     id="test/grid", title="A grid", zh="-", claims=("X1",), where="-",
     settings={"quick": Setting(
         arms=tuple(Arm(name=f"{k}-8", model=f"cifar_{k}8") for k in ("plain", "resnet")),
-        rules=(greater("train_error", "plain-8", "resnet-8"),),
+        rules={"-": greater("train_error", "plain-8", "resnet-8")},
         recipe="digits", changes={"epochs": 8}, seeds=2)},
 )
 if __name__ == "__main__":

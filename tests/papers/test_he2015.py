@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from residua.experiments.catalogue import experiments
 from residua.experiments.cell import make_cell
 from residua.experiments.experiment import Setting
-from residua.experiments.paper import experiments
 from residua.experiments.rules.ensemble import packed
 
 _NO_SHORTCUTS = {"train_error": 90.0, "test_error": 90.0, "early_train_error": 90.0, "mean_std": 2.0}

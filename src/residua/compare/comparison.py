@@ -11,16 +11,18 @@ from residua.compare import tables as pages
 from residua.compare.matching import Match, cost_of
 from residua.compare.question import FIGURES, FILES, QUESTION, Question, ask, remember, settled
 from residua.data.base import Data
-from residua.experiments.cell import finite
-from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.reproduce import Plan, Progress, run_plans
-from residua.experiments.rules.directions import ALPHA, FIRST_LOOK, MAX_SEEDS, Contrast
+from residua.experiments import Arm, Experiment, Setting
+from residua.experiments.grid import GridProgress
+from residua.experiments.measures import finite
+from residua.experiments.reproduce import run_studies
+from residua.experiments.rules.directions import ALPHA, FIRST_LOOK, Contrast
+from residua.experiments.rules.ruling import MAX_SEEDS
+from residua.experiments.study import Study
 from residua.files import write_json, write_text
 from residua.machine import describe_machine
 from residua.registry import model_spec
 from residua.spec import ModelSpec
 from residua.train.plan import choose_device
-from residua.user_files import OwnExecutor
 
 
 def compare(
@@ -39,7 +41,7 @@ def compare(
     jobs: int | None = None,
     ray: str | None = None,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: GridProgress | None = None,
 ) -> dict[str, Any]:
     """Train two networks with the same seeds until it is decided which is better, and return what was found.
 
@@ -70,7 +72,7 @@ def compare(
     found = settled(question, folder, where, overwrite=overwrite)
     specs = {question.one.label: question.one.spec, question.other.label: model_spec(found["b"])}
     rule = _rule(question)
-    plan = Plan(
+    study = Study(
         experiment=_experiment(question, specs, rule),
         scale="quick",
         data=None,
@@ -79,36 +81,28 @@ def compare(
         root=folder / "runs",
         device=where,
     )
-    costs = {label: vars(cost_of(spec, question.data)) for label, spec in specs.items()}
+    costs = {label: cost_of(spec, question.data) for label, spec in specs.items()}
     remember(question, folder, found)
-    files = question.files
-    run_plans(
-        [plan],
-        lambda _: None,
-        jobs=jobs,
-        ray=ray,
-        progress=progress,
-        wrap=lambda make: OwnExecutor(make, files) if files else make(),
-    )
-    outcome = words.tested(question, rule.test(plan.evidence, max_seeds))
+    run_studies([study], jobs=jobs, ray=ray, progress=progress)
+    outcome = words.tested(question, rule.test(study.evidence, max_seeds))
     measures = [question.metric, *(("test_error", "train_error") if _images(question) else ()), "seconds"]
     measures = list(dict.fromkeys(measures))
     result: dict[str, Any] = {
         "schema": 1,
         **outcome,
-        "sentence": words.sentence(outcome, plan.evidence),
+        "sentence": words.sentence(outcome, study.evidence),
         "notes": [*words.matching(question, found["matched"]), *question.notes],
         "matched": found["matched"],
-        "table": pages.table(costs, plan.evidence, measures),
+        "table": pages.table(costs, study.evidence, measures),
         "measures": measures,
         "specs": {label: spec.to_dict() for label, spec in specs.items()},
         "recipe": question.recipe.to_dict(),
-        "data": plan.identity,
+        "data": study.identity,
         "evidence": {
-            label: {str(k): v for k, v in sorted(runs.items())} for label, runs in plan.evidence.items()
+            label: {str(k): v for k, v in sorted(runs.items())} for label, runs in study.evidence.items()
         },
-        "failed": plan.failed,
-        "seeds": plan.asked,
+        "failed": study.failed,
+        "seeds": study.asked,
         "max_seeds": max_seeds,
         "folder": str(folder),
         "machine": describe_machine(),
@@ -122,12 +116,8 @@ def compare(
 def _rule(question: Question) -> Contrast:
     """That the second network is better; either may be, so that each direction has half of the chance of an error."""
     sign = 1.0 if question.lower else -1.0
-    return Contrast(
-        text=f"{question.other.label} is better",
-        measure=question.metric,
-        weights={question.one.label: sign, question.other.label: -sign},
-        alpha=ALPHA / 2,
-    )
+    weights = {question.one.label: sign, question.other.label: -sign}
+    return Contrast(question.metric, weights, alpha=ALPHA / 2)
 
 
 def _experiment(question: Question, specs: dict[str, ModelSpec], rule: Contrast) -> Experiment:
@@ -140,8 +130,8 @@ def _experiment(question: Question, specs: dict[str, ModelSpec], rule: Contrast)
         where="",
         settings={
             "quick": Setting(
-                arms=tuple(Arm(name=label, model=spec) for label, spec in specs.items()),
-                rules=(rule,),
+                arms=tuple(Arm(label, spec) for label, spec in specs.items()),
+                rules={f"{b} is better": rule},
                 recipe=question.named,
                 changes=question.changes,
                 source=question.source,

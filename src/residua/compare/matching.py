@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from residua.analysis.cost import totals
@@ -51,14 +51,6 @@ _TURNS = 6  # corrections of a width by its measured time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a network costs on the data of the comparison."""
-
-    parameters: int
-    multiply_adds: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Matched:
     """How the second network was made to cost as much as the first."""
 
@@ -68,15 +60,10 @@ class Matched:
     changes: dict[str, Any]  # fields of the spec
     ratio: float  # of the costs, second over first
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
-
-def cost_of(spec: ModelSpec, data: Source) -> Cost:
-    """Parameters and multiply-adds of one sample. Raises ResiduaError where the network refuses it."""
-    parameters, multiply_adds = totals(spec, spec.input_shape(data.shape))
-    return Cost(parameters=parameters, multiply_adds=multiply_adds)
+def cost_of(spec: ModelSpec, data: Source) -> dict[str, int]:
+    """``parameters`` and ``multiply_adds`` of one sample. Raises ResiduaError where the network refuses it."""
+    return dict(zip(("parameters", "multiply_adds"), totals(spec, spec.input_shape(data.shape)), strict=True))
 
 
 def match_cost(
@@ -95,12 +82,10 @@ def match_cost(
         if by == "time":
             spec, factor, share = _by_time(a, b, fields, factor, data, recipe, device)
         changes = {name: spec.to_dict()[name] for name in fields if getattr(spec, name) != getattr(b, name)}
-        found = Matched(
-            by=by, what=what if changes else "nothing", factor=factor, changes=changes, ratio=share
-        )
+        what = what if changes else "nothing"
+        nearest.append(Matched(by=by, what=what, factor=factor, changes=changes, ratio=share))
         if abs(share - 1) <= TOLERANCE[by]:
-            return spec, found
-        nearest.append(found)
+            return spec, nearest[-1]
     if not nearest:
         raise ResiduaError(
             f"{b.name} cannot be matched: a {b.family} has neither a width nor a depth to change"
@@ -115,8 +100,8 @@ def match_cost(
 
 def _counted(a: ModelSpec, by: Match, data: Source) -> Measure:
     name = "parameters" if by == "params" else "multiply_adds"
-    target = getattr(cost_of(a, data), name)
-    return lambda spec: getattr(cost_of(spec, data), name) / target
+    target = cost_of(a, data)[name]
+    return lambda spec: cost_of(spec, data)[name] / target
 
 
 def _search(spec: ModelSpec, fields: Sequence[str], ratio: Measure) -> tuple[ModelSpec, float]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from residua.compare.matching import WORDS
 from residua.compare.question import Question
-from residua.experiments.rules.directions import FIRST_LOOK, Evidence, Paired
+from residua.experiments.rules.directions import FIRST_LOOK, Paired
+from residua.experiments.rules.ruling import Evidence
 
 
 def tested(question: Question, test: Paired | None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import subprocess
 import sys
 import threading
@@ -15,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments import reproduce as runner
+from residua.experiments.attempt import CellResult
 from residua.experiments.cell import Cell
 from residua.experiments.executors import ray as cluster
 from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.reproduce import Outcome, reproduce
-from residua.experiments.rules.directions import greater
+from residua.experiments.reproduce import reproduce
+from residua.experiments.rules import greater
+from residua.user_files import UserFile
 
 EPOCHS = 8
 SMALL = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
@@ -33,8 +33,8 @@ DEEPER = Experiment(
     where="tests",
     settings={
         "quick": Setting(
-            arms=(Arm(name="8", model="cifar_resnet8"), Arm(name="14", model="cifar_resnet14")),
-            rules=(greater("test_error", "8", "14"),),
+            arms=(Arm("8", "cifar_resnet8"), Arm("14", "cifar_resnet14")),
+            rules={"deeper is better": greater("test_error", "8", "14")},
             recipe="digits",
             changes={"epochs": EPOCHS},
             seeds=2,
@@ -88,43 +88,45 @@ def test_a_worker_finds_cells_and_data_from_anywhere(tmp_path, monkeypatch):
 
 
 def test_a_node_that_does_not_share_the_folder_says_so(tmp_path):
-    outcome = cluster._run(lambda _: Outcome(), cell(tmp_path), str(tmp_path / "mark"))
-    assert "does not share" in outcome.error
+    assert "does not share" in cluster._run(cell(tmp_path), (), str(tmp_path / "mark")).error
 
 
-def test_a_worker_that_is_told_to_end_asks_for_another(tmp_path):
+def test_a_worker_that_is_told_to_end_asks_for_another(tmp_path, monkeypatch):
     (tmp_path / "mark").touch()
+    monkeypatch.setattr(cluster, "attempt", lambda cell, files: CellResult(interrupted=True))
     with pytest.raises(cluster.Stopped):
-        cluster._run(lambda _: Outcome(interrupted=True), cell(tmp_path), str(tmp_path / "mark"))
+        cluster._run(cell(tmp_path), (), str(tmp_path / "mark"))
 
 
-def often(one: Cell) -> Outcome:
-    """An attempt that says on which node it is, and leaves checkpoints all the time."""
-    import ray
+# a user's file that says on which node a cell is, and leaves checkpoints all the time
+OFTEN = UserFile(
+    "often.py",
+    """
+import ray
+from residua.experiments import attempt
+from residua.train import loop
 
-    from residua.experiments.reproduce import attempt
-    from residua.train import loop
+loop.CHECKPOINT_SECONDS = 0.1
+loop._CHECKPOINT_SHARE = 1.0
+run_cell = attempt.run_cell
 
-    loop.CHECKPOINT_SECONDS = 0.1
-    loop._CHECKPOINT_SHARE = 1.0
-    one.folder.parent.mkdir(parents=True, exist_ok=True)
-    one.folder.with_suffix(".node").write_text(ray.get_runtime_context().get_node_id())
-    return attempt(one)
+def on_a_node(cell):
+    cell.folder.parent.mkdir(parents=True, exist_ok=True)
+    cell.folder.with_suffix(".node").write_text(ray.get_runtime_context().get_node_id())
+    return run_cell(cell)
 
-
-def breaking(one: Cell) -> Outcome:
-    """A cell of which every worker dies."""
-    os._exit(1)
+attempt.run_cell = on_a_node
+""",
+)
+BREAKING = UserFile("breaking.py", "import os; os._exit(1)")  # every worker dies of it
 
 
 @pytest.fixture(scope="module")
 def ray_cluster(tmp_path_factory):
     """A head that runs nothing, and two nodes of one core each."""
     ray = pytest.importorskip("ray", reason="needs the extra ray, which cannot be imported here")
-    from ray import cloudpickle
     from ray.cluster_utils import Cluster
 
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **SMALL})
@@ -145,7 +147,7 @@ def test_a_node_is_killed_in_the_middle_and_the_figures_are_those_of_the_local_r
     local, far = tmp_path / "local", tmp_path / "far"
     [expected] = reproduce([DEEPER], seeds=2, max_seeds=2, out=local, jobs=1)
     killer = threading.Thread(target=lambda: kill(ray_cluster, far), daemon=True)
-    monkeypatch.setattr(runner, "attempt", often)
+    monkeypatch.setattr("residua.experiments.grid.files_in_use", lambda: (OFTEN,))
     killer.start()
     [found] = reproduce([DEEPER], seeds=2, max_seeds=2, out=far, ray=ray_cluster.address)
     killer.join(timeout=1)
@@ -168,11 +170,11 @@ def test_a_cell_that_kills_every_worker_is_an_error_of_that_cell(ray_cluster, tm
     monkeypatch.setattr(cluster, "_RETRIES", 1)
     executor = cluster.RayExecutor(ray_cluster.address)
     try:
-        outcome = executor.submit(breaking, cell(tmp_path)).result(timeout=60)
+        ended = executor.submit(cell(tmp_path), (BREAKING,)).result(timeout=60)
     finally:
-        executor.shutdown()
-    assert "Ray could not run it" in outcome.error
-    assert "\n" not in outcome.error
+        executor.close()
+    assert "Ray could not run it" in ended.error
+    assert "\n" not in ended.error
 
 
 @pytest.mark.slow
@@ -184,9 +186,9 @@ def test_what_is_cancelled_leaves_a_checkpoint(ray_cluster, tmp_path, monkeypatc
     long = dataclasses.replace(setting, changes={"epochs": 1000})
     one = make_cell(long, setting.arms[0], 0, root=tmp_path, source="digits")
     executor = cluster.RayExecutor(ray_cluster.address)
-    future: Future[Outcome] = executor.submit(often, one)
+    future: Future[CellResult] = executor.submit(one, (OFTEN,))
     wait_for(lambda: epochs(one.folder) > 1)
-    executor.shutdown(wait=True, cancel_futures=True)
+    executor.close()
     assert future.result(timeout=1).error
     assert not one.trained
     from residua.files import locked

@@ -9,19 +9,9 @@ from typing import Any
 import pytest
 
 from residua.experiments.claims import CLAIMS
-from residua.experiments.rules.directions import (
-    ALPHA,
-    FIRST_LOOK,
-    Alike,
-    Check,
-    Contrast,
-    Number,
-    Rule,
-    Status,
-    Within,
-    greater,
-    judge,
-)
+from residua.experiments.rules import Contrast, Number, Rule, Within, alike, greater, judge
+from residua.experiments.rules.directions import ALPHA, FIRST_LOOK
+from residua.experiments.rules.ruling import Ruling, Status
 
 
 def _world(means: Mapping[str, float], spread: float, n: int = 8, measure: str = "figure") -> dict[str, Any]:
@@ -30,9 +20,9 @@ def _world(means: Mapping[str, float], spread: float, n: int = 8, measure: str =
 
 
 _GREATER = greater("figure", "a", "b")
-_ALIKE = Alike(text="alike", measure="figure", arms=("a", "b"), margin=1.0)
-_NUMBER = Number(text="8.75", measure="figure", arm="a", value=8.75, tolerance=0.5)
-_WITHIN = Within(text="in", measure="figure", arm="a", low=1, high=2)
+_ALIKE = alike("figure", "a", "b", 1.0)
+_NUMBER = Number("figure", "a", 8.75, 0.5)
+_WITHIN = Within("figure", "a", 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +59,7 @@ def test_a_bound_is_part_of_the_statement() -> None:
 
 
 def test_a_contrast_of_four_arms_has_the_signs_of_its_weights() -> None:
-    rule = Contrast(text="", measure="figure", weights={"a": 1, "b": -1, "c": -1, "d": 1})
+    rule = Contrast("figure", {"a": 1, "b": -1, "c": -1, "d": 1})
     assert rule.check(_world({"a": 9, "b": 3, "c": 4, "d": 3}, 0.1)).status == "direction reproduced"
     assert rule.check(_world({"a": 4, "b": 3, "c": 9, "d": 3}, 0.1)).status == "not reproduced"
 
@@ -126,13 +116,11 @@ def test_noise_is_decided_more_rarely_than_the_level_allows() -> None:
 
 
 class _Says:
-    text = ""
-
     def __init__(self, status: Status) -> None:
         self.status: Status = status
 
-    def check(self, evidence: Any, max_seeds: int = 8) -> Check:
-        return Check(text="", status=self.status, reason="")
+    def check(self, evidence: Any, max_seeds: int = 8) -> Ruling:
+        return Ruling(self.status, "")
 
 
 @pytest.mark.parametrize(
@@ -146,10 +134,10 @@ class _Says:
     ],
 )
 def test_a_verdict_is_never_prettier_than_its_weakest_check(statuses: list[Status], together: Status) -> None:
-    verdict = judge([_Says(status) for status in statuses], {})
+    verdict = judge({str(i): _Says(status) for i, status in enumerate(statuses)}, {})
     assert verdict.status == together
     assert verdict.decided == ("undecided" not in statuses)
 
 
 def test_a_refuted_verdict_stays_open_while_a_check_is() -> None:
-    assert not judge([_Says("not reproduced"), _Says("undecided")], {}).decided
+    assert not judge({"one": _Says("not reproduced"), "other": _Says("undecided")}, {}).decided

@@ -7,7 +7,7 @@ import pytest
 
 from residua.experiments.rules.ensemble import EnsembleGain, error, packed, unpacked
 
-RULE = EnsembleGain(text="together", arms=("a", "b", "c"))
+RULE = EnsembleGain(("a", "b", "c"))
 
 
 def _values(shares: np.ndarray) -> dict[str, Any]:

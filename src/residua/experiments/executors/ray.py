@@ -12,17 +12,16 @@ import importlib
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
 from residua.data.load import split_source
 from residua.errors import ResiduaError, UsageError
+from residua.experiments.attempt import CellResult, attempt
 from residua.experiments.cell import Cell
-from residua.experiments.reproduce import Outcome
-
-Work = Callable[[Cell], Outcome]
+from residua.user_files import UserFile
 
 CONNECT_SECONDS = 30.0
 _RETRIES = 3  # of a cell whose worker or node dies
@@ -46,38 +45,36 @@ class RayExecutor:
         _probe(address, seconds)
         self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         self._run = self._ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=[Stopped])(_run)
-        self._pending: dict[Future[Outcome], Any] = {}
+        self._pending: dict[Future[CellResult], Any] = {}
         self._marks: dict[str, Path] = {}  # root of cells: the file by which a node knows that it shares it
 
-    def submit(self, work: Work, cell: Cell) -> Future[Outcome]:
-        """Run ``work(cell)`` on a free core of any node; what goes wrong there becomes the outcome's error."""
+    def submit(self, cell: Cell, files: Sequence[UserFile]) -> Future[CellResult]:
+        """Run a cell on a free core of any node; what goes wrong there becomes the result's error."""
         cell = _anywhere(cell)
         run = self._run if cell.device == "cpu" else self._run.options(num_gpus=1)
-        reference = run.remote(work, cell, str(self._mark(cell.root)))
-        future: Future[Outcome] = Future()
+        reference = run.remote(cell, files, str(self._mark(cell.root)))
+        future: Future[CellResult] = Future()
         future.set_running_or_notify_cancel()
         self._pending[future] = reference
         reference.future().add_done_callback(lambda done: self._settle(future, done))
         return future
 
-    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
+    def close(self) -> None:
         """Cancel what is left, let it write its checkpoints, and leave the cluster."""
         pending = dict(self._pending)
-        if cancel_futures:
-            for reference in pending.values():
-                self._ray.cancel(reference)
-        if wait:
-            _wait(pending, timeout=_STOP_SECONDS if cancel_futures else None)
+        for reference in pending.values():
+            self._ray.cancel(reference)
+        wait(pending, timeout=_STOP_SECONDS)
         for mark in self._marks.values():
             mark.unlink(missing_ok=True)
         self._ray.shutdown()
 
-    def _settle(self, future: Future[Outcome], done: Future[Outcome]) -> None:
+    def _settle(self, future: Future[CellResult], done: Future[CellResult]) -> None:
         self._pending.pop(future, None)
         try:
             future.set_result(done.result())
         except Exception as error:  # Ray's own, or of a node on which residua cannot be imported
-            future.set_result(Outcome(error=f"Ray could not run it: {_line(error)}"))
+            future.set_result(CellResult(error=f"Ray could not run it: {_line(error)}"))
 
     def _mark(self, root: str) -> Path:
         """A file beside the cells, made once: who sees it sees them."""
@@ -89,14 +86,14 @@ class RayExecutor:
         return self._marks[root]
 
 
-def _run(work: Work, cell: Cell, mark: str) -> Outcome:
+def _run(cell: Cell, files: Sequence[UserFile], mark: str) -> CellResult:
     """In the worker."""
     if not Path(mark).exists():
-        return Outcome(error=f"its node does not share {cell.root}: --out must be on a disk of all nodes")
-    outcome = work(cell)
-    if outcome.interrupted:
+        return CellResult(error=f"its node does not share {cell.root}: --out must be on a disk of all nodes")
+    ended = attempt(cell, files)
+    if ended.interrupted:
         raise Stopped
-    return outcome
+    return ended
 
 
 def _anywhere(cell: Cell) -> Cell:
@@ -133,6 +130,3 @@ def _probe(address: str, seconds: float) -> None:
 def _line(error: object) -> str:
     """The last line of an error: Ray's contain whole tracebacks."""
     return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()[:300]
-
-
-_wait = wait  # shutdown has a parameter of this name

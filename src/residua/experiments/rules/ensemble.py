@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from residua.experiments.rules.directions import MAX_SEEDS, Check, Evidence, greater, shared_seeds
+from residua.experiments.rules.directions import greater
+from residua.experiments.rules.ruling import MAX_SEEDS, Evidence, Ruling, shared_seeds
 
 _STEPS = 2**16 - 1  # of a probability
 
@@ -29,26 +30,24 @@ def error(shares: np.ndarray) -> float:
     return 100 * float((shares[:, 0] <= shares[:, 1:].max(1)).mean())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class EnsembleGain:
     """The arms' networks together, probabilities averaged, err less than they do alone, on average over seeds."""
 
-    text: str
     arms: tuple[str, ...]
 
-    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Check:
+    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Ruling:
         """As of ``Contrast``: of a seed's networks the mean error against that of their ensemble."""
         alone, together = {}, {}
         for seed in shared_seeds(evidence, self.arms, "probabilities"):
             members = [unpacked(dict(evidence[arm][seed])) for arm in self.arms]
-            images = len(members[0])
-            errors = [error(member) for member in members]
+            errors, images = [error(member) for member in members], len(members[0])
             alone[seed] = {"test_error": sum(errors) / len(errors), "test_images": images}
             together[seed] = {"test_error": error(np.sum(members, 0)), "test_images": images}
-        rule = greater("test_error", "alone", "ensemble", text=self.text)
-        found = rule.check({"alone": alone, "ensemble": together}, max_seeds)
+        status, reason = greater("test_error", "alone", "ensemble").check(
+            {"alone": alone, "ensemble": together}, max_seeds
+        )
         if not alone:
-            return found
+            return Ruling(status, reason)
         means = [sum(v["test_error"] for v in side.values()) / len(side) for side in (alone, together)]
-        reason = f"alone {means[0]:.3g} %, together {means[1]:.3g} %; {found.reason}"
-        return Check(text=found.text, status=found.status, reason=reason)
+        return Ruling(status, f"alone {means[0]:.3g} %, together {means[1]:.3g} %; {reason}")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from residua.experiments.experiment import SCALES, Arm, Experiment, Setting
-from residua.experiments.rules.directions import Contrast, Within
+from residua.experiments import Arm, Experiment, Paper
+from residua.experiments.rules import Contrast, Within, at_least, at_most
+from residua.experiments.scales import exact, quick, untrained
+from residua.parts import register
 
-_TEN_EPOCHS = {"epochs": 10}  # the same trainings as those of he2015/degradation
 _ROUNDING = 1e-10  # of some hundred operations in float64, with room
 
 
@@ -21,7 +22,7 @@ def _arms(**options: Any) -> tuple[Arm, ...]:
         "ResNet-56": "cifar_resnet56",
         "plain-20": "cifar_plain20",
     }
-    return tuple(Arm(name=name, model=model, options=options) for name, model in networks.items())
+    return tuple(Arm(name, model, options=options) for name, model in networks.items())
 
 
 _UNROLLED = Experiment(
@@ -31,27 +32,19 @@ _UNROLLED = Experiment(
     claims=("T1",),
     where="He et al. 2016, sec. 2, eq. 4",
     settings={
-        "quick": Setting(
-            arms=_arms(kind="unroll", panel=0),
-            rules=(
-                Within(
-                    text="with identity shortcuts and nothing after the addition the sum is exact to rounding",
-                    measure="relative_error",
-                    arm="pre-activation ResNet-20",
-                    high=1e-12,
+        "quick": quick(
+            _arms(kind="unroll", panel=0),
+            {
+                "with identity shortcuts and nothing after the addition the sum is exact to rounding": at_most(
+                    "relative_error", "pre-activation ResNet-20", 1e-12
                 ),
-                Within(
-                    text="with a ReLU after the addition it is off by more than a tenth of |x_L|",
-                    measure="relative_error",
-                    arm="ResNet-20",
-                    low=0.1,
+                "with a ReLU after the addition it is off by more than a tenth of |x_L|": at_least(
+                    "relative_error", "ResNet-20", 0.1
                 ),
-                Within(text="and so at 56 layers", measure="relative_error", arm="ResNet-56", low=0.1),
-            ),
-            recipe="digits",
-            changes=_TEN_EPOCHS,
+                "and so at 56 layers": at_least("relative_error", "ResNet-56", 0.1),
+            },
             fixed=True,
-        ),
+        )
     },
     look="finding",
     measures=("relative_error", "spoilt"),
@@ -71,38 +64,27 @@ _PRODUCT = Experiment(
     claims=("T2",),
     where="He et al. 2016, sec. 2, eq. 5 and appendix",
     settings={
-        "quick": Setting(
-            arms=_PRODUCT_ARMS,
-            rules=(
-                *(
-                    Within(
-                        text=f"{arm.name}: the product of D (S + J), each built from its part alone, is autograd's",
-                        measure="relative_error",
-                        arm=arm.name,
-                        high=_ROUNDING,
+        "quick": quick(
+            _PRODUCT_ARMS,
+            {
+                **{
+                    f"{arm.name}: the product of D (S + J), each built from its part alone, is autograd's": at_most(
+                        "relative_error", arm.name, _ROUNDING
                     )
                     for arm in _PRODUCT_ARMS
-                ),
-                *(
-                    Within(
-                        text=f"{arm.name}: so is what a direction does to the loss that is pushed through the factors",
-                        measure="forward_error",
-                        arm=arm.name,
-                        high=_ROUNDING,
+                },
+                **{
+                    f"{arm.name}: so is what a direction does to the loss that is pushed through the factors": at_most(
+                        "forward_error", arm.name, _ROUNDING
                     )
                     for arm in _PRODUCT_ARMS
+                },
+                "with nothing after the addition the product of I + J is as exact (eq. 5)": at_most(
+                    "naive_error", "pre-activation ResNet-20", _ROUNDING
                 ),
-                Within(
-                    text="with nothing after the addition the product of I + J is as exact (eq. 5)",
-                    measure="naive_error",
-                    arm="pre-activation ResNet-20",
-                    high=_ROUNDING,
-                ),
-            ),
-            recipe="digits",
-            changes=_TEN_EPOCHS,
+            },
             fixed=True,
-        ),
+        )
     },
     look="finding",
     measures=("relative_error", "forward_error", "naive_error"),
@@ -119,21 +101,16 @@ _NAIVE = Experiment(
     claims=("T2",),
     where="He et al. 2016, sec. 2, eq. 5, as popular texts apply it",
     settings={
-        "quick": Setting(
-            arms=_PRODUCT_ARMS[:3],
-            rules=tuple(
-                Within(
-                    text=f"{arm.name}: the gradient is the product of I + J",
-                    measure="naive_error",
-                    arm=arm.name,
-                    high=_ROUNDING,
+        "quick": quick(
+            _PRODUCT_ARMS[:3],
+            {
+                f"{arm.name}: the gradient is the product of I + J": at_most(
+                    "naive_error", arm.name, _ROUNDING
                 )
                 for arm in _PRODUCT_ARMS[1:3]
-            ),
-            recipe="digits",
-            changes=_TEN_EPOCHS,
+            },
             fixed=True,
-        ),
+        )
     },
     look="finding",
     measures=("naive_error", "relative_error"),
@@ -143,22 +120,15 @@ _NAIVE = Experiment(
     ),
 )
 
-_SCALARS_SETTING = Setting(
-    arms=(
-        Arm(name="0.9", options={"factor": 0.9}),
-        Arm(name="1.1", options={"factor": 1.1}),
-    ),
-    rules=(
-        Within(text="0.9^99 is 3e-5", measure="product", arm="0.9", low=2.95e-5, high=2.96e-5),
-        Within(text="1.1^99 is 1.3e4", measure="product", arm="1.1", low=12_527, high=12_528),
-        Within(
-            text="1.1^L grows like a polynomial: its degree is the same at any L",
-            measure="degree_ratio",
-            arm="1.1",
-            high=1.01,
+_SCALARS_SETTING = exact(
+    (Arm("0.9", options={"factor": 0.9}), Arm("1.1", options={"factor": 1.1})),
+    {
+        "0.9^99 is 3e-5": Within("product", "0.9", 2.95e-5, 2.96e-5),
+        "1.1^99 is 1.3e4": Within("product", "1.1", 12_527, 12_528),
+        "1.1^L grows like a polynomial: its degree is the same at any L": at_most(
+            "degree_ratio", "1.1", 1.01
         ),
-    ),
-    fixed=True,
+    },
 )
 _SCALARS = Experiment(
     id="theory/scalar-example",
@@ -166,7 +136,7 @@ _SCALARS = Experiment(
     zh="0.9^99 与 1.1^99：二者都是指数，不是多项式",
     claims=("T3",),
     where="a popular text; He et al. 2016, sec. 2",
-    settings=dict.fromkeys(SCALES, _SCALARS_SETTING),
+    settings=_SCALARS_SETTING,
     look="scalar_growth",
     measures=("product", "degree_ratio"),
     figure="series",
@@ -178,6 +148,7 @@ _SCALARS = Experiment(
 )
 
 _BARE = {"init": "He", "norms": False}
+_POLYNOMIAL = "polynomial: the gain of a unit (its logarithm) falls to less than half from 20 to 110 layers"
 _GROWTH = Experiment(
     id="theory/growth",
     title="Do the gradients of residual nets grow only polynomially with depth?",
@@ -185,20 +156,13 @@ _GROWTH = Experiment(
     claims=("T3",),
     where="a popular text; He et al. 2016, sec. 2",
     settings={
-        "quick": Setting(
-            arms=tuple(
-                Arm(name=f"ResNet-{depth}", model=f"cifar_resnet{depth}", options=_BARE)
-                for depth in (20, 56, 110)
-            ),
-            rules=(
-                # n^k over n units: a factor of exp(k log(n) / n) a unit; from 9 to 54 units its logarithm falls to 0.30
-                Contrast(
-                    text="polynomial: the gain of a unit (its logarithm) falls to less than half from 20 to 110 layers",
-                    measure="log10_gain",
-                    weights={"ResNet-20": 0.5, "ResNet-110": -1.0},
-                ),
-            ),
-        ),
+        "quick": untrained(
+            tuple(Arm(f"ResNet-{depth}", f"cifar_resnet{depth}", options=_BARE) for depth in (20, 56, 110)),
+            {
+                # n^k over n units: a factor of exp(k log(n) / n) a unit; its logarithm falls to 0.30 from 9 to 54 units
+                _POLYNOMIAL: Contrast("log10_gain", {"ResNet-20": 0.5, "ResNet-110": -1.0})
+            },
+        )
     },
     look="signal",
     measures=("log10_gain", "log10_ratio"),
@@ -211,42 +175,27 @@ _GROWTH = Experiment(
 )
 
 _POPULAR = "at least 1: "
-_AT_LEAST_ONE_SETTING = Setting(
-    arms=(
-        Arm(name="F = -x", options={"construction": "negation"}),
-        Arm(name="99 units, F = -0.1 x", options={"construction": "opposed"}),
-        Arm(name="99 units, F = 0.1 x", options={"construction": "aligned"}),
-        Arm(name="99 random units, |J| = 0.1", options={"construction": "random"}),
-        Arm(name="spectral radius 0", options={"construction": "nilpotent"}),
+_AT_LEAST_ONE_SETTING = exact(
+    (
+        Arm("F = -x", options={"construction": "negation"}),
+        Arm("99 units, F = -0.1 x", options={"construction": "opposed"}),
+        Arm("99 units, F = 0.1 x", options={"construction": "aligned"}),
+        Arm("99 random units, |J| = 0.1", options={"construction": "random"}),
+        Arm("spectral radius 0", options={"construction": "nilpotent"}),
     ),
-    rules=(
-        Within(text=_POPULAR + "one unit", measure="least", arm="F = -x", low=1.0),
-        Within(
-            text=_POPULAR + "99 units whose branches have a norm of 0.1",
-            measure="least",
-            arm="99 units, F = -0.1 x",
-            low=1.0,
+    {
+        _POPULAR + "one unit": at_least("least", "F = -x", 1.0),
+        _POPULAR + "99 units whose branches have a norm of 0.1": at_least(
+            "least", "99 units, F = -0.1 x", 1.0
         ),
-        Within(
-            text=_POPULAR + "the same with random branches",
-            measure="least",
-            arm="99 random units, |J| = 0.1",
-            low=1.0,
+        _POPULAR + "the same with random branches": at_least("least", "99 random units, |J| = 0.1", 1.0),
+        "a spectral radius r of J makes I + J about 1 + r (r = 0: nothing grows)": at_most(
+            "greatest", "spectral radius 0", 1.1
         ),
-        Within(
-            text="a spectral radius r of J makes I + J about 1 + r (r = 0: nothing grows)",
-            measure="greatest",
-            arm="spectral radius 0",
-            high=1.1,
+        "what does hold: with |J| <= 0.1 nothing grows beyond 1.1^99": at_most(
+            "greatest", "99 random units, |J| = 0.1", 12_528
         ),
-        Within(
-            text="what does hold: with |J| <= 0.1 nothing grows beyond 1.1^99",
-            measure="greatest",
-            arm="99 random units, |J| = 0.1",
-            high=12_528,
-        ),
-    ),
-    fixed=True,
+    },
 )
 _AT_LEAST_ONE = Experiment(
     id="theory/at-least-one",
@@ -254,7 +203,7 @@ _AT_LEAST_ONE = Experiment(
     zh="“残差单元传递梯度的系数至少为 1”",
     claims=("T11",),
     where="popular texts; He et al. 2016, sec. 2",
-    settings=dict.fromkeys(SCALES, _AT_LEAST_ONE_SETTING),
+    settings=_AT_LEAST_ONE_SETTING,
     look="transmitted",
     measures=("least", "greatest"),
     observations=("gradient-1",),
@@ -270,16 +219,14 @@ _MEASURED = Experiment(
     claims=("T11",),
     where="popular texts; He et al. 2016, sec. 2",
     settings={
-        "quick": Setting(
-            arms=_arms(),
-            rules=tuple(
-                Within(text=f"{_POPULAR}every unit of {name}", measure="least", arm=name, low=1.0)
+        "quick": quick(
+            _arms(),
+            {
+                f"{_POPULAR}every unit of {name}": at_least("least", name, 1.0)
                 for name in ("ResNet-20", "ResNet-56", "pre-activation ResNet-20")
-            ),
-            recipe="digits",
-            changes=_TEN_EPOCHS,
+            },
             fixed=True,
-        ),
+        )
     },
     look="transmitted",
     measures=("least", "greatest", "below_1"),
@@ -297,16 +244,14 @@ _SINGULAR = Experiment(
     claims=("T11",),
     where="popular texts; He et al. 2016, sec. 2",
     settings={
-        "quick": Setting(
-            arms=_arms()[:3],
-            rules=tuple(
-                Within(text=f"{_POPULAR}{name}, in every direction", measure="smallest", arm=name, low=1.0)
+        "quick": quick(
+            _arms()[:3],
+            {
+                f"{_POPULAR}{name}, in every direction": at_least("smallest", name, 1.0)
                 for name in ("pre-activation ResNet-20", "ResNet-20", "ResNet-56")
-            ),
-            recipe="digits",
-            changes=_TEN_EPOCHS,
+            },
             fixed=True,
-        ),
+        )
     },
     look="singular_values",
     measures=("smallest", "largest", "e", "lower", "upper"),
@@ -317,4 +262,10 @@ _SINGULAR = Experiment(
     ),
 )
 
-EXPERIMENTS = (_UNROLLED, _PRODUCT, _NAIVE, _SCALARS, _GROWTH, _AT_LEAST_ONE, _MEASURED, _SINGULAR)
+register(
+    Paper(
+        kind="theory",
+        year=2016,
+        experiments=(_UNROLLED, _PRODUCT, _NAIVE, _SCALARS, _GROWTH, _AT_LEAST_ONE, _MEASURED, _SINGULAR),
+    )
+)

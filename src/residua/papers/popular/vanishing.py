@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from residua.experiments.bounds import above, below
-from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.rules.directions import greater
+from residua.experiments import Arm, Experiment, Paper
+from residua.experiments.rules import Rule, above, below, greater
+from residua.experiments.scales import quick, untrained
+from residua.parts import register
 
 _WHERE = "a popular table; He et al. 2015, sec. 4.1"
 _ROWS = ("log10_ratio", "log10_layer_1", "log10_layer_10", "log10_layer_50")
@@ -26,18 +27,17 @@ _POPULAR = (
 
 def _nets(*depths: int, suffix: str = "", **options: Any) -> tuple[Arm, ...]:
     return tuple(
-        Arm(name=f"{label}-{depth}{suffix}", model=f"cifar_{kind}{depth}", options=options)
+        Arm(f"{label}-{depth}{suffix}", f"cifar_{kind}{depth}", options=options)
         for label, kind in (("plain", "plain"), ("ResNet", "resnet"))
         for depth in depths
     )
 
 
-_VANISH = below(
-    "log10_ratio",
-    "plain-56",
-    -3.0,
-    text="plain-56: on its way from the last unit to the first the gradient falls a thousandfold",
-)
+_VANISH: dict[str, Rule] = {
+    "plain-56: on its way from the last unit to the first the gradient falls a thousandfold": below(
+        "log10_ratio", "plain-56", -3.0
+    )
+}
 _WITH_NORMS = Experiment(
     id="vanishing/at-initialisation",
     title="'The gradients of plain nets vanish': the nets of the paper, with batch normalisation, at initialisation",
@@ -45,31 +45,20 @@ _WITH_NORMS = Experiment(
     claims=("T4",),
     where=_WHERE,
     settings={
-        "quick": Setting(
-            arms=(
-                *_nets(20, 56, 110, init="He"),
-                *_nets(56, suffix=", Xavier", init="Xavier"),
-            ),
-            rules=(
-                _VANISH,
-                below(
-                    "log10_layer_1", "plain-56", -6.0, text="plain-56, layer 1: below 1e-6 (the table: 1e-9)"
+        "quick": untrained(
+            (*_nets(20, 56, 110, init="He"), *_nets(56, suffix=", Xavier", init="Xavier")),
+            {
+                **_VANISH,
+                "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
+                "plain-56, layer 50: below 1e-6 (the table: 1e-20)": below(
+                    "log10_layer_50", "plain-56", -6.0
                 ),
-                below(
-                    "log10_layer_50",
-                    "plain-56",
-                    -6.0,
-                    text="plain-56, layer 50: below 1e-6 (the table: 1e-20)",
+                "ResNet-56, layer 1: about 1e-3, below 1e-2": below("log10_layer_1", "ResNet-56", -2.0),
+                "the shortcuts let more of the gradient through to the first unit": greater(
+                    "log10_ratio", "ResNet-56", "plain-56"
                 ),
-                below("log10_layer_1", "ResNet-56", -2.0, text="ResNet-56, layer 1: about 1e-3, below 1e-2"),
-                greater(
-                    "log10_ratio",
-                    "ResNet-56",
-                    "plain-56",
-                    text="the shortcuts let more of the gradient through to the first unit",
-                ),
-            ),
-        ),
+            },
+        )
     },
     look="signal",
     measures=_ROWS,
@@ -88,41 +77,27 @@ _BARE = Experiment(
     claims=("T4",),
     where=_WHERE,
     settings={
-        "quick": Setting(
-            arms=tuple(
+        "quick": untrained(
+            tuple(
                 arm
                 for init in ("He", "Xavier")
                 for arm in _nets(20, 56, 110, suffix=f", {init}", init=init, norms=False)
             ),
-            rules=(
-                below(
-                    "log10_ratio",
-                    "plain-56, Xavier",
-                    -3.0,
-                    text="plain-56 after Xavier: the gradient falls more than a thousandfold",
+            {
+                "plain-56 after Xavier: the gradient falls more than a thousandfold": below(
+                    "log10_ratio", "plain-56, Xavier", -3.0
                 ),
-                greater(
-                    "log10_ratio",
-                    "plain-20, Xavier",
-                    "plain-110, Xavier",
-                    by=3.0,
-                    text="the deeper the plain net the further it falls: by another thousand from 20 to 110 layers",
+                "the deeper the plain net the further it falls: by another thousand from 20 to 110 layers": greater(
+                    "log10_ratio", "plain-20, Xavier", "plain-110, Xavier", by=3.0
                 ),
-                greater(
-                    "log10_ratio",
-                    "plain-56, He",
-                    "plain-56, Xavier",
-                    by=3.0,
-                    text="He's initialisation, made for ReLU, keeps a thousand times as much",
+                "He's initialisation, made for ReLU, keeps a thousand times as much": greater(
+                    "log10_ratio", "plain-56, He", "plain-56, Xavier", by=3.0
                 ),
-                above(
-                    "log10_ratio",
-                    "ResNet-110, Xavier",
-                    -1.0,
-                    text="with shortcuts, at 110 layers, the gradient keeps at least a tenth",
+                "with shortcuts, at 110 layers, the gradient keeps at least a tenth": above(
+                    "log10_ratio", "ResNet-110, Xavier", -1.0
                 ),
-            ),
-        ),
+            },
+        )
     },
     look="signal",
     measures=_ROWS,
@@ -133,7 +108,6 @@ _BARE = Experiment(
         "Zero padding takes its share on maps of 2 to 8 pixels; see he2015init/plain without borders.",
     ),
 )
-_TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}  # the trainings of he2015/degradation
 _TRAINING = Experiment(
     id="vanishing/in-training",
     title="'The gradients of plain nets vanish': after ten epochs of training",
@@ -141,16 +115,13 @@ _TRAINING = Experiment(
     claims=("T4",),
     where=_WHERE,
     settings={
-        "quick": Setting(
-            arms=_nets(20, 56),
-            rules=(
-                _VANISH,
-                below(
-                    "log10_layer_1", "plain-56", -6.0, text="plain-56, layer 1: below 1e-6 (the table: 1e-9)"
-                ),
-            ),
-            **_TRAINED,
-        ),
+        "quick": quick(
+            _nets(20, 56),
+            {
+                **_VANISH,
+                "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
+            },
+        )
     },
     look="signal",
     measures=_ROWS,
@@ -165,27 +136,20 @@ _HEALTHY = Experiment(
     claims=("T4",),
     where="He et al. 2015, sec. 4.1",
     settings={
-        "quick": Setting(
-            arms=_nets(20, 56),
-            rules=(
-                *(
-                    above(
-                        "log10_ratio",
-                        f"plain-{depth}",
-                        -1.0,
-                        text=f"plain-{depth}, trained: the first unit gets at least a tenth of the last one's gradient",
+        "quick": quick(
+            _nets(20, 56),
+            {
+                **{
+                    f"plain-{depth}, trained: the first unit gets at least a tenth of the last one's gradient": above(
+                        "log10_ratio", f"plain-{depth}", -1.0
                     )
                     for depth in (20, 56)
+                },
+                "and yet the deeper plain net has the higher training error": greater(
+                    "train_error", "plain-56", "plain-20"
                 ),
-                greater(
-                    "train_error",
-                    "plain-56",
-                    "plain-20",
-                    text="and yet the deeper plain net has the higher training error",
-                ),
-            ),
-            **_TRAINED,
-        ),
+            },
+        )
     },
     look="signal",
     measures=("train_error", *_ROWS),
@@ -194,4 +158,4 @@ _HEALTHY = Experiment(
     caveats=(_MEASURED, "The paper verified it and prints no figure."),
 )
 
-EXPERIMENTS = (_WITH_NORMS, _BARE, _TRAINING, _HEALTHY)
+register(Paper(kind="vanishing", year=2015, experiments=(_WITH_NORMS, _BARE, _TRAINING, _HEALTHY)))
