@@ -3,16 +3,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments.cell import Cell, make_cell
+from residua.experiments.cell import Cell, essentials, make_cell
 from residua.experiments.experiment import Arm, Setting
 from residua.experiments.measures import finite, training_measures
 from residua.experiments.run_cell import run_cell
+from residua.spec import ModelSpec, PartSpec
 from residua.train.fit import fit
 
 ARM = Arm(name="a", model="cifar_resnet8")
@@ -61,6 +63,35 @@ def test_what_does_not_shares_it(tmp_path: Path) -> None:
         dataclasses.replace(plain, device="cuda"),
     ]
     assert {cell.folder for cell in others} == {plain.folder}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wheel(PartSpec):
+    slot: ClassVar[str] = "wheel"
+    kind: ClassVar[str] = "plain"
+    spokes: int = 8
+    size: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Car(ModelSpec):
+    family: str = "car"
+    wheel: _Wheel = _Wheel()
+    spare: _Wheel | None = None
+
+
+@pytest.mark.parametrize(
+    ("car", "told"),
+    [
+        (_Car(), {}),
+        (_Car(wheel=_Wheel(spokes=8)), {}),
+        (_Car(spare=_Wheel()), {"spare": "plain"}),
+        (_Car(wheel=_Wheel(size=2, spokes=8)), {"wheel": {"kind": "plain", "size": 2.0}}),
+    ],
+)
+def test_of_a_part_that_counts_which_differs_from_its_defaults(car: _Car, told: dict[str, Any]) -> None:
+    """So a digest stays as it is where a later version gives a part one more option."""
+    assert {key: value for key, value in essentials(car).items() if key != "family"} == told
 
 
 def test_looks_with_other_options_stand_side_by_side(tmp_path: Path) -> None:

@@ -58,11 +58,7 @@ _CLAIMS = (
         text="in the worst case a block becomes the identity (F = 0), and depth costs nothing",
         zh="最坏情况下残差块退化为恒等映射（F = 0），加深没有损失",
     ),
-    Claim(
-        id="T8",
-        text="a single-layer F gains nothing",
-        zh="只有一层的 F 没有好处",
-    ),
+    Claim(id="T8", text="a single-layer F gains nothing", zh="只有一层的 F 没有好处"),
     Claim(
         id="T9",
         text="identity shortcuts add no parameters and no multiplications",
@@ -110,11 +106,7 @@ _CLAIMS = (
         text="residual nets have smaller layer responses than plain ones, the deeper the smaller",
         zh="残差网络的层响应比普通网络小，越深越小",
     ),
-    Claim(
-        id="X6",
-        text="residual nets converge faster at the early stage",
-        zh="残差网络在早期收敛更快",
-    ),
+    Claim(id="X6", text="residual nets converge faster at the early stage", zh="残差网络在早期收敛更快"),
     Claim(
         id="X7",
         text="the bottleneck cuts the cost of a block; global average pooling saves VGG's fully connected layers",

@@ -3,14 +3,7 @@
 from residua.experiments.rules.directions import Contrast, above, alike, below, between, greater
 from residua.experiments.rules.ensemble import EnsembleGain
 from residua.experiments.rules.ruling import Rule, Verdict, judge
-from residua.experiments.rules.values import (
-    Number,
-    Within,
-    at_least,
-    at_most,
-    exactly,
-    published_errors,
-)
+from residua.experiments.rules.values import Number, Within, at_least, at_most, exactly, published_errors
 
 __all__ = [
     "Contrast",
