@@ -12,12 +12,12 @@ from residua.analysis.jacobian import (
     factors,
     forward_errors,
     jacobian,
-    jacobian_finding,
     naive_factors,
     products,
 )
 from residua.analysis.visits import relative_errors, runs, visits
 from residua.data import load_data, normalize
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 from residua.spec import DataSpec
@@ -139,20 +139,20 @@ def test_without_a_forward_derivative_the_check_is_left_out():
         def forward(self, x):
             return Backward.apply(x)
 
-    found = jacobian_finding(nn.Sequential(Residual(Double())), torch.randn(2, 3), torch.tensor([0, 1]))
+    found = look("jacobian", nn.Sequential(Residual(Double())), torch.randn(2, 3), torch.tensor([0, 1]))
     assert found.values["forward_error"] is None
     assert found.values["relative_error"] < 1e-10
 
 
 def test_the_finding_says_both_errors():
-    found = jacobian_finding(*case())
+    found = look("jacobian", *case())
     values = json.loads(json.dumps(found.to_dict()))
     assert values["relative_error"] < 1e-10
     assert values["naive_error"] > 0.1
     assert len(values["rows"]) == 6
     assert f"{values['naive_error']:.1e}" in found.sentence
-    assert values == json.loads(json.dumps(jacobian_finding(*case()).to_dict()))
-    assert "exact here too" in jacobian_finding(*case("cifar_preact_resnet14")).sentence
+    assert values == json.loads(json.dumps(look("jacobian", *case()).to_dict()))
+    assert "exact here too" in look("jacobian", *case("cifar_preact_resnet14")).sentence
 
 
 def test_on_the_digits_with_the_networks_of_the_paper():
@@ -161,7 +161,7 @@ def test_on_the_digits_with_the_networks_of_the_paper():
     images = normalize(pixels, data.mean, data.std)
     for name, naive_is_exact in (("cifar_resnet20", False), ("cifar_preact_resnet20", True)):
         torch.manual_seed(0)
-        found = jacobian_finding(build(model_spec(name, in_channels=1)), images, labels).values
+        found = look("jacobian", build(model_spec(name, in_channels=1)), images, labels).values
         assert found["relative_error"] < 1e-10
         assert found["forward_error"] < 1e-10
         assert (found["naive_error"] < 1e-10) is naive_is_exact

@@ -9,11 +9,11 @@ from residua.analysis.singular import (
     dense,
     longest_stretch,
     real_factors,
-    singular_finding,
     spectrum,
 )
 from residua.analysis.visits import visits
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 
@@ -99,13 +99,13 @@ def test_the_longest_stretch_that_fits():
     with pytest.raises(UsageError, match="at most 10 values"):
         longest_stretch(walked, 10)
     with pytest.raises(UsageError, match="no residual unit"):
-        singular_finding(*case("cifar_plain20"))
+        look("singular", *case("cifar_plain20"))
     with pytest.raises(UsageError, match="one scale"):
-        singular_finding(model, images, labels, scales=[])
+        look("singular", model, images, labels, scales=[])
 
 
 def test_the_finding():
-    found = singular_finding(*case(), scales=[0.1, 1.0])
+    found = look("singular", *case(), scales=[0.1, 1.0])
     assert len(found.rows) == 6
     assert {len(row) for row in found.rows} == {len(found.columns)}
     assert found.values["minus_identity"] == 0

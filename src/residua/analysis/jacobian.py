@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from residua.analysis.finding import Curve, Finding, Panel
 from residua.analysis.taps import Kind
 from residua.analysis.visits import Visit, relative_errors, runs, visits
 
@@ -182,64 +181,6 @@ def jacobian(model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0)
     return found
 
 
-def jacobian_finding(model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0) -> Finding:
-    """``jacobian`` as a finding: ``relative_error`` and ``naive_error`` are the worst of all units and images."""
-    found = jacobian(model, images, labels, seed=seed)
-    worst, naive = max(u.error for u in found), max(u.naive_error for u in found)
-    forward = [u.forward_error for u in found if u.forward_error is not None]
-    count = max(u.run for u in found)
-    where = "one run" if count == 1 else f"{count} runs, parted by what stands between units"
-    check = f" (pushed forward: {max(forward):.1e})" if len(forward) == len(found) else ""
-    simple = "I + J" if any(u.kind == "residual" for u in found) else "J"
-    verdict = (
-        "exact here too, for nothing stands after the merge, nor on a shortcut that keeps the shape"
-        if naive < 1e-10
-        else "it leaves out what stands after the merge, and takes what shortcuts there are for the identity"
-    )
-    depth = list(range(1, len(found) + 1))
-    return Finding(
-        kind="jacobian",
-        title="Gradient by the product of the units' Jacobians",
-        columns=(
-            "unit",
-            "kind",
-            "run",
-            "shortcut",
-            "after the merge",
-            "gradient norm",
-            "error",
-            "naive error",
-        ),
-        rows=[
-            (u.unit, u.kind, u.run, u.shortcut, u.activation, u.norm, u.error, u.naive_error) for u in found
-        ],
-        values={
-            "relative_error": worst,
-            "naive_error": naive,
-            "forward_error": max(forward) if len(forward) == len(found) else None,
-            "units": len(found),
-            "runs": count,
-            "images": len(images),
-        },
-        sentence=(
-            f"The product of D(S + J) over {len(found)} units ({where}) gives autograd's gradient to {worst:.1e} in "
-            f"float64{check}; the naive product of {simple} is off by {naive:.1e}: {verdict}."
-        ),
-        panels=[
-            Panel(
-                title="How far the product is from autograd",
-                x_label="unit, from input to output",
-                y_label="relative error",
-                curves=[
-                    Curve(label="D (S + J)", x=depth, y=[_positive(u.error) for u in found]),
-                    Curve(label=simple, x=depth, y=[_positive(u.naive_error) for u in found], style="dashed"),
-                ],
-                log_y=True,
-            )
-        ],
-    )
-
-
 def _along(gradient: Tensor, direction: Tensor) -> Tensor:
     return (gradient * direction).flatten(1).sum(1)
 
@@ -252,7 +193,3 @@ def _called(module: nn.Module) -> str:
     """The class of a part; of a sequence, what is in it."""
     parts: list[Any] = list(module) if type(module) is nn.Sequential else [module]
     return ", ".join(type(part).__name__ for part in parts)
-
-
-def _positive(value: float) -> float:
-    return value if value > 0 else float("nan")  # no place on a logarithmic axis

@@ -15,9 +15,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.finding import Curve, Finding, Panel
 from residua.analysis.jacobian import vjp
-from residua.analysis.visits import Visit, runs, visits
+from residua.analysis.visits import Visit, runs
 from residua.errors import UsageError
 from residua.nn import Residual
 
@@ -160,107 +159,3 @@ def counterexamples() -> list[Counterexample]:
             )
         )
     return found
-
-
-def singular_finding(
-    model: nn.Module, images: Tensor, labels: Tensor, *, scales: tuple[float, ...] = SCALES, most: int = 1024
-) -> Finding:
-    """The spectrum of a network's longest stretch, its branches at several scales, beside the ``counterexamples``.
-
-    At the first image, in float64 and evaluation mode, on a copy of ``model``; matrices have at most ``most`` rows. The
-    values are those of the last scale; ``real_*`` those of the units as they are, D (S + J). Raises UsageError where
-    no residual unit keeps a shape that small, or without scales.
-    """
-    if not scales:
-        raise UsageError("at least one scale is needed")
-    stretch = longest_stretch(visits(model, images[:1], labels[:1]), most)
-    found, against = [spectrum(stretch, scale) for scale in scales], counterexamples()
-    real_smallest, real_largest = real_factors(stretch)
-    last = found[-1]
-    nothing, shrunk, nilpotent, _ = against
-    rows = [
-        (
-            f"branches x {s.scale:g}",
-            s.units,
-            s.e,
-            None,
-            s.lower,
-            s.smallest,
-            s.largest,
-            s.upper,
-        )
-        for s in found
-    ]
-    rows += [
-        (
-            c.name,
-            c.units,
-            c.norm,
-            c.radius,
-            max(1 - c.norm, 0.0) ** c.units,
-            c.smallest,
-            c.largest,
-            (1 + c.norm) ** c.units,
-        )
-        for c in against
-    ]
-    below = [s for s in found if s.smallest < 1]
-    return Finding(
-        kind="singular",
-        title="Singular values of the product of I + J",
-        columns=(
-            "units",
-            "in a row",
-            "e = max ||J||",
-            "radius of J",
-            "(1 - e)^L",
-            "smallest",
-            "largest",
-            "(1 + e)^L",
-        ),
-        rows=rows,
-        values={
-            "units": last.units,
-            "e": last.e,
-            "lower": last.lower,
-            "smallest": last.smallest,
-            "largest": last.largest,
-            "upper": last.upper,
-            "real_smallest": real_smallest,
-            "real_largest": real_largest,
-            "minus_identity": nothing.largest,
-            "minus_tenth_99": shrunk.largest,
-            "nilpotent_radius": nilpotent.radius,
-            "nilpotent_largest": nilpotent.largest,
-        },
-        sentence=(
-            f"Over {last.units} units in a row the product of I + J multiplies a gradient by {last.smallest:.3g} to "
-            f"{last.largest:.3g} (e = {last.e:.3g}), and by less than 1 in some direction at {len(below)} of "
-            f"{len(found)} scales of the branches: no factor of at least 1 is assured. The whole units, "
-            f"D(S + J), multiply it by {real_smallest:.3g} to {real_largest:.3g}. F = -x gives "
-            f"{nothing.largest:.0f}; F = -x/10 over 99 units {shrunk.largest:.3g}; a J of spectral radius "
-            f"{nilpotent.radius:.0f} gives {nilpotent.largest:.3g}."
-        ),
-        panels=[
-            Panel(
-                title="What a gradient can be multiplied by",
-                x_label="e, the largest norm of a branch's Jacobian",
-                y_label=f"singular values of the product over {last.units} units",
-                curves=[
-                    Curve(label="largest", x=[s.e for s in found], y=[s.largest for s in found]),
-                    Curve(label="smallest", x=[s.e for s in found], y=[s.smallest for s in found]),
-                    Curve(
-                        label="(1 + e)^L", x=[s.e for s in found], y=[s.upper for s in found], style="dashed"
-                    ),
-                    Curve(
-                        label="(1 - e)^L",
-                        x=[s.e for s in found],
-                        y=[s.lower or float("nan") for s in found],
-                        style="dashed",
-                    ),
-                ],
-                log_x=True,
-                log_y=True,
-            )
-        ],
-    )

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.finding import Curve, Finding, Panel
 from residua.analysis.taps import Kind
 from residua.analysis.visits import Visit, relative_errors, runs, visits
 from residua.nn import Add, BranchOnly
-
-_EXACT = 1e-12  # the rounding of a thousand sums in float64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,55 +71,6 @@ def unroll(model: nn.Module, images: Tensor, labels: Tensor) -> list[UnrolledUni
     return found
 
 
-def unroll_finding(model: nn.Module, images: Tensor, labels: Tensor) -> Finding:
-    """``unroll`` as a finding: ``relative_error`` is that of the worst sum over a stretch of units."""
-    found = unroll(model, images, labels)
-    kept = [u for u in found if u.unrolled is not None]
-    worst = max((u.unrolled for u in kept if u.unrolled is not None), default=None)
-    spoilt = [u for u in kept if u.spoilt_by]
-    depth = range(1, len(found) + 1)
-    return Finding(
-        kind="unroll",
-        title="x_L = x_l + the sum of the branches",
-        columns=("unit", "kind", "stretch", "error of the unit", "error of the sum", "what spoils it"),
-        rows=[(u.unit, u.kind, u.stretch or None, u.error, u.unrolled, u.spoilt_by) for u in found],
-        values={
-            "relative_error": worst,
-            "units": len(found),
-            "spoilt": len(spoilt),
-            "stretches": max(u.stretch for u in found),
-            "images": len(images),
-        },
-        sentence=_sentence(len(found), len(kept), spoilt, worst),
-        panels=[
-            Panel(
-                title="How far x_L is from x_l + sum F",
-                x_label="unit, from input to output",
-                y_label="relative error",
-                curves=[
-                    Curve(label="one unit", x=depth, y=[_positive(u.error) for u in found], style="points"),
-                    Curve(
-                        label="from the stretch's start", x=depth, y=[_positive(u.unrolled) for u in found]
-                    ),
-                ],
-                log_y=True,
-            )
-        ],
-    )
-
-
-def _sentence(units: int, kept: int, spoilt: list[UnrolledUnit], worst: float | None) -> str:
-    if worst is None:
-        return f"None of the {units} units keeps the shape: there is nothing that could be added up."
-    if worst < _EXACT:
-        return f"x_L = x_l + sum F holds to {worst:.1e} in float64 ({kept} of {units} units keep the shape)."
-    reasons = "; ".join(dict.fromkeys(u.spoilt_by for u in spoilt)) or "none is known to: look at the modules"
-    return (
-        f"x_L = x_l + sum F fails by up to {worst:.2g} of |x_L|: {len(spoilt)} of the {kept} units that keep the shape "
-        f"are more than an identity and a sum ({reasons})."
-    )
-
-
 def _obstacles(visit: Visit) -> Iterator[str]:
     unit = visit.unit
     if not visit.keeps_shape:
@@ -137,7 +85,3 @@ def _obstacles(visit: Visit) -> Iterator[str]:
     if not isinstance(unit.activation, nn.Identity):
         parts = list(unit.activation) if isinstance(unit.activation, nn.Sequential) else [unit.activation]
         yield f"{', '.join(type(part).__name__ for part in parts)} after the merge"
-
-
-def _positive(value: float | None) -> float:
-    return value if value else float("nan")  # no place on a logarithmic axis

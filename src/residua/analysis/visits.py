@@ -137,3 +137,18 @@ def relative_errors(found: Tensor, expected: Tensor) -> Tensor:
     """``|found - expected| / |expected|`` of each image, ``(N,)``; 0 where both are zero, infinite where one is."""
     apart = (found - expected).flatten(1).norm(dim=1)
     return torch.where(apart == 0, apart, apart / expected.flatten(1).norm(dim=1))
+
+
+def transmitted(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """By what each unit that keeps the shape multiplies the norm of each image's gradient: ``(units, N)``.
+
+    Raises UsageError where no unit keeps the shape, and as ``visits``.
+    """
+    factors = [
+        visit.x_grad.flatten(1).norm(dim=1) / visit.y_grad.flatten(1).norm(dim=1)
+        for visit in visits(model, images, labels)
+        if visit.keeps_shape
+    ]
+    if not factors:
+        raise UsageError(f"no unit of {type(model).__name__} keeps the shape")
+    return torch.stack(factors)

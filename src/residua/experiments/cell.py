@@ -19,7 +19,7 @@ from typing import Any
 from residua.data import load_data
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.experiment import Arm, Setting
-from residua.experiments.looks.table import look_at
+from residua.experiments.look_at import look_at
 from residua.files import read_json, write_json
 from residua.loading import load_model
 from residua.registry import build, model_spec

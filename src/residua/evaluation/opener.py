@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,34 @@ from residua.data.image import SUFFIXES, decoded_size, preprocess, read_image
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.evaluation.source import Images, Source, Trained, data_spec, fitted, open_source
 from residua.loading import create_model, locate
-from residua.registry import family, list_models, model_spec
+from residua.looks.base import Progress, Subject
+from residua.registry import build, family, list_models, model_spec
 from residua.spec import DataSpec, ModelSpec
+from residua.train.seeding import seed_torch
+from residua.weights.model_files import read_weights
+
+
+def some_of(data: Data, split: str, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """``count`` images of a split, evenly spaced: as pixels uint8 (N, C, H, W), as the network takes them, labels (N,).
+
+    Raises ResiduaError if none of them can be read.
+    """
+    part = data.split(split)
+    positions = np.unique(np.linspace(0, len(part) - 1, min(count, len(part))).astype(np.int64))
+    pixels, labels = part.read(positions)
+    if not len(pixels):
+        raise ResiduaError(f"the {split} part of {data.spec.source} has no readable image")
+    return pixels, normalize(pixels, data.mean, data.std), labels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shown:
-    """A network, and N images as it takes them."""
+class Showing:
+    """A network with the images that it is shown."""
 
     trained: Trained
     fresh: bool  # freshly initialised
-    images: Tensor  # (N, C, H, W), normalised
-    pixels: Tensor  # the same, uint8
-    labels: Tensor  # int64 (N,); -1 where nobody knows the class
-    classes: tuple[str, ...]
-    data: str
+    subject: Subject
+    data: str  # where the images are from
 
 
 @dataclass(kw_only=True)
@@ -42,29 +56,19 @@ class Opener:
     split: str
     seed: int
     changes: Mapping[str, Any]
+    progress: Progress | None
     loaded: dict[DataSpec, Data] = field(default_factory=dict)
 
-    def show(self, source: Source, count: int) -> Shown:
+    def show(self, source: Source, count: int) -> Showing:
         """A network with ``count`` images, evenly spaced over the split."""
         fresh = isinstance(source, str) and _is_name(source)
         trained, data = self._fresh(str(source)) if fresh else self._stored(source)
         suited = fitted(trained, data)
-        part = suited.split(self.split)
-        positions = np.unique(np.linspace(0, len(part) - 1, min(count, len(part))).astype(np.int64))
-        pixels, labels = part.read(positions)
-        if not len(pixels):
-            raise ResiduaError(f"the {self.split} part of {data.spec.source} has no readable image")
-        return Shown(
-            trained=trained,
-            fresh=fresh,
-            images=normalize(pixels, suited.mean, suited.std),
-            pixels=pixels,
-            labels=labels,
-            classes=suited.classes,
-            data=data.spec.source,
-        )
+        pixels, images, labels = some_of(suited, self.split, count)
+        subject = self._subject(trained, pixels=pixels, images=images, labels=labels, classes=suited.classes)
+        return Showing(trained=trained, fresh=fresh, subject=subject, data=data.spec.source)
 
-    def show_file(self, source: Source) -> Shown:
+    def show_file(self, source: Source) -> Showing:
         """A trained network with the one image file that ``data`` is, prepared as in training."""
         assert isinstance(self.data, str | Path)
         trained = self._open(source)
@@ -74,15 +78,18 @@ class Opener:
         channels, size, _ = images.shape
         pixels = preprocess(read_image(self.data, at_least=decoded_size(size)), size, channels)
         tensor = torch.from_numpy(pixels.copy())[None]
-        return Shown(
-            trained=trained,
-            fresh=False,
-            images=normalize(tensor, images.mean, images.std),
+        subject = self._subject(
+            trained,
             pixels=tensor,
+            images=normalize(tensor, images.mean, images.std),
             labels=torch.tensor([-1]),
             classes=trained.classes,
-            data=Path(self.data).name,
         )
+        return Showing(trained=trained, fresh=False, subject=subject, data=Path(self.data).name)
+
+    def _subject(self, trained: Trained, **shown: Any) -> Subject:
+        states = partial(states_of, trained)
+        return Subject(model=trained.model, seed=self.seed, progress=self.progress, states=states, **shown)
 
     def _fresh(self, name: str) -> tuple[Trained, Data]:
         spec = model_spec(name, **self.changes)
@@ -122,6 +129,23 @@ class Opener:
             if self.data is None:  # the networks that follow are shown the same
                 self.data = spec
         return data
+
+
+def states_of(trained: Trained) -> list[tuple[int, Mapping[str, Tensor]]]:
+    """A run's weights by epoch: as its seed drew them (a fine-tuned one began elsewhere), at its best, at its end.
+
+    Raises UsageError for what is no finished run.
+    """
+    run = trained.run
+    result = None if run is None else run.result
+    if run is None or result is None:
+        raise UsageError(f"{trained.name} is no finished run: only a training has a course")
+    seed_torch(run.seed, "init")
+    states: dict[int, Mapping[str, Tensor]] = {0: build(run.spec).state_dict()}
+    if run.best.exists() and result.get("best_epoch") is not None:
+        states[result["best_epoch"] + 1] = read_weights(run.best).tensors
+    states[result["epochs"]] = read_weights(run.weights).tensors
+    return sorted(states.items(), key=lambda state: state[0])
 
 
 def is_image_file(data: Any) -> bool:

@@ -5,16 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from residua.data import load_data
-from residua.experiments.ensemble import error, unpacked
-from residua.experiments.looks.table import look_at
+from residua.experiments.ensemble import error
+from residua.experiments.look_at import look_at
+from residua.looks.probabilities import unpacked
 from residua.registry import build, model_spec
-from residua.spec import DataSpec
-
-
-@pytest.fixture(scope="module")
-def digits() -> Any:
-    return load_data(DataSpec(source="digits"))
 
 
 def _network(name: str, **changes: Any) -> Any:

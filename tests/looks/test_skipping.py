@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from residua.data import load_data
-from residua.experiments.looks.time import skipping
+from residua.experiments.look_at import look_at
 from residua.loading import create_model
 from residua.spec import DataSpec
 
@@ -14,7 +14,8 @@ from residua.spec import DataSpec
 def _saved(**changes) -> dict[str, float]:
     torch.manual_seed(0)
     network = create_model("cifar_resnet20_stochastic_depth", num_classes=10, in_channels=1, **changes)
-    return skipping(network, load_data(DataSpec(val_fraction=0.0)), 0, rounds=3, batch=4)
+    data = load_data(DataSpec(val_fraction=0.0))
+    return look_at("skipping", network, data, 0, {"rounds": 3, "images": 4})
 
 
 def test_linear_decay_to_a_half_skips_about_a_quarter_of_the_work() -> None:

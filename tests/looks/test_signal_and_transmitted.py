@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
-from residua.data import load_data
-from residua.experiments.looks.table import look_at
-from residua.experiments.looks.theory import scalar_growth, signal, singular_values, transmitted
+from residua.experiments.look_at import look_at
 from residua.loading import create_model
-from residua.spec import DataSpec
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return load_data(DataSpec(val_fraction=0.0))
+def _see(kind: str, network: Any, data: Any, seed: int, **options: Any) -> dict[str, Any]:
+    return look_at(kind, network, data, seed, options)
 
 
 def _network(name: str, **changes):
@@ -24,12 +22,17 @@ def _network(name: str, **changes):
 
 
 def test_products_are_exponential() -> None:
-    up, down = scalar_growth(None, None, 0, factor=1.1), scalar_growth(None, None, 0, factor=0.9)
+    up, down = (
+        _see("scalar_growth", None, None, 0, factor=1.1),
+        _see("scalar_growth", None, None, 0, factor=0.9),
+    )
     assert up["product"] == pytest.approx(12_527.829, rel=1e-6)
     assert down["product"] == pytest.approx(2.951266e-05, rel=1e-6)
     assert up["degree_ratio"] == pytest.approx(2.0)
     # 1 + 1/99 is e = O(1/L) at 99 units; at a fixed e it is exponential all the same
-    assert scalar_growth(None, None, 0, factor=1 + 1 / 99)["product"] == pytest.approx(2.7048, rel=1e-4)
+    assert _see("scalar_growth", None, None, 0, factor=1 + 1 / 99)["product"] == pytest.approx(
+        2.7048, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,20 +47,20 @@ def test_products_are_exponential() -> None:
 def test_constructions_have_the_singular_values_of_theory(
     construction: str, least: float, greatest: float
 ) -> None:
-    found = transmitted(None, None, 0, construction=construction)
+    found = _see("transmitted", None, None, 0, construction=construction)
     assert found["least"] == pytest.approx(least, rel=1e-9, abs=1e-15)
     assert found["greatest"] == pytest.approx(greatest, rel=1e-9, abs=1e-15)
 
 
 def test_random_products_lie_within_the_bounds_and_below_one() -> None:
-    first, second = (transmitted(None, None, seed, construction="random") for seed in (0, 1))
+    first, second = (_see("transmitted", None, None, seed, construction="random") for seed in (0, 1))
     assert 0.9**99 < first["least"] < 1 < first["greatest"] < 1.1**99
     assert first != second
 
 
 def test_gradient_through_identity_units_is_transmitted_whole(digits) -> None:
     network = _network("cifar_preact_resnet8", depths=(2, 2, 2), zero_init=True).eval()
-    found = transmitted(network, digits, 0, images=8)
+    found = _see("transmitted", network, digits, 0, images=8)
     assert found["least"] == pytest.approx(1.0, abs=1e-12)
     assert found["greatest"] == pytest.approx(1.0, abs=1e-12)
     assert len(found["least_by_unit"]) == 4  # two of the six change the shape
@@ -66,8 +69,8 @@ def test_gradient_through_identity_units_is_transmitted_whole(digits) -> None:
 def test_xavier_without_norms_vanishes_where_he_does_not(digits) -> None:
     plain = _network("cifar_plain20")
     state = {key: value.clone() for key, value in plain.state_dict().items()}
-    he = signal(plain, digits, 0, init="He", norms=False, borders=False, images=16)
-    xavier = signal(plain, digits, 0, init="Xavier", norms=False, borders=False, images=16)
+    he = _see("signal", plain, digits, 0, init="He", norms=False, borders=False, images=16)
+    xavier = _see("signal", plain, digits, 0, init="Xavier", norms=False, borders=False, images=16)
     assert 0.8 < he["layer_factor"] < 1.25
     assert 0.4 < xavier["layer_factor"] < 0.6
     assert xavier["log10_ratio"] < he["log10_ratio"] - 1
@@ -79,8 +82,8 @@ def test_xavier_without_norms_vanishes_where_he_does_not(digits) -> None:
 
 def test_network_as_it_is_is_not_drawn_anew(digits) -> None:
     network = _network("cifar_resnet14")
-    as_it_is, again = (signal(network, digits, seed, images=8) for seed in (0, 1))
-    drawn = signal(network, digits, 1, init="He", images=8)
+    as_it_is, again = (_see("signal", network, digits, seed, images=8) for seed in (0, 1))
+    drawn = _see("signal", network, digits, 1, init="He", images=8)
     assert as_it_is == again
     assert drawn["log10_layer_1"] != as_it_is["log10_layer_1"]
 
@@ -88,8 +91,8 @@ def test_network_as_it_is_is_not_drawn_anew(digits) -> None:
 def test_draws_are_averaged_and_no_seed_repeats_one_of_another(digits) -> None:
     network = _network("cifar_plain14")
     options = {"init": "He", "norms": False, "images": 4}
-    single = [signal(network, digits, seed, **options) for seed in range(4)]
-    pair = signal(network, digits, 1, draws=2, **options)
+    single = [_see("signal", network, digits, seed, **options) for seed in range(4)]
+    pair = _see("signal", network, digits, 1, draws=2, **options)
     for name in ("layer_factor", "log10_gain"):
         assert pair[name] == pytest.approx((single[2][name] + single[3][name]) / 2)
     assert pair["gradient_norm"] == pytest.approx(single[2]["gradient_norm"])
@@ -97,7 +100,7 @@ def test_draws_are_averaged_and_no_seed_repeats_one_of_another(digits) -> None:
 
 def test_singular_values_of_units_that_do_nothing_are_one(digits) -> None:
     network = _network("cifar_preact_resnet8", depths=(1, 1, 3), zero_init=True).eval()
-    found = singular_values(network, digits, 0, most=256)
+    found = _see("singular_values", network, digits, 0, most=256)
     assert found["smallest"] == pytest.approx(1.0)
     assert found["largest"] == pytest.approx(1.0)
     assert found["1_plus_e_l"] == found["1_minus_e_l"] == [1.0] * 4  # the bounds, of branches whose norm is 0
@@ -107,10 +110,10 @@ def test_singular_values_of_units_that_do_nothing_are_one(digits) -> None:
 def test_without_a_gradient_there_is_no_logarithm(digits) -> None:
     network = _network("cifar_resnet8")
     head = next(module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear))
-    assert signal(network, digits, 0, images=8)["log10_layer_1"] is not None
+    assert _see("signal", network, digits, 0, images=8)["log10_layer_1"] is not None
     with torch.no_grad():
         head.weight.zero_()
-    assert signal(network, digits, 0, images=8)["log10_layer_1"] is None
+    assert _see("signal", network, digits, 0, images=8)["log10_layer_1"] is None
 
 
 def test_looks_are_in_the_table(digits) -> None:

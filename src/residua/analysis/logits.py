@@ -11,17 +11,19 @@ _BATCH = 256
 
 
 @torch.no_grad()
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """``logits`` of many images, some at a time and without a graph."""
+    return torch.cat([logits(model, some) for some in images.split(_BATCH)])
+
+
 def error_rate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Share of ``images`` ``(N, ...)`` whose highest logit is not that of ``labels`` ``(N,)``; NaN counts as wrong.
 
     The model is used in the mode that it is in. Raises UsageError if it does not give logits ``(N, classes)``.
     """
-    wrong = 0
-    for some, wanted in zip(images.split(_BATCH), labels.split(_BATCH), strict=True):
-        given = logits(model, some)
-        right = (given.argmax(1) == wanted) & ~given.isnan().any(1)
-        wrong += len(wanted) - int(right.sum())
-    return wrong / len(labels)
+    given = logits_of(model, images)
+    right = (given.argmax(1) == labels) & ~given.isnan().any(1)
+    return (len(labels) - int(right.sum())) / len(labels)
 
 
 def logits(model: nn.Module, images: Tensor) -> Tensor:
