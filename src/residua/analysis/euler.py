@@ -20,9 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.unit_parts import added, branch_of, is_plain_sum
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
-from residua.nn import Add, ContextModule, Residual, residual_units
+from residua.nn import Residual, residual_units
 from residua.nn.ode import Flow
 from residua.nn.solver import Solver
 
@@ -87,7 +88,7 @@ def refinement(
 def _is_step(unit: Residual) -> bool:
     return (
         type(unit.shortcut) is nn.Identity
-        and type(unit.merge) is Add
+        and is_plain_sum(unit)
         and isinstance(unit.activation, nn.Identity | nn.ReLU)
     )
 
@@ -114,10 +115,9 @@ def _stepping(units: Mapping[str, Residual], solver: Callable[[Flow], Solver], s
 def _steps(count: int) -> Any:
     def hook(unit: Residual, args: tuple[Tensor, ...], context: dict[str, Any], output: Tensor) -> Tensor:
         x = args[0]
-        takes_context = isinstance(unit.branch, ContextModule)
         for _ in range(count):
-            branch = unit.branch(x, **context) if takes_context else unit.branch(x)
-            x = unit.activation(x + unit.drop_path(branch) / count)
+            step = added(unit, x, x, branch_of(unit, x, context))
+            x = unit.activation(x + step / count)
         return x
 
     return hook

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError, nearest
 from residua.nn import residual_units
 

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.taps import Kind, kind_of, untouched
-from residua.analysis.visits import classification_loss, exact_copy
+from residua.analysis.unit_calls import classification_loss, exact_copy
+from residua.analysis.unit_parts import Kind, kind_of
+from residua.analysis.untouched import untouched
 from residua.errors import UsageError
 from residua.nn import residual_units
 
@@ -58,7 +59,7 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> list[Uni
             handles.append(unit.merge.register_forward_hook(partial(merged, name)))
         images = images.detach().clone().requires_grad_()  # so that frozen parameters hide no unit
         loss = classification_loss(model(images), labels)
-        sources = [images, *(p for p in model.parameters() if p.requires_grad)]  # every way back is walked
+        sources = [images, *(p for p in model.parameters() if p.requires_grad)]  # every way back is calls
         torch.autograd.grad(loss, sources, allow_unused=True)
     return [
         UnitGradient(unit=name, kind=kind_of(unit), norm=norms[name, "input"], merged=norms[name, "merge"])

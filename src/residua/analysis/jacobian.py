@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from residua.analysis.taps import Kind
-from residua.analysis.visits import Visit, relative_errors, runs, visits
+from residua.analysis.unit_calls import UnitCall, relative_errors, runs, unit_calls
+from residua.analysis.unit_parts import Kind
 
 Pullback = Callable[[Tensor], Tensor]  # the transpose of a Jacobian, applied to a gradient
 
@@ -44,10 +44,10 @@ class Factors:
         return at_x + self.shortcut(at_shortcut) + self.branch(at_branch)
 
 
-def factors(visit: Visit) -> Factors:
+def factors(call: UnitCall) -> Factors:
     """What the unit really does: D, M, S and J."""
-    unit, x = visit.unit, visit.x
-    branch, to_branch = vjp(visit.branch, x)
+    unit, x = call.unit, call.x
+    branch, to_branch = vjp(call.branch, x)
     shortcut, to_shortcut = vjp(unit.shortcut, x)
     merged, to_merge = vjp(unit.merge, x, shortcut, branch)
     _, to_activation = vjp(unit.activation, merged)
@@ -59,15 +59,22 @@ def factors(visit: Visit) -> Factors:
     )
 
 
-def naive_factors(visit: Visit) -> Factors:
-    """What the write-ups say: I + J, without D. A unit that changes the shape keeps its S: I would not fit.
+def naive_factors(call: UnitCall) -> Factors:
+    """What the write-ups say: I + J, without D; J is that of what the branch adds. A unit that changes the shape keeps
+    its S: I would not fit.
 
     A plain unit has no shortcut: its naive factor is J.
     """
-    real = dataclasses.replace(factors(visit), activation=_same)
-    if visit.kind == "plain" or not visit.keeps_shape:
+    real = dataclasses.replace(factors(call), activation=_same)
+    if call.kind == "plain" or not call.keeps_shape:
         return real
-    return dataclasses.replace(real, shortcut=_same, merge=lambda g: (torch.zeros_like(g), g, g))
+    _, to_added = vjp(call.added, call.x)
+    return Factors(
+        branch=lambda g: to_added(g)[0],
+        shortcut=_same,
+        merge=lambda g: (torch.zeros_like(g), g, g),
+        activation=_same,
+    )
 
 
 def vjp(
@@ -95,10 +102,10 @@ def jvp(function: Callable[..., Tensor], *pairs: tuple[Tensor, Tensor]) -> tuple
     return value, torch.zeros_like(value) if along is None else along
 
 
-def push(visit: Visit, direction: Tensor) -> Tensor:
+def push(call: UnitCall, direction: Tensor) -> Tensor:
     """A direction at a unit's input, carried to its output: ``D (S u + J u)``, each part by forward differentiation."""
-    unit, start = visit.unit, (visit.x, direction)
-    merged = jvp(unit.merge, start, jvp(unit.shortcut, start), jvp(visit.branch, start))
+    unit, start = call.unit, (call.x, direction)
+    merged = jvp(unit.merge, start, jvp(unit.shortcut, start), jvp(call.branch, start))
     return jvp(unit.activation, merged)[1]
 
 
@@ -120,17 +127,17 @@ class UnitProduct:
 
 
 def products(
-    run: Sequence[Visit], gradient: Tensor, of: Callable[[Visit], Factors] = factors
+    run: Sequence[UnitCall], gradient: Tensor, of: Callable[[UnitCall], Factors] = factors
 ) -> list[Tensor]:
     """The gradients at the inputs of the units of a run, by the product, from the gradient at the run's end."""
     found = []
-    for visit in reversed(run):
-        gradient = of(visit).pull(gradient)
+    for call in reversed(run):
+        gradient = of(call).pull(gradient)
         found.append(gradient)
     return found[::-1]
 
 
-def forward_errors(run: Sequence[Visit], seed: int = 0) -> list[float | None]:
+def forward_errors(run: Sequence[UnitCall], seed: int = 0) -> list[float | None]:
     """Push a random direction u from the run's start: after every unit, gradient times direction must be the same.
 
     The difference is relative to the gradient's norm at the start, which is the size of ``g u`` there; the worst of the
@@ -142,12 +149,12 @@ def forward_errors(run: Sequence[Visit], seed: int = 0) -> list[float | None]:
     )
     change, size = _along(gradient, direction), gradient.flatten(1).norm(dim=1)
     found: list[float | None] = []
-    for visit in run:
+    for call in run:
         try:
-            direction = push(visit, direction)
+            direction = push(call, direction)
         except (NotImplementedError, RuntimeError):
             return [*found, *[None] * (len(run) - len(found))]
-        apart = (_along(visit.y_grad, direction) - change).abs()
+        apart = (_along(call.y_grad, direction) - change).abs()
         found.append(float(torch.where(apart == 0, apart, apart / size).max()))
     return found
 
@@ -161,20 +168,20 @@ def jacobian(model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0)
     forward check. Raises UsageError for a network without units.
     """
     found = []
-    for number, run in enumerate(runs(visits(model, images, labels)), 1):
+    for number, run in enumerate(runs(unit_calls(model, images, labels)), 1):
         end = run[-1].y_grad
         exact, naive = products(run, end), products(run, end, naive_factors)
-        for visit, real, simple, forward in zip(run, exact, naive, forward_errors(run, seed), strict=True):
+        for call, real, simple, forward in zip(run, exact, naive, forward_errors(run, seed), strict=True):
             found.append(
                 UnitProduct(
-                    unit=visit.name,
-                    kind=visit.kind,
+                    unit=call.name,
+                    kind=call.kind,
                     run=number,
-                    shortcut=_called(visit.unit.shortcut),
-                    activation=_called(visit.unit.activation),
-                    norm=float(visit.x_grad.norm()),
-                    error=float(relative_errors(real, visit.x_grad).max()),
-                    naive_error=float(relative_errors(simple, visit.x_grad).max()),
+                    shortcut=_called(call.unit.shortcut),
+                    activation=_called(call.unit.activation),
+                    norm=float(call.x_grad.norm()),
+                    error=float(relative_errors(real, call.x_grad).max()),
+                    naive_error=float(relative_errors(simple, call.x_grad).max()),
                     forward_error=forward,
                 )
             )

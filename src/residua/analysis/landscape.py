@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from residua.analysis.finding import Cell
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 
 Direction = dict[str, Tensor]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from residua.analysis.lesion import lesioned, reordered
 from residua.analysis.logits import check_labels, error_rate
 from residua.analysis.sites import Site, sites
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 
 _MOST = 20  # deleted or swapped at once (Figure 5)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from residua.analysis.logits import check_labels, logits
 from residua.analysis.structure import Polynomial, structure
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 from residua.nn import residual_units
 
@@ -194,7 +194,8 @@ def _through(value: Tensor, change: _Change) -> Tensor:
 
 
 def _where(open_: Tensor, gradient: Tensor) -> Tensor:
-    return torch.where(open_.view(-1, *[1] * (gradient.ndim - 1)), gradient, 0)
+    rows = open_.repeat_interleave(len(gradient) // len(open_))  # an image may have several: streams
+    return torch.where(rows.view(-1, *[1] * (gradient.ndim - 1)), gradient, 0)
 
 
 def _check(images: Tensor, labels: Tensor) -> None:

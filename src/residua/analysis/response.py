@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.taps import Kind, kind_of, untouched
+from residua.analysis.unit_parts import Kind, kind_of
+from residua.analysis.untouched import untouched
 from residua.nn import residual_units
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

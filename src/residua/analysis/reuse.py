@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from residua.analysis.cka import gram, similarities
-from residua.analysis.taps import Kind, kind_of, predicting, untouched
+from residua.analysis.unit_parts import Kind, by_image, kind_of, terms
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 from residua.nn import residual_units
 
@@ -40,7 +41,8 @@ class Reuse:
 def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) -> Reuse:
     """Measure every unit of ``model`` on ``images`` ``(N, ...)``, which all go through it at once.
 
-    Norms are L2, over all images. The shortcut of an identity unit is x itself; where the shape changes it is what the
+    Norms are L2, over all images, of what the branch adds and of what the merge gives without it. The shortcut of an
+    identity unit is x itself; where the shape changes it is what the
     shortcut makes of x. The CKA of units that follow one another directly is that of consecutive outputs. ``debiased``
     chooses the estimate (see ``cka``). The network is measured as it predicts, and is afterwards as it was. Raises
     UsageError for a network without units, and for fewer than 4 images.
@@ -51,14 +53,18 @@ def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) ->
     outputs: dict[str, Tensor] = {}
 
     def entered(name: str, _: nn.Module, args: Any) -> None:
-        inputs[name] = gram(args[0])  # now: an activation in place may change it
+        inputs[name] = gram(by_image(units[name], args[0]))  # now: an activation in place may change it
 
     def merging(name: str, _: nn.Module, args: tuple[Tensor, Tensor, Tensor]) -> None:
-        shortcut, branch = (value.double().norm() for value in args[1:])
-        ratios[name] = None if kind_of(units[name]) == "plain" else float(branch / shortcut)
+        x, shortcut, branch = args
+        if kind_of(units[name]) == "plain":
+            ratios[name] = None
+            return
+        branch, shortcut = terms(units[name], x, shortcut, branch)
+        ratios[name] = float(branch.double().norm() / shortcut.double().norm())
 
     def left(name: str, _: nn.Module, __: Any, output: Tensor) -> None:
-        outputs[name] = gram(output)
+        outputs[name] = gram(by_image(units[name], output))
 
     with predicting(model), untouched(model) as handles, torch.no_grad():
         for name, unit in units.items():

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from residua.analysis.jacobian import vjp
-from residua.analysis.visits import Visit, runs
+from residua.analysis.unit_calls import UnitCall, runs
+from residua.analysis.unit_parts import repeated
 from residua.errors import UsageError
 from residua.nn import Residual
 
@@ -29,12 +30,12 @@ def dense(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
     Rows are gradients of copies of the sample in one batch: in evaluation mode a network treats each on its own.
     """
-    size = function(x).numel()
+    size = function(x).numel()  # x may have several rows: streams
     rows = []
     for start in range(0, size, _ROWS):
         chosen = torch.eye(size, dtype=x.dtype, device=x.device)[start : start + _ROWS]
-        value, pull = vjp(function, x.expand(len(chosen), *x.shape[1:]))
-        rows.append(pull(chosen.view_as(value))[0].flatten(1))
+        value, pull = vjp(function, repeated(x, len(chosen)))
+        rows.append(pull(chosen.view_as(value))[0].reshape(len(chosen), -1))
     return torch.cat(rows)
 
 
@@ -65,17 +66,17 @@ class Spectrum:
 
 
 @torch.no_grad()
-def spectrum(units: Sequence[Visit], scale: float = 1.0) -> Spectrum:
+def spectrum(units: Sequence[UnitCall], scale: float = 1.0) -> Spectrum:
     """Of units in a row that keep their shape, at the first image; what follows a scaled branch follows from it."""
-    x = units[0].x[:1]
+    x = units[0].sample
     product = torch.eye(x.numel(), dtype=x.dtype, device=x.device)
     norms = []
-    for visit in units:
-        jacobian = scale * dense(visit.branch, x)
+    for call in units:
+        jacobian = scale * dense(call.added, x)
         norms.append(float(torch.linalg.eigvalsh(jacobian.T @ jacobian)[-1].clamp(min=0).sqrt()))
         product = product + jacobian @ product
-        unit = visit.unit
-        x = unit.activation(unit.merge(x, unit.shortcut(x), scale * visit.branch(x)))
+        unit = call.unit
+        x = unit.activation(unit.merge(x, unit.shortcut(x), scale * call.branch(x)))
     values = torch.linalg.svdvals(product)
     return Spectrum(
         scale=scale,
@@ -87,35 +88,35 @@ def spectrum(units: Sequence[Visit], scale: float = 1.0) -> Spectrum:
 
 
 @torch.no_grad()
-def real_factors(units: Sequence[Visit]) -> tuple[float, float]:
+def real_factors(units: Sequence[UnitCall]) -> tuple[float, float]:
     """Smallest and largest singular value of the product of the whole Jacobians D (S + J), at the first image."""
-    product = torch.eye(units[0].x[0].numel(), dtype=units[0].x.dtype, device=units[0].x.device)
-    for visit in units:
-        product = dense(partial(visit.unit, **visit.context), visit.x[:1]) @ product
+    product = torch.eye(units[0].sample.numel(), dtype=units[0].x.dtype, device=units[0].x.device)
+    for call in units:
+        product = dense(partial(call.unit, **call.context), call.sample) @ product
     values = torch.linalg.svdvals(product)
     return float(values[-1]), float(values[0])
 
 
-def longest_stretch(walked: Sequence[Visit], most: int) -> list[Visit]:
+def longest_stretch(calls: Sequence[UnitCall], most: int) -> list[UnitCall]:
     """The most residual units in a row that keep a shape of at most ``most`` values; of two, the smaller.
 
     Raises UsageError where there is none.
     """
-    stretches: list[list[Visit]] = []
-    for run in runs(walked):
+    stretches: list[list[UnitCall]] = []
+    for run in runs(calls):
         previous = None
-        for visit in run:
-            fits = visit.kind == "residual" and visit.keeps_shape and visit.x[0].numel() <= most
+        for call in run:
+            fits = call.kind == "residual" and call.keeps_shape and call.sample.numel() <= most
             if fits and previous is not None:
-                stretches[-1].append(visit)
+                stretches[-1].append(call)
             elif fits:
-                stretches.append([visit])
-            previous = visit if fits else None
+                stretches.append([call])
+            previous = call if fits else None
     if not stretches:
         raise UsageError(
             f"no residual unit keeps a shape of at most {most} values: take smaller images, or allow larger matrices"
         )
-    return max(stretches, key=lambda stretch: (len(stretch), -stretch[0].x[0].numel()))
+    return max(stretches, key=lambda stretch: (len(stretch), -stretch[0].sample.numel()))
 
 
 @dataclass(frozen=True, kw_only=True)

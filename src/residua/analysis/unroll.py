@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.taps import Kind
-from residua.analysis.visits import Visit, relative_errors, runs, visits
-from residua.nn import Add, BranchOnly
+from residua.analysis.unit_calls import UnitCall, relative_errors, runs, unit_calls
+from residua.analysis.unit_parts import Kind, is_plain_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +36,16 @@ def unroll(model: nn.Module, images: Tensor, labels: Tensor) -> list[UnrolledUni
     network without units.
     """
     found, stretch = [], 0
-    for run in runs(visits(model, images, labels)):
+    for run in runs(unit_calls(model, images, labels)):
         start, total = None, None  # x_l and the sum of the branches; None: no stretch is open
-        for visit in run:
-            spoilt = ", ".join(_obstacles(visit))
-            if not visit.keeps_shape:
+        for call in run:
+            spoilt = ", ".join(_obstacles(call))
+            if not call.keeps_shape:
                 start, total = None, None
                 found.append(
                     UnrolledUnit(
-                        unit=visit.name,
-                        kind=visit.kind,
+                        unit=call.name,
+                        kind=call.kind,
                         stretch=0,
                         error=None,
                         unrolled=None,
@@ -54,33 +53,33 @@ def unroll(model: nn.Module, images: Tensor, labels: Tensor) -> list[UnrolledUni
                     )
                 )
                 continue
-            branch = visit.branch(visit.x.clone())
+            branch = call.added(call.x.clone())
             if start is None or total is None:
-                stretch, start, total = stretch + 1, visit.x, torch.zeros_like(visit.x)
+                stretch, start, total = stretch + 1, call.x, torch.zeros_like(call.x)
             total = total + branch
             found.append(
                 UnrolledUnit(
-                    unit=visit.name,
-                    kind=visit.kind,
+                    unit=call.name,
+                    kind=call.kind,
                     stretch=stretch,
-                    error=float(relative_errors(visit.x + branch, visit.y).max()),
-                    unrolled=float(relative_errors(start + total, visit.y).max()),
+                    error=float(relative_errors(call.x + branch, call.y).max()),
+                    unrolled=float(relative_errors(start + total, call.y).max()),
                     spoilt_by=spoilt,
                 )
             )
     return found
 
 
-def _obstacles(visit: Visit) -> Iterator[str]:
-    unit = visit.unit
-    if not visit.keeps_shape:
+def _obstacles(call: UnitCall) -> Iterator[str]:
+    unit = call.unit
+    if not call.keeps_shape:
         yield "the shape changes"
-    if isinstance(unit.merge, BranchOnly):
+    if call.kind == "plain":
         yield "there is no shortcut"
     else:
         if not isinstance(unit.shortcut, nn.Identity):
             yield f"{type(unit.shortcut).__name__} on the shortcut"
-        if not isinstance(unit.merge, Add):
+        if not is_plain_sum(unit):
             yield f"{type(unit.merge).__name__} instead of the sum"
     if not isinstance(unit.activation, nn.Identity):
         parts = list(unit.activation) if isinstance(unit.activation, nn.Sequential) else [unit.activation]

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from residua.analysis.gradient import check_batch
-from residua.analysis.taps import untouched
+from residua.analysis.unit_calls import classification_loss
+from residua.analysis.untouched import untouched
 from residua.analysis.variants import Init, counterparts, variants
-from residua.analysis.visits import classification_loss
 from residua.errors import UsageError
 from residua.nn import residual_units, without_borders
 

@@ -79,7 +79,7 @@ class Look(PartSpec):
         """Ask. Raises UsageError for a network or images of which the question makes no sense."""
         if subject.model is None:
             return self.find(subject)
-        from residua.analysis.taps import predicting
+        from residua.analysis.untouched import predicting
 
         subject = subject.in_float64() if self.float64 else subject
         with predicting(subject.model):

@@ -41,8 +41,8 @@ class Signal(Look):
     draws: int = 1
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
+        from residua.analysis.unit_calls import exact_copy
         from residua.analysis.variants import redraw
-        from residua.analysis.visits import exact_copy
         from residua.nn import without_borders, without_norms
 
         model = exact_copy(subject.model if self.norms else without_norms(subject.model)).train()

@@ -33,11 +33,13 @@ class Singular(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
 
         from residua.analysis.singular import counterexamples, longest_stretch, real_factors, spectrum
-        from residua.analysis.visits import visits
+        from residua.analysis.unit_calls import unit_calls
 
         if not self.scales:
             raise UsageError("at least one scale is needed")
-        stretch = longest_stretch(visits(subject.model, subject.images[:1], subject.labels[:1]), self.most)
+        stretch = longest_stretch(
+            unit_calls(subject.model, subject.images[:1], subject.labels[:1]), self.most
+        )
         found, against = [spectrum(stretch, scale) for scale in self.scales], counterexamples()
         real_smallest, real_largest = real_factors(stretch)
         last = found[-1]

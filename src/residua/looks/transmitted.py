@@ -30,7 +30,7 @@ class Transmitted(Look):
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from residua.analysis.constructions import constructed
-        from residua.analysis.visits import transmitted
+        from residua.analysis.unit_calls import transmitted
 
         if self.construction is not None:
             factors = constructed(self.construction, subject.seed)

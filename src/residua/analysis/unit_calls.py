@@ -16,14 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residua.analysis.taps import Kind, kind_of
+from residua.analysis.unit_parts import Kind, added, branch_of, by_image, kind_of
 from residua.errors import ResiduaError, UsageError
-from residua.nn import ContextModule, Residual, residual_units
+from residua.nn import Residual, residual_units
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Visit:
-    """One pass through a unit. ``follows`` says that its input is the very output of the visit before it."""
+class UnitCall:
+    """One pass through a unit. ``follows`` says that its input is the very output of the call before it."""
 
     name: str
     unit: Residual
@@ -44,10 +44,18 @@ class Visit:
         """Whether what the unit gives has the shape of what it gets."""
         return self.x.shape == self.y.shape
 
+    @property
+    def sample(self) -> Tensor:
+        """What the unit got of the first image: ``(1, ...)``, or a row for each of its streams."""
+        return self.x[: self.unit.merge.streams]
+
     def branch(self, x: Tensor) -> Tensor:
-        """F(x): the branch alone, scaled as stochastic depth scales it at test time (Huang et al. 2016, eq. 5)."""
-        takes = isinstance(self.unit.branch, ContextModule)
-        return self.unit.drop_path(self.unit.branch(x, **self.context) if takes else self.unit.branch(x))
+        """F(x), see ``branch_of``."""
+        return branch_of(self.unit, x, self.context)
+
+    def added(self, x: Tensor) -> Tensor:
+        """What the branch adds at x, see ``added``: F(x) where the merge is ``shortcut + branch``."""
+        return added(self.unit, x, self.unit.shortcut(x), self.branch(x))
 
 
 def exact_copy(model: nn.Module) -> nn.Module:
@@ -73,11 +81,11 @@ def classification_loss(logits: Any, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits, labels)
 
 
-def visits(model: nn.Module, images: Tensor, labels: Tensor) -> list[Visit]:
+def unit_calls(model: nn.Module, images: Tensor, labels: Tensor) -> list[UnitCall]:
     """Every pass through a unit that stands in no other unit, in the order of computation.
 
     ``images`` is ``(N, C, H, W)``, normalised as in training, ``labels`` int64 ``(N,)``. ``model`` is untouched: a
-    copy of it is walked. Raises UsageError for a network without units, or that gives no logits.
+    copy of it is run. Raises UsageError for a network without units, or that gives no logits.
     """
     if not images.is_floating_point():
         raise UsageError(
@@ -85,7 +93,7 @@ def visits(model: nn.Module, images: Tensor, labels: Tensor) -> list[Visit]:
         )
     exact = exact_copy(model)
     found: list[dict[str, Any]] = []
-    given: list[Tensor] = []  # what each visit gave: kept alive, so that identity means identity
+    given: list[Tensor] = []  # what each call gave: kept alive, so that identity means identity
     inside: list[str] = []
 
     def watch(value: Tensor, entry: dict[str, Any], key: str) -> None:
@@ -119,17 +127,17 @@ def visits(model: nn.Module, images: Tensor, labels: Tensor) -> list[Visit]:
     for module in exact.modules():  # the units are called again, alone
         module._forward_hooks.clear()
         module._forward_pre_hooks.clear()
-    return [Visit(**entry) for entry in found]
+    return [UnitCall(**entry) for entry in found]
 
 
-def runs(walked: Sequence[Visit]) -> list[list[Visit]]:
-    """The visits in runs of consecutive units: nothing stands between one and the next."""
-    rows: list[list[Visit]] = []
-    for visit in walked:
-        if visit.follows:
-            rows[-1].append(visit)
+def runs(calls: Sequence[UnitCall]) -> list[list[UnitCall]]:
+    """The calls in runs of consecutive units: nothing stands between one and the next."""
+    rows: list[list[UnitCall]] = []
+    for call in calls:
+        if call.follows:
+            rows[-1].append(call)
         else:
-            rows.append([visit])
+            rows.append([call])
     return rows
 
 
@@ -142,13 +150,17 @@ def relative_errors(found: Tensor, expected: Tensor) -> Tensor:
 def transmitted(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """By what each unit that keeps the shape multiplies the norm of each image's gradient: ``(units, N)``.
 
-    Raises UsageError where no unit keeps the shape, and as ``visits``.
+    Raises UsageError where no unit keeps the shape, and as ``unit_calls``.
     """
     factors = [
-        visit.x_grad.flatten(1).norm(dim=1) / visit.y_grad.flatten(1).norm(dim=1)
-        for visit in visits(model, images, labels)
-        if visit.keeps_shape
+        _norms(call, call.x_grad) / _norms(call, call.y_grad)
+        for call in unit_calls(model, images, labels)
+        if call.keeps_shape
     ]
     if not factors:
         raise UsageError(f"no unit of {type(model).__name__} keeps the shape")
     return torch.stack(factors)
+
+
+def _norms(call: UnitCall, values: Tensor) -> Tensor:
+    return by_image(call.unit, values).flatten(1).norm(dim=1)

@@ -1,23 +1,13 @@
-"""What every look inside a network needs: the kind of a unit, and a model that afterwards is as before."""
+"""What every look inside a network needs: a model that afterwards is as before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
-
-from residua.nn import BranchOnly, Residual
-
-Kind = Literal["residual", "plain"]
-
-
-def kind_of(unit: Residual) -> Kind:
-    """``"plain"`` for a unit that merges its branch alone."""
-    return "plain" if isinstance(unit.merge, BranchOnly) else "residual"
 
 
 @contextmanager

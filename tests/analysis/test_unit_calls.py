@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.visits import relative_errors, runs, visits
+from residua.analysis.unit_calls import relative_errors, runs, unit_calls
 from residua.errors import UsageError
 from residua.nn import Residual
 from residua.registry import build, model_spec
@@ -21,10 +21,10 @@ def case(name="cifar_resnet14", **changes):
     return model, torch.randn(5, 3, 8, 8), torch.arange(5)
 
 
-def test_a_visit_holds_what_came_and_went_and_their_gradients():
+def test_a_call_holds_what_came_and_went_and_their_gradients():
     model, images, labels = case()
-    walked = visits(model, images, labels)
-    assert [v.name for v in walked] == [f"stages.{s}.{u}" for s in range(3) for u in range(2)]
+    calls = unit_calls(model, images, labels)
+    assert [v.name for v in calls] == [f"stages.{s}.{u}" for s in range(3) for u in range(2)]
     exact = copy.deepcopy(model).double()
     x = exact.stem(images.double()).detach().requires_grad_()
     first = exact.stages[0][0](x)
@@ -34,31 +34,31 @@ def test_a_visit_holds_what_came_and_went_and_their_gradients():
     ).backward()
     assert x.grad is not None
     assert first.grad is not None
-    torch.testing.assert_close(walked[0].x, x.detach())
-    torch.testing.assert_close(walked[0].y, first.detach())
-    torch.testing.assert_close(walked[0].x_grad, x.grad)
-    torch.testing.assert_close(walked[0].y_grad, first.grad)
-    assert walked[0].x.dtype == torch.float64
+    torch.testing.assert_close(calls[0].x, x.detach())
+    torch.testing.assert_close(calls[0].y, first.detach())
+    torch.testing.assert_close(calls[0].x_grad, x.grad)
+    torch.testing.assert_close(calls[0].y_grad, first.grad)
+    assert calls[0].x.dtype == torch.float64
 
 
 def test_what_stands_between_units_parts_the_runs():
     unit = lambda: Residual(nn.Linear(3, 3))  # noqa: E731
     model = nn.Sequential(unit(), unit(), nn.ReLU(), unit(), nn.Identity(), unit())
-    walked = visits(model, torch.randn(2, 3), torch.tensor([0, 1]))
-    assert [[v.name for v in run] for run in runs(walked)] == [["0", "1"], ["3", "5"]]
+    calls = unit_calls(model, torch.randn(2, 3), torch.tensor([0, 1]))
+    assert [[v.name for v in run] for run in runs(calls)] == [["0", "1"], ["3", "5"]]
 
 
 def test_a_unit_inside_another_is_a_part_of_it():
     inner = Residual(nn.Linear(3, 3))
-    walked = visits(nn.Sequential(Residual(nn.Sequential(inner))), torch.randn(2, 3), torch.tensor([0, 1]))
-    assert [v.name for v in walked] == ["0"]
+    calls = unit_calls(nn.Sequential(Residual(nn.Sequential(inner))), torch.randn(2, 3), torch.tensor([0, 1]))
+    assert [v.name for v in calls] == ["0"]
 
 
 def test_the_model_is_untouched_in_values_mode_gradients_and_hooks():
     model, images, labels = case()
     model.train()
     before = copy.deepcopy(model.state_dict())
-    visits(model, images, labels)
+    unit_calls(model, images, labels)
     assert model.training
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(p.grad is None and p.requires_grad and p.dtype == torch.float32 for p in model.parameters())
@@ -76,7 +76,7 @@ def test_the_model_is_untouched_in_values_mode_gradients_and_hooks():
 )
 def test_what_cannot_be_walked_is_refused_in_one_line(model, images, labels, message):
     with pytest.raises(UsageError, match=message):
-        visits(model, images, labels)
+        unit_calls(model, images, labels)
 
 
 def test_relative_errors_of_nothing_are_nothing():
