@@ -18,6 +18,7 @@ from residua.errors import UsageError, nearest
 
 # the room of each slot: a package whose modules register what they hold when they are imported
 ROOMS: dict[str, str] = {
+    "look": "residua.looks",
     "paper": "residua.papers",
 }
 

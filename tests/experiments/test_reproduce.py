@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from residua.analysis.finding import Finding
 from residua.errors import ResiduaError, UsageError
 from residua.experiments import reproduce as runner
 from residua.experiments.attempt import CellResult, attempt
@@ -22,10 +24,11 @@ from residua.experiments.catalogue import experiments
 from residua.experiments.cell import Cell
 from residua.experiments.experiment import Arm, Experiment, Setting
 from residua.experiments.grid import GridStopped
-from residua.experiments.looks.table import LOOKS
 from residua.experiments.rules import greater
 from residua.experiments.store import result_path
 from residua.experiments.study import QUICK_BATCHES, Study
+from residua.looks import Look, Subject
+from residua.parts import parts
 from residua.user_files import UserFile
 
 RULES = {"a above b": greater("figure", "a", "b")}
@@ -54,9 +57,19 @@ class _Looks:
     def __init__(self, figures: Callable[[str, int], float]) -> None:
         self.figures, self.asked = figures, []
 
-    def __call__(self, network: Any, data: Any, seed: int, *, arm: str) -> dict[str, Any]:
-        self.asked.append((arm, seed))
-        return {"figure": self.figures(arm, seed)}
+    def part(self) -> type[Look]:
+        @dataclass(frozen=True, kw_only=True)
+        class Counted(Look):
+            kind: ClassVar[str] = "test"
+            images: ClassVar[int] = 0
+            arm: str
+
+            def find(look, subject: Subject) -> Finding:  # noqa: N805 - self is what counts
+                self.asked.append((look.arm, subject.seed))
+                values = {"figure": self.figures(look.arm, subject.seed)}
+                return Finding(kind="test", title="T", columns=(), rows=(), values=values, sentence="S.")
+
+        return Counted
 
 
 def _experiment(name: str = "test/one", arms: str = "ab", **setting: Any) -> Experiment:
@@ -77,7 +90,7 @@ def _experiment(name: str = "test/one", arms: str = "ab", **setting: Any) -> Exp
 def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, int], float]], _Looks]:
     def install(figures: Callable[[str, int], float]) -> _Looks:
         look = _Looks(figures)
-        monkeypatch.setitem(LOOKS, "test", look)
+        monkeypatch.setitem(parts("look"), "test", look.part())
         return look
 
     return install

@@ -84,24 +84,6 @@ def test_small_gradients_are_as_exact_as_large_ones():
         assert torch.allclose(large, small, rtol=1e-9)
 
 
-def test_torchdiffeq_agrees():
-    torchdiffeq = pytest.importorskip("torchdiffeq")
-    function, (x, t0, t1) = Wave(), _inputs()
-    sources = (x, t0, t1, *function.parameters())
-    theirs = torchdiffeq.odeint(function, x, torch.stack([t0, t1]), rtol=1e-9, atol=1e-9, method="dopri5")[1]
-    ours = odeint_adjoint(function, x, t0, t1, solver=EXACT)
-    assert torch.allclose(ours, theirs, atol=1e-8)
-    expected, got = (torch.autograd.grad(y.square().sum(), sources) for y in (theirs, ours))
-    for a, b in zip(expected, got, strict=True):
-        assert torch.allclose(a, b, rtol=1e-5, atol=1e-6)
-    for method in ("euler", "midpoint", "rk4"):
-        if method == "rk4":
-            continue  # theirs is the 3/8 rule
-        steps = torch.linspace(0.2, 1.5, 11, dtype=torch.float64)
-        theirs = torchdiffeq.odeint(function, x, steps, method=method)[-1]
-        assert torch.allclose(odeint(function, x, 0.2, 1.5, solver=Solver(method=method, steps=10)), theirs)
-
-
 def _saved(block, x):
     """Bytes that autograd keeps for the backward pass."""
     kept = {}

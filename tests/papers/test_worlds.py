@@ -16,8 +16,8 @@ import pytest
 
 from residua.experiments.catalogue import experiments
 from residua.experiments.experiment import SCALES, Experiment, Setting
-from residua.experiments.looks.table import LOOKS
 from residua.experiments.rules import Contrast, Number, judge
+from residua.parts import parts
 from residua.published import published
 from residua.registry import model_spec
 from residua.train import recipe
@@ -139,7 +139,7 @@ def test_what_it_names_exists(experiment: Experiment) -> None:
         assert name in known.observations
     for name in experiment.misquotes:
         assert name in known.misquotes
-    assert not experiment.look or experiment.look in LOOKS
+    assert not experiment.look or experiment.look in {*parts("look"), "finding"}
     assert experiment.zh and experiment.where and experiment.settings
     assert set(experiment.settings) <= set(SCALES)
 

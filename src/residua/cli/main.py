@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import importlib
 import io
 import json
 import logging
@@ -23,7 +24,7 @@ from cyclopts.exceptions import CycloptsError
 
 from residua import __version__
 from residua.cli.say import one_line, reason
-from residua.cli.verbs import FETCH, TOUR, VERBS
+from residua.cli.verbs import FETCH, TOUR, VERBS, Verb
 from residua.errors import ResiduaError, UsageError
 from residua.names import shown
 
@@ -34,8 +35,8 @@ _WITH_HELP = (
 _INTERRUPTED = ("interrupted", 128 + signal.SIGINT)
 
 
-def make_app() -> App:
-    """The command-line application."""
+def make_app(tokens: Sequence[str] = ()) -> App:
+    """The command-line application, for a command of these tokens."""
     app = App(
         name="residua",
         help="The residual-learning workbench: build, train, check and look inside residual networks.",
@@ -50,9 +51,8 @@ def make_app() -> App:
     app.command(data)
     for parent, name, verb in [(data, "fetch", FETCH), *((app, name, verb) for name, verb in VERBS.items())]:
         path = f"residua.cli.{verb.function}"  # imported when the verb is used
-        parent.command(
-            path, name=name, help=verb.about, help_epilogue=f"{_examples(verb.examples)}\n\n{_WITH_HELP}"
-        )
+        about = "\n\n".join([verb.about, *_listed(verb, wanted=name in tokens)])
+        parent.command(path, name=name, help=about, help_epilogue=f"{_examples(verb.examples)}\n\n{_WITH_HELP}")
     return app
 
 
@@ -82,6 +82,14 @@ def _run_user_files(tokens: Sequence[str]) -> list[str]:
     return rest
 
 
+def _listed(verb: Verb, *, wanted: bool) -> list[str]:
+    """What a verb can be asked, where its own help is: a list of parts, which packages and files may add to."""
+    if not verb.listing or not wanted:
+        return []
+    module, name = verb.listing.split(":")
+    return [getattr(importlib.import_module(f"residua.{module}"), name)()]
+
+
 def _examples(commands: Sequence[str]) -> str:
     return "\n".join(["Examples:", "", "```sh", *commands, "```"])
 
@@ -105,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with _interruptible(tokens), _logged():
             rest = _run_user_files(tokens)
-            result = make_app()(rest, exit_on_error=False, print_error=False, result_action="return_value")
+            result = make_app(rest)(rest, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         code = result if isinstance(result, int) and not isinstance(result, bool) else 0
     except CycloptsError as error:

@@ -87,7 +87,7 @@ class Experiment:
     ]  # of the catalogue by their ids; empty: nobody's claim, a comparison of one's own
     where: str  # "He et al. 2015, sec. 4.2, Figure 6"
     settings: Mapping[Scale, Setting | str]  # or in words why it is not judged at that scale
-    look: str = ""  # a name of residua.experiments.looks.table: what is measured inside the network
+    look: str = ""  # a kind of residua.looks: what is measured inside the network
     measures: tuple[str, ...] = ("test_error",)  # of the table, in order
     figure: Literal["curves", "bars", "series"] = "bars"
     published: tuple[PublishedRow, ...] = ()

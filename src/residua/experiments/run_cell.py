@@ -6,7 +6,7 @@ from typing import Any
 
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.cell import Cell, load
-from residua.experiments.looks.table import look_at
+from residua.experiments.look_at import look_at
 from residua.experiments.measures import finite, training_measures
 from residua.files import read_json, write_json
 from residua.loading import load_model

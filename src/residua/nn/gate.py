@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from residua.nn.merge import Merge
+from residua.nn.merge import Sum
 
 
-class ConstantScaling(Merge):
+class ConstantScaling(Sum):
     """``shortcut_scale * shortcut + branch_scale * branch`` (He et al. 2016, sec. 3.1, "constant scaling")."""
 
     def __init__(self, shortcut_scale: float = 0.5, branch_scale: float = 0.5) -> None:
@@ -21,6 +21,9 @@ class ConstantScaling(Merge):
 
     def forward(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
         return self.shortcut_scale * shortcut + self.branch_scale * branch
+
+    def contribution(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
+        return self.branch_scale * branch
 
     def without_branch(self, x: Tensor, shortcut: Tensor) -> Tensor:  # noqa: D102
         return self.shortcut_scale * shortcut
@@ -48,7 +51,7 @@ class Gate(nn.Module):
         return torch.sigmoid(self.conv(x) + self.bias[:, None, None])
 
 
-class ExclusiveGating(Merge):
+class ExclusiveGating(Sum):
     """``(1 - g(x)) * shortcut + g(x) * branch``, as in highway networks (He et al. 2016, Figure 2c)."""
 
     def __init__(self, gate: nn.Module) -> None:
@@ -59,11 +62,14 @@ class ExclusiveGating(Merge):
         gate = self.gate(x)
         return (1 - gate) * shortcut + gate * branch
 
+    def contribution(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
+        return self.gate(x) * branch
+
     def without_branch(self, x: Tensor, shortcut: Tensor) -> Tensor:  # noqa: D102
         return (1 - self.gate(x)) * shortcut
 
 
-class ShortcutOnlyGating(Merge):
+class ShortcutOnlyGating(Sum):
     """``(1 - g(x)) * shortcut + branch`` (He et al. 2016, Figure 2d)."""
 
     def __init__(self, gate: nn.Module) -> None:
@@ -72,6 +78,9 @@ class ShortcutOnlyGating(Merge):
 
     def forward(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
         return (1 - self.gate(x)) * shortcut + branch
+
+    def contribution(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
+        return branch
 
     def without_branch(self, x: Tensor, shortcut: Tensor) -> Tensor:  # noqa: D102
         return (1 - self.gate(x)) * shortcut

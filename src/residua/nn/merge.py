@@ -9,7 +9,16 @@ from torch import Tensor, nn
 
 
 class Merge(nn.Module, ABC):
-    """Joins ``x`` (the unit's input), its shortcut and its branch; a gate needs all three."""
+    """Joins ``x`` (the unit's input), its shortcut and its branch; a gate needs all three.
+
+    Where ``x`` holds several streams (``nn.streams``), ``read`` says what of them the branch sees.
+    """
+
+    streams = 1
+
+    def read(self, x: Tensor) -> Tensor:
+        """What the branch sees of the unit's input: all of it."""
+        return x
 
     @abstractmethod
     def forward(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:
@@ -20,11 +29,29 @@ class Merge(nn.Module, ABC):
         """The merged value of a unit whose branch is zero (dropped, or cut out in a lesion study)."""
 
 
-class Add(Merge):
+class Sum(Merge):
+    """A merge to which the branch adds: ``without_branch(x, shortcut) + contribution(x, shortcut, branch)``.
+
+    The contribution is linear in the branch, and has the shape of the sum.
+    """
+
+    keeps_shortcut = False  # whether, without its branch, the value is the shortcut as it is
+
+    @abstractmethod
+    def contribution(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:
+        """What the branch adds."""
+
+
+class Add(Sum):
     """``shortcut + branch`` (He et al. 2015, eq. 1)."""
+
+    keeps_shortcut = True
 
     def forward(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
         return shortcut + branch
+
+    def contribution(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
+        return branch
 
     def without_branch(self, x: Tensor, shortcut: Tensor) -> Tensor:  # noqa: D102
         return shortcut

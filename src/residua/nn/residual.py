@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,18 +28,21 @@ class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatible
 
     def forward(self, input: Tensor, **context: Any) -> Tensor:
         """Apply the children in order."""
-        return _run(self, self._series, input, context)
+        return _run(self, partial(in_series, self), input, context)
 
-    def _series(self, input: Tensor, **context: Any) -> Tensor:
-        for module in self:
-            input = module(input, **context) if isinstance(module, ContextModule) else module(input)
-        return input
+
+def in_series(modules: Iterable[nn.Module], x: Tensor, **context: Any) -> Tensor:
+    """Apply modules in order, and hand the context to those that take it."""
+    for module in modules:
+        x = module(x, **context) if isinstance(module, ContextModule) else module(x)
+    return x
 
 
 class Residual(ContextModule):
     """``y = activation(merge(x, shortcut(x), drop_path(branch(x))))`` (He et al. 2015, eq. 1 and 2).
 
-    The sum is a module of its own (``merge``), so hooks can see what goes into it and what comes out.
+    The sum is a module of its own (``merge``), so hooks can see what goes into it and what comes out. It says too what
+    the branch sees of ``x`` (``merge.read``): all of it, unless ``x`` holds several streams.
 
     Args:
         branch: the residual function F; gets the unit's context if it is a ContextModule.
@@ -77,7 +81,8 @@ class Residual(ContextModule):
         skips = self.drop_path.skips_batch(x)
         if skips is True:
             return self.activation(self.merge.without_branch(x, shortcut))
-        branch = self.branch(x, **context) if isinstance(self.branch, ContextModule) else self.branch(x)
+        seen = self.merge.read(x)
+        branch = self.branch(seen, **context) if isinstance(self.branch, ContextModule) else self.branch(seen)
         merged = self.merge(x, shortcut, self.drop_path(branch))
         if skips is not False:  # a draw of the graph that is captured
             merged = torch.where(skips, self.merge.without_branch(x, shortcut), merged)
@@ -110,13 +115,14 @@ def _run(
 ) -> Tensor:
     """``compute(x)``; of a module that recomputes, keep only ``x`` for the backward pass."""
     if module.recompute and module.training and torch.is_grad_enabled() and not recorded(x):
-        frozen = lambda: (nullcontext(), _frozen_statistics(module))  # noqa: E731
+        frozen = lambda: (nullcontext(), frozen_statistics(module))  # noqa: E731
         return checkpoint(compute, x, use_reentrant=False, context_fn=frozen, **context)  # type: ignore[return-value]
     return compute(x, **context)
 
 
 @contextmanager
-def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """While open, a forward pass of ``module`` moves no batch statistics and no singular vectors."""
     # momentum 0 leaves running statistics as they are; taking the buffers away instead would change what is saved
     # for the backward pass, and torch requires the second pass to save the same
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]

@@ -17,7 +17,7 @@ from residua.nn.attention import SelfAttention
 from residua.nn.conventions import Classifier, PositionStem
 from residua.nn.drop import DropPath, drop_path_rates
 from residua.nn.head import PoolHead
-from residua.nn.merge import Add, BranchOnly
+from residua.nn.merge import Add, BranchOnly, Sum
 from residua.nn.mlp import Mlp
 from residua.nn.recording import recorded
 from residua.nn.residual import Chain, Residual, residual_units
@@ -157,7 +157,7 @@ def transformer_init(model: Classifier) -> None:
             nn.init.normal_(module.weight, std=stem.scale)
     for parameter in stem.parameters(recurse=False):  # the class token and the positions
         nn.init.normal_(parameter, std=stem.scale)
-    units = [unit for unit in residual_units(model).values() if isinstance(unit.merge, Add)]
+    units = [unit for unit in residual_units(model).values() if isinstance(unit.merge, Sum)]
     with torch.no_grad():
         for unit in units:
             last = [m for m in unit.branch.modules() if isinstance(m, nn.Linear)][-1]

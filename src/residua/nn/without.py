@@ -8,18 +8,10 @@ from torch import nn
 
 from residua.errors import UsageError
 from residua.nn.drop import DropPath
-from residua.nn.gate import ConstantScaling, ExclusiveGating, ShortcutOnlyGating
-from residua.nn.merge import Add, BranchOnly
+from residua.nn.merge import BranchOnly, Sum
 from residua.nn.residual import residual_units
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
-_SUMS = (
-    Add,
-    BranchOnly,
-    ConstantScaling,
-    ExclusiveGating,
-    ShortcutOnlyGating,
-)  # the branch has the sum's shape
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -39,11 +31,11 @@ def without_shortcuts(model: nn.Module) -> nn.Module:
     """A copy whose units are plain: the same branches and activations, nothing round them (so none can be dropped).
 
     ``model`` is untouched. Raises UsageError where a unit's branch alone has not the shape of its output (a
-    concatenation), or may not have it (a merge of the user's own).
+    concatenation, several streams), or may not have it (a merge of the user's own that is no ``Sum``).
     """
     copied = copy.deepcopy(model)
     for name, unit in residual_units(copied).items():
-        if not isinstance(unit.merge, _SUMS):
+        if not isinstance(unit.merge, Sum | BranchOnly) or unit.merge.streams > 1:
             raise UsageError(
                 f"unit {name} merges by {type(unit.merge).__name__}: it has no counterpart without a shortcut"
             )

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from residua.experiments.rules.ensemble import EnsembleGain, error, packed, unpacked
+from residua.experiments.rules.ensemble import EnsembleGain, error
+from residua.looks.probabilities import packed, unpacked
 
 RULE = EnsembleGain(("a", "b", "c"))
 

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from residua.experiments.rules.directions import greater
 from residua.experiments.rules.ruling import MAX_SEEDS, Evidence, Ruling, shared_seeds
-
-_STEPS = 2**16 - 1  # of a probability
-
-
-def packed(shares: np.ndarray) -> str:
-    """Probabilities ``(N, C)``, the true class first, as text: two bytes each, in base64."""
-    return base64.urlsafe_b64encode(np.round(shares * _STEPS).astype("<u2").tobytes()).decode()
-
-
-def unpacked(values: dict[str, Any]) -> np.ndarray:
-    """The probabilities in the measures of a cell, ``(N, C)`` in [0, 1], the true class first."""
-    steps = np.frombuffer(base64.urlsafe_b64decode(values["probabilities"]), "<u2")
-    return steps.reshape(-1, int(values["classes"])) / _STEPS
+from residua.looks.probabilities import unpacked
 
 
 def error(shares: np.ndarray) -> float:
