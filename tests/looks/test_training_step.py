@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from residua.experiments.rules.ensemble import error
 from residua.experiments.look_at import look_at
+from residua.experiments.rules.ensemble import error
 from residua.looks.probabilities import unpacked
 from residua.registry import build, model_spec
 

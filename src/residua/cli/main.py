@@ -52,7 +52,9 @@ def make_app(tokens: Sequence[str] = ()) -> App:
     for parent, name, verb in [(data, "fetch", FETCH), *((app, name, verb) for name, verb in VERBS.items())]:
         path = f"residua.cli.{verb.function}"  # imported when the verb is used
         about = "\n\n".join([verb.about, *_listed(verb, wanted=name in tokens)])
-        parent.command(path, name=name, help=about, help_epilogue=f"{_examples(verb.examples)}\n\n{_WITH_HELP}")
+        parent.command(
+            path, name=name, help=about, help_epilogue=f"{_examples(verb.examples)}\n\n{_WITH_HELP}"
+        )
     return app
 
 
@@ -113,7 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with _interruptible(tokens), _logged():
             rest = _run_user_files(tokens)
-            result = make_app(rest)(rest, exit_on_error=False, print_error=False, result_action="return_value")
+            result = make_app(rest)(
+                rest, exit_on_error=False, print_error=False, result_action="return_value"
+            )
         sys.stdout.flush()
         code = result if isinstance(result, int) and not isinstance(result, bool) else 0
     except CycloptsError as error:

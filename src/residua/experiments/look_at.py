@@ -21,8 +21,6 @@ def look_at(kind: str, network: Any, data: Any, seed: int, options: Mapping[str,
     ``panel``, whose curves are wanted. Raises UsageError for an unknown look or option.
     """
     given = dict(options)
-    if kind == "finding":  # what the cells of version 0.1 are called that name the look by an option
-        kind = given.pop("kind")
     asked = look_class(kind)
     count, split, panel = (given.pop(name, getattr(asked, name)) for name in ("images", "split", "panel"))
     own = asked.from_dict(given)

@@ -45,7 +45,7 @@ _STACK = Experiment(
         "through the solver's steps instead of the adjoint, which is the same to the solver's tolerance.",
     ),
 )
-_REFINED = {"kind": "euler", "panel": 0}
+_REFINED = {"panel": 0}
 _REFINEMENT = Experiment(
     id="chen2018/refinement",
     title="Residual units as Euler steps: refined, they converge at order 1; the network's answers are another matter",
@@ -75,7 +75,7 @@ _REFINEMENT = Experiment(
             },
         )
     },
-    look="finding",
+    look="euler",
     measures=("observed_order", "unrefined_error", "finest_agreement", "accuracy", "finest_accuracy"),
     figure="series",
     caveats=(

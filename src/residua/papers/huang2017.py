@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
 from residua.experiments.rules import above, below, greater, published_errors
-from residua.experiments.scales import cifar10, quick
+from residua.experiments.scales import cifar10, nets, quick
 from residua.parts import register
 
 _PARAMETERS = Experiment(
@@ -58,7 +58,7 @@ _DENSE = Experiment(
     where="Huang et al. 2017, sec. 5, Figure 5",
     settings={
         "quick": quick(
-            (Arm("DenseNet-BC-22", "densenet_tiny", options={"kind": "reuse"}),),
+            (Arm("DenseNet-BC-22", "densenet_tiny"),),
             {
                 "what entered the block still has at least half the mean weight of a source": above(
                     "weight_of_input", "DenseNet-BC-22", 0.5
@@ -69,7 +69,7 @@ _DENSE = Experiment(
             },
         )
     },
-    look="finding",
+    look="reuse",
     measures=("weight_of_input", "weight_of_last_layer", "mean_cka"),
     caveats=(
         "Mean absolute weight of each source over the mean of all sources of a layer, a mean over layers; the paper "
@@ -84,14 +84,9 @@ _RESNETS = Experiment(
     where="popular texts; He et al. 2015, sec. 3.1; Kornblith et al. 2019",
     settings={
         "quick": quick(
-            tuple(
-                Arm(name, model, options={"kind": "reuse", "images": 128, "panel": panel})
-                for name, model, panel in (
-                    ("ResNet-20", "cifar_resnet20", 1),
-                    ("ResNet-56", "cifar_resnet56", 1),
-                    ("plain-20", "cifar_plain20", 0),
-                    ("plain-56", "cifar_plain56", 0),
-                )
+            (
+                *nets("ResNet-20", "ResNet-56", images=128, panel=1),
+                *nets("plain-20", "plain-56", images=128, panel=0),
             ),
             {
                 "ResNet-56: branches are smaller than their shortcuts": below("mean_ratio", "ResNet-56", 1.0),
@@ -107,7 +102,7 @@ _RESNETS = Experiment(
             },
         )
     },
-    look="finding",
+    look="reuse",
     measures=("mean_ratio", "mean_cka", "cka_first_last"),
     figure="series",
     caveats=(

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments import Experiment, Paper, PublishedRow
 from residua.experiments.rules import Contrast, greater
-from residua.experiments.scales import quick
+from residua.experiments.scales import nets, quick
 from residua.parts import register
 
-_OPTIONS = {"kind": "landscape", "images": 64, "points": 7, "panel": 1}
-_NETS = {
-    "ResNet-20": "cifar_resnet20",
-    "ResNet-56": "cifar_resnet56",
-    "plain-20": "cifar_plain20",
-    "plain-56": "cifar_plain56",
-}
+_NETS = nets("ResNet-20", "ResNet-56", "plain-20", "plain-56", images=64, points=7, panel=1)
 
 _EXPERIMENTS = (
     Experiment(
@@ -24,7 +18,7 @@ _EXPERIMENTS = (
         where="Li et al. 2018, sec. 5, Figures 1, 5 and 6",
         settings={
             "quick": quick(
-                tuple(Arm(name, model, options=_OPTIONS) for name, model in _NETS.items()),
+                _NETS,
                 {
                     "at 56 layers the surface is further from convex without shortcuts": greater(
                         "nonconvexity", "plain-56", "ResNet-56"
@@ -37,7 +31,7 @@ _EXPERIMENTS = (
             ),
             "paper": "the paper trains with batches of 128 by a recipe of its own, and prints pictures of the surfaces",
         },
-        look="finding",
+        look="landscape",
         measures=("nonconvexity", "negative_curvature", "rise", "loss"),
         figure="series",
         published=tuple(

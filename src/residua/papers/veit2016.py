@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
 from residua.experiments.rules import Within, at_least, below, exactly, greater
-from residua.experiments.scales import exact, quick
+from residua.experiments.scales import exact, nets, quick
 from residua.parts import register
 
 _RANGES = {"majority": (19, 35), "effective": (5, 17)}
+
+_EFFECTIVE_LENGTHS = "effective paths (carry almost all gradient), modules"
+
+
+def _row(quantity: str, key: str, measure: str = "") -> PublishedRow:
+    arm = "ResNet-110" if measure else ""
+    return PublishedRow("veit.paths", "", key, arm, measure, where={"quantity": quantity})
+
 
 _EXACT = exact(
     (Arm("ResNet-110", "cifar_resnet110", options={"ranges": _RANGES}),),
@@ -28,22 +36,8 @@ _PATHS = Experiment(
     measures=("log2_paths", "majority", "effective"),
     figure="series",
     published=(
-        PublishedRow(
-            "veit.paths",
-            "",
-            "share_pct",
-            "ResNet-110",
-            "majority",
-            where={"quantity": "majority of paths, modules"},
-        ),
-        PublishedRow(
-            "veit.paths",
-            "",
-            "value_num",
-            "ResNet-110",
-            "effective",
-            where={"quantity": "effective paths as a share of all paths, percent"},
-        ),
+        _row("majority of paths, modules", "share_pct", "majority"),
+        _row("effective paths as a share of all paths, percent", "value_num", "effective"),
     ),
     caveats=("By the structure alone; whether the short paths are effective is veit2016/effective-paths.",),
 )
@@ -56,13 +50,7 @@ _EFFECTIVE = Experiment(
     where="Veit et al. 2016, sec. 4.3, Figure 6",
     settings={
         "quick": quick(
-            (
-                Arm(
-                    "ResNet-56",
-                    "cifar_resnet56",
-                    options={"kind": "paths", "images": 32, "draws": 16, "panel": 2},
-                ),
-            ),
+            nets("ResNet-56", images=32, draws=16, panel=2),
             {
                 "weighted by the gradient that they carry, paths are shorter than the mean path (13.5 units)": below(
                     "mean_length_by_gradient", "ResNet-56", 13.5
@@ -73,32 +61,14 @@ _EFFECTIVE = Experiment(
             },
         )
     },
-    look="finding",
+    look="paths",
     measures=("mean_length_by_gradient", "share_of_paths"),
     figure="series",
-    published=(
-        PublishedRow(
-            "veit.paths",
-            "",
-            "low",
-            where={"quantity": "effective paths (carry almost all gradient), modules"},
-        ),
-        PublishedRow(
-            "veit.paths",
-            "",
-            "high",
-            where={"quantity": "effective paths (carry almost all gradient), modules"},
-        ),
-    ),
+    published=tuple(_row(_EFFECTIVE_LENGTHS, key) for key in ("low", "high")),
     caveats=("The published 5 to 17 units are of a pre-activation ResNet-110 with 54 units on CIFAR-10.",),
 )
 
-_NETS = (
-    Arm("ResNet-20", "cifar_resnet20"),
-    Arm("ResNet-56", "cifar_resnet56"),
-    Arm("plain-20", "cifar_plain20"),
-    Arm("VGG", "vgg_tiny"),
-)
+_NETS = (*nets("ResNet-20", "ResNet-56", "plain-20"), Arm("VGG", "vgg_tiny"))
 _LESIONS = Experiment(
     id="veit2016/lesions",
     title="Deleting one unit: a residual net hardly feels it, a VGG falls to chance",
@@ -141,7 +111,7 @@ _MANY = Experiment(
     where="Veit et al. 2016, sec. 4.2 and 4.3, Figure 5",
     settings={
         "quick": quick(
-            (Arm("ResNet-56", "cifar_resnet56"),),
+            nets("ResNet-56"),
             {
                 "no cliff: no doubling of the deleted units (1, 2, 4, 8, 16) makes three quarters of the rise": below(
                     "largest_step", "ResNet-56", 0.75

@@ -33,7 +33,7 @@ _UNROLLED = Experiment(
     where="He et al. 2016, sec. 2, eq. 4",
     settings={
         "quick": quick(
-            _arms(kind="unroll", panel=0),
+            _arms(panel=0),
             {
                 "with identity shortcuts and nothing after the addition the sum is exact to rounding": at_most(
                     "relative_error", "pre-activation ResNet-20", 1e-12
@@ -46,7 +46,7 @@ _UNROLLED = Experiment(
             fixed=True,
         )
     },
-    look="finding",
+    look="unroll",
     measures=("relative_error", "spoilt"),
     figure="series",
     caveats=(
@@ -56,7 +56,7 @@ _UNROLLED = Experiment(
     ),
 )
 
-_PRODUCT_ARMS = _arms(kind="jacobian")
+_PRODUCT_ARMS = _arms()
 _PRODUCT = Experiment(
     id="theory/gradient-product",
     title="The gradient is the product of the factors D (S + J)",
@@ -86,7 +86,7 @@ _PRODUCT = Experiment(
             fixed=True,
         )
     },
-    look="finding",
+    look="jacobian",
     measures=("relative_error", "forward_error", "naive_error"),
     observations=("gradient-1",),
     caveats=(
@@ -112,7 +112,7 @@ _NAIVE = Experiment(
             fixed=True,
         )
     },
-    look="finding",
+    look="jacobian",
     measures=("naive_error", "relative_error"),
     caveats=(
         "Popular: the formula leaves out the ReLU after the addition. A unit that changes the shape keeps its own "
