@@ -98,11 +98,8 @@ def _draw(result: dict[str, Any]) -> None:
 
 
 def _text(result: dict[str, Any]) -> list[str]:
-    from residua.compare.tables import named, shown
+    from residua.compare.tables import in_words
     from residua.description.columns import columns
 
-    rows = [["", "parameters", "multiply-adds", *map(named, result["measures"])]]
-    for row in result["table"]:
-        figures = [shown(row.get(measure)) for measure in result["measures"]]
-        rows.append([row["network"], f"{row['parameters']:,}", f"{row['multiply_adds']:,}", *figures])
-    return [*columns(rows, flexible=0), "", *result["notes"], result["sentence"], f"{result['folder']}/"]
+    table = columns(in_words(result["table"], result["measures"]), flexible=0)
+    return [*table, "", *result["notes"], result["sentence"], f"{result['folder']}/"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from residua.compare import sentences as words
-from residua.compare import tables as pages
+from residua.compare import sentences, tables
 from residua.compare.matching import Match, cost_of
 from residua.compare.question import FIGURES, FILES, QUESTION, Question, ask, remember, settled
 from residua.data.base import Data
@@ -23,6 +23,7 @@ from residua.machine import describe_machine
 from residua.registry import model_spec
 from residua.spec import ModelSpec
 from residua.train.plan import choose_device
+from residua.user_files import UserFile
 
 
 def compare(
@@ -84,16 +85,16 @@ def compare(
     costs = {label: cost_of(spec, question.data) for label, spec in specs.items()}
     remember(question, folder, found)
     run_studies([study], jobs=jobs, ray=ray, progress=progress)
-    outcome = words.tested(question, rule.test(study.evidence, max_seeds))
+    outcome = sentences.tested(question, rule.test(study.evidence, max_seeds))
     measures = [question.metric, *(("test_error", "train_error") if _images(question) else ()), "seconds"]
     measures = list(dict.fromkeys(measures))
     result: dict[str, Any] = {
         "schema": 1,
         **outcome,
-        "sentence": words.sentence(outcome, study.evidence),
-        "notes": [*words.matching(question, found["matched"]), *question.notes],
+        "sentence": sentences.sentence(outcome, study.evidence),
+        "notes": [*sentences.matching(question, found["matched"]), *question.notes],
         "matched": found["matched"],
-        "table": pages.table(costs, study.evidence, measures),
+        "table": tables.table(costs, study.evidence, measures),
         "measures": measures,
         "specs": {label: spec.to_dict() for label, spec in specs.items()},
         "recipe": question.recipe.to_dict(),
@@ -109,7 +110,7 @@ def compare(
         "command": ["residua", *sys.argv[1:]],
     }
     result = finite(result)
-    _write(folder, result, question)
+    _write(folder, result, question.files)
     return result
 
 
@@ -146,12 +147,10 @@ def _images(question: Question) -> bool:
     return isinstance(question.data, Data)
 
 
-def _write(folder: Path, result: dict[str, Any], question: Question) -> None:
+def _write(folder: Path, result: dict[str, Any], files: Sequence[UserFile]) -> None:
     rows, measures = result["table"], result["measures"]
-    own = [file.name for file in question.files]
+    named = [*FILES[:3], *FIGURES, QUESTION, *(file.name for file in files), "runs/"]
     write_json(folder / FILES[0], result)
-    write_text(folder / FILES[1], pages.as_csv(rows, measures))
-    write_text(folder / FILES[2], pages.as_latex(rows, measures))
-    write_text(folder / FILES[3], pages.as_page(result, [*FILES[:3], *FIGURES, QUESTION, *own, "runs/"]))
-    for file in question.files:
-        write_text(folder / file.name, file.text)
+    texts = (tables.as_csv(rows, measures), tables.as_latex(rows, measures), tables.as_page(result, named))
+    for name, text in [*zip(FILES[1:], texts, strict=True), *((file.name, file.text) for file in files)]:
+        write_text(folder / name, text)

@@ -17,7 +17,7 @@ from residua.data import Source
 from residua.errors import ResiduaError
 from residua.nn import place
 from residua.registry import build
-from residua.spec import ModelSpec, Recipe
+from residua.spec import ModelSpec, Recipe, Spec
 from residua.timing import compare as take_turns
 from residua.train.plan import Request, applied, make_plan
 from residua.train.tasks.made import make_task
@@ -26,11 +26,8 @@ Match = Literal["none", "params", "macs", "time"]
 Measure = Callable[[ModelSpec], float]  # cost of the second network over that of the first
 
 WORDS: dict[Match, str] = {"params": "parameters", "macs": "multiply-adds", "time": "step time"}
-TOLERANCE: dict[Match, float] = {
-    "params": 0.05,
-    "macs": 0.05,
-    "time": 0.1,
-}  # a time is less sure than a count
+# a time is less sure than a count
+TOLERANCE: dict[Match, float] = {"params": 0.05, "macs": 0.05, "time": 0.1}
 
 # every field of a spec that is a number of channels, or several
 _WIDTHS = (
@@ -74,14 +71,14 @@ def match_cost(
     ratio = _counted(a, counted, data)
     nearest: list[Matched] = []
     for what, names in (("width", _WIDTHS), ("depth", _DEPTHS)):
-        fields = [name for name in names if getattr(b, name, None) is not None]
-        if not fields:
+        if not numbers(b, names):
             continue
-        spec, factor = _search(b, fields, ratio)
+        spec, factor = _search(b, names, ratio)
         share = ratio(spec)
         if by == "time":
-            spec, factor, share = _by_time(a, b, fields, factor, data, recipe, device)
-        changes = {name: spec.to_dict()[name] for name in fields if getattr(spec, name) != getattr(b, name)}
+            spec, factor, share = _by_time(a, b, names, factor, data, recipe, device)
+        before = numbers(b, names)
+        changes = {name: value for name, value in numbers(spec, names).items() if value != before[name]}
         what = what if changes else "nothing"
         nearest.append(Matched(by=by, what=what, factor=factor, changes=changes, ratio=share))
         if abs(share - 1) <= TOLERANCE[by]:
@@ -104,13 +101,13 @@ def _counted(a: ModelSpec, by: Match, data: Source) -> Measure:
     return lambda spec: cost_of(spec, data)[name] / target
 
 
-def _search(spec: ModelSpec, fields: Sequence[str], ratio: Measure) -> tuple[ModelSpec, float]:
+def _search(spec: ModelSpec, names: Sequence[str], ratio: Measure) -> tuple[ModelSpec, float]:
     """The factor whose cost is nearest: coarse steps, then fine ones around the best; 1 where nothing is nearer."""
     seen: dict[str, float] = {}
 
     def away(factor: float) -> float:
         try:
-            candidate = scaled(spec, fields, factor)
+            candidate = scaled(spec, names, factor)
             key = repr(candidate)
             if key not in seen:
                 with (
@@ -124,37 +121,43 @@ def _search(spec: ModelSpec, fields: Sequence[str], ratio: Measure) -> tuple[Mod
 
     best = min([1.0, *_COARSE], key=away)
     best = min([1.0, best, *(best * step for step in _FINE)], key=away)
-    return scaled(spec, fields, best), best
+    return scaled(spec, names, best), best
 
 
-def scaled(spec: ModelSpec, fields: Sequence[str], factor: float) -> ModelSpec:
-    """``spec`` with the numbers in ``fields`` times ``factor``, in whole multiples of what must divide them."""
-    step = math.lcm(*(getattr(spec, name, None) or 1 for name in _DIVISORS if fields[0] == "width"))
-
-    def times(value: int) -> int:
-        return max(round(value * factor / step), 1) * step
-
-    changes = {}
-    for name in fields:
+def numbers(spec: Spec, names: Sequence[str], prefix: str = "") -> dict[str, Any]:
+    """What the fields of these names hold, in the spec and in its parts (``unit.path_width``)."""
+    found: dict[str, Any] = {}
+    for name in spec.fields():
         value = getattr(spec, name)
-        changes[name] = [times(one) for one in value] if isinstance(value, tuple) else times(value)
+        if isinstance(value, Spec):
+            found |= numbers(value, names, f"{prefix}{name}.")
+        elif name in names and value is not None:
+            found[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def scaled(spec: ModelSpec, names: Sequence[str], factor: float) -> ModelSpec:
+    """``spec`` with the numbers in the fields ``names`` times ``factor``, in multiples of what must divide them."""
+    found = numbers(spec, names)
+    step = math.lcm(*(numbers(spec, _DIVISORS).values() if "width" in found else ()))
+
+    def times(value: int | Sequence[int]) -> int | list[int]:
+        if isinstance(value, int):
+            return max(round(value * factor / step), 1) * step
+        return [max(round(one * factor / step), 1) * step for one in value]
+
+    changes = {name: times(value) for name, value in found.items()}
     return spec if factor == 1 else spec.change(**changes)
 
 
 def _by_time(
-    a: ModelSpec,
-    b: ModelSpec,
-    fields: Sequence[str],
-    factor: float,
-    data: Source,
-    recipe: Recipe,
-    device: str,
+    a: ModelSpec, b: ModelSpec, names: Sequence[str], factor: float, data: Source, recipe: Recipe, device: str
 ) -> tuple[ModelSpec, float, float]:
     """The spec whose measured step takes as long, sought from equal multiply-adds on; its factor and ratio of times."""
-    power = 2 if fields[0] in _WIDTHS else 1  # time is about quadratic in width
+    power = 2 if names is _WIDTHS else 1  # time is about quadratic in width
     tried: dict[ModelSpec, tuple[float, float]] = {}
     for _ in range(_TURNS):
-        spec = scaled(b, fields, factor)
+        spec = scaled(b, names, factor)
         if spec in tried:
             break
         tried[spec] = (factor, step_ratio(a, spec, data, recipe, device))

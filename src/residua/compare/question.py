@@ -18,7 +18,7 @@ from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import recipe as find_recipe
 from residua.train.defaults import default_recipe, default_source
 from residua.train.tasks.made import primary
-from residua.user_files import UserFile, digests
+from residua.user_files import UserFile, digests, files_behind
 
 QUESTION = "comparison.json"
 FILES = ("result.json", "table.csv", "table.tex", "README.md")
@@ -45,8 +45,10 @@ class Question:
 
     @property
     def files(self) -> tuple[UserFile, ...]:
-        """The user's own files."""
-        return tuple(dict.fromkeys(who.file for who in (self.one, self.other) if who.file is not None))
+        """The user's own files: those that are compared, and those that bring a part of what is."""
+        named = (who.file for who in (self.one, self.other) if who.file is not None)
+        specs = (self.one.spec, self.other.spec, self.recipe)
+        return tuple(dict.fromkeys([*named, *files_behind([spec.to_dict() for spec in specs])]))
 
     @property
     def folder(self) -> Path:

@@ -11,6 +11,7 @@ from residua.analysis.finding import Curve, Finding, Panel
 from residua.experiments.rules.student import Sample
 from residua.names import command
 
+COSTS = ("parameters", "multiply_adds")
 COLUMNS = ("network", "parameters", "multiply-adds")
 _FIGURES = {"test_error": "test error (%)", "train_error": "training error (%)", "seconds": "training (s)"}
 
@@ -36,6 +37,21 @@ def table(
     return rows
 
 
+def in_words(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> list[list[str]]:
+    """The table as people read it: a line of heads, and one for each network."""
+    return [
+        [*COLUMNS, *map(named, measures)],
+        *(
+            [
+                row["network"],
+                *(f"{row[key]:,}" for key in COSTS),
+                *(mean_and_spread(row.get(m)) for m in measures),
+            ]
+            for row in rows
+        ),
+    ]
+
+
 def as_csv(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
     """The table with a column for each mean, spread and number of seeds."""
     out = io.StringIO()
@@ -44,7 +60,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
     writer.writerow([*COLUMNS, *columns])
     for row in rows:
         figures = [row.get(m, {}).get(part) for m in measures for part in ("mean", "sd", "n")]
-        writer.writerow([row["network"], row["parameters"], row["multiply_adds"], *figures])
+        writer.writerow([row["network"], *(row[key] for key in COSTS), *figures])
     return out.getvalue()
 
 
@@ -58,7 +74,7 @@ def as_latex(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
         r"\midrule",
     ]
     for row in rows:
-        cells = [_latex(row["network"]), *(_latex(f"{row[k]:,}") for k in ("parameters", "multiply_adds"))]
+        cells = [_latex(row["network"]), *(_latex(f"{row[k]:,}") for k in COSTS)]
         cells += [_latex_figure(row.get(measure)) for measure in measures]
         cells.append(str(max((row[m]["n"] for m in measures if m in row), default=0)))
         lines.append(" & ".join(cells) + r" \\")
@@ -67,17 +83,12 @@ def as_latex(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
 
 def as_page(result: Mapping[str, Any], files: Sequence[str]) -> str:
     """The page of the folder, in Markdown."""
-    measures = result["measures"]
-    heads = [*COLUMNS, *map(named, measures)]
-    lines = [f"# {result['a']} against {result['b']}", "", result["sentence"], ""]
-    lines += ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
-    for row in result["table"]:
-        cells = [row["network"], f"{row['parameters']:,}", f"{row['multiply_adds']:,}"]
-        cells += [shown(row.get(measure)) for measure in measures]
-        lines.append("| " + " | ".join(cells) + " |")
-    notes = ["Mean ± standard deviation over seeds.", *result["notes"]]
-    lines += ["", "\n\n".join(notes), "", "![curves](figure.svg)", ""]
-    return "\n".join([*lines, f"Files: {', '.join(files)}.", "", f"    {command(*result['command'])}", ""])
+    heads, *body = (f"| {' | '.join(cells)} |" for cells in in_words(result["table"], result["measures"]))
+    rule = "|---" + "|---:" * (len(COLUMNS) + len(result["measures"]) - 1) + "|"
+    lines = [f"# {result['a']} against {result['b']}", "", result["sentence"], "", heads, rule, *body, ""]
+    lines.append("\n\n".join(["Mean ± standard deviation over seeds.", *result["notes"]]))
+    lines += ["", "![curves](figure.svg)", "", f"Files: {', '.join(files)}.", ""]
+    return "\n".join([*lines, f"    {command(*result['command'])}", ""])
 
 
 def as_findings(
@@ -97,7 +108,7 @@ def as_findings(
     }
 
 
-def shown(figure: Mapping[str, Any] | None) -> str:
+def mean_and_spread(figure: Mapping[str, Any] | None) -> str:
     """``8.75 ± 0.31 (n = 5)``."""
     if figure is None:
         return "-"
