@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.euler import euler_finding, refinable, refined
+from residua.analysis.euler import refinable, refined
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import BranchOnly, ConstantScaling, Residual
 from residua.registry import build, model_spec
 
@@ -42,7 +43,7 @@ def test_a_refined_linear_unit_is_the_known_power(points):
 
 
 def test_the_order_of_euler_is_one(points):
-    found = euler_finding(_classifier(Residual(Linear(-0.7)), Residual(Linear(0.4))), *points)
+    found = look("euler", _classifier(Residual(Linear(-0.7)), Residual(Linear(0.4))), *points)
     assert found.values["observed_order"] == pytest.approx(1, abs=0.02)
     assert [row[:2] for row in found.rows] == [(2**i, 1 / 2**i) for i in range(7)]
     exact = math.exp(-0.7 + 0.4)  # what all steps converge to; Richardson's reference has 128 of them
@@ -85,7 +86,7 @@ def test_odes_stand_beside_the_adaptive_solver():
     model = build(model_spec("ode_tiny", solver="euler", steps=1, zero_init=False)).double()
     images, labels = torch.randn(4, 1, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 3])
     before = [flow.solver for flow in model.modules() if hasattr(flow, "solver")]
-    found = euler_finding(model, images, labels, finest=8)
+    found = look("euler", model, images, labels, finest=8)
     assert found.values["reference"] == "the adaptive solver"
     assert found.values["observed_order"] == pytest.approx(1, abs=0.2)
     assert found.values["finest_error"] < found.values["unrefined_error"] / 4
@@ -97,7 +98,8 @@ def test_what_cannot_be_refined_is_said_and_the_model_stays():
     model = build(model_spec("cifar_resnet8", widths=[4, 6, 8])).train()
     before = copy.deepcopy(model.state_dict())
     done = []
-    found = euler_finding(
+    found = look(
+        "euler",
         model,
         torch.randn(4, 3, 8, 8),
         torch.zeros(4, dtype=torch.int64),
@@ -120,8 +122,8 @@ def test_what_cannot_be_refined_is_said_and_the_model_stays():
 
 def test_what_makes_no_sense_is_refused(points):
     with pytest.raises(UsageError, match="no unit can be refined"):
-        euler_finding(build(model_spec("cifar_plain20")), torch.randn(1, 3, 8, 8), torch.tensor([0]))
+        look("euler", build(model_spec("cifar_plain20")), torch.randn(1, 3, 8, 8), torch.tensor([0]))
     with pytest.raises(UsageError, match="finest must be at least 2"):
-        euler_finding(_classifier(Residual(Linear(1.0))), *points, finest=1)
+        look("euler", _classifier(Residual(Linear(1.0))), *points, finest=1)
     with pytest.raises(UsageError, match="1 or more steps"), refined(_classifier(Residual(Linear(1.0))), 0):
         pass

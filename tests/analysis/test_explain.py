@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.explain import explain_finding, grad_cam
+from residua.analysis.explain import grad_cam
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 
@@ -74,7 +75,7 @@ def test_other_families_have_maps_too(name):
 
 def test_the_check_tells_heat_from_elsewhere():
     images = torch.stack([_spot(0, 2, 2), _spot(1, 3, 4), _spot(2, 1, 1)])
-    found = explain_finding(Bright(), 40 * images, torch.tensor([0, 1, -1]), classes=["red", "green", "blue"])
+    found = look("explain", Bright(), 40 * images, torch.tensor([0, 1, -1]), classes=["red", "green", "blue"])
     assert found.values["mean_drop_hottest"] > 0.3
     assert found.values["mean_drop_elsewhere"] == pytest.approx(0, abs=1e-6)
     assert [row[1:4] for row in found.rows] == [
@@ -89,18 +90,18 @@ def test_the_check_tells_heat_from_elsewhere():
 
 def test_a_label_can_be_explained_instead_of_the_answer():
     images = torch.stack([_spot(0, 2, 3) + 0.5 * _spot(1, 10, 9)])
-    found = explain_finding(Bright(), images, torch.tensor([1]), of="label")
+    found = look("explain", Bright(), images, torch.tensor([1]), of="label")
     assert found.rows[0][2:4] == ("0", "1")
     assert found.rows[0][5:7] == (10, 9)
     with pytest.raises(UsageError, match="not known"):
-        explain_finding(Bright(), images, torch.tensor([-1]), of="label")
+        look("explain", Bright(), images, torch.tensor([-1]), of="label")
 
 
 def test_the_model_is_afterwards_as_before():
     torch.manual_seed(0)
     model = build(model_spec("cifar_resnet8", widths=[4, 6, 8])).train().requires_grad_(False)
     before = copy.deepcopy(model.state_dict())
-    explain_finding(model, torch.randn(2, 3, 8, 8), torch.tensor([0, 1]))
+    look("explain", model, torch.randn(2, 3, 8, 8), torch.tensor([0, 1]))
     assert model.training
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert not any(m._forward_hooks for m in model.modules())
@@ -116,4 +117,4 @@ def test_what_has_no_maps_is_refused():
     with pytest.raises(UsageError, match="no maps"):
         grad_cam(Bright(), image, layer="fc")
     with pytest.raises(UsageError, match="explains images"):
-        explain_finding(Bright(), torch.randn(1, 3, 4, 8, 8), torch.tensor([0]))
+        look("explain", Bright(), torch.randn(1, 3, 4, 8, 8), torch.tensor([0]))

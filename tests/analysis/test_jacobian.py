@@ -12,12 +12,12 @@ from residua.analysis.jacobian import (
     factors,
     forward_errors,
     jacobian,
-    jacobian_finding,
     naive_factors,
     products,
 )
-from residua.analysis.visits import relative_errors, runs, visits
+from residua.analysis.unit_calls import relative_errors, runs, unit_calls
 from residua.data import load_data, normalize
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 from residua.spec import DataSpec
@@ -61,7 +61,7 @@ def test_the_naive_product_is_exact_under_preactivation_alone():
 
 
 def _run(name="cifar_resnet14", **changes):
-    (run,) = runs(visits(*case(name, **changes)))
+    (run,) = runs(unit_calls(*case(name, **changes)))
     return run
 
 
@@ -70,19 +70,19 @@ def _error(run, planted):
     return float(relative_errors(found[0], run[0].x_grad).max())
 
 
-def _no_activation(visit):
-    return dataclasses.replace(factors(visit), activation=lambda g: g)
+def _no_activation(call):
+    return dataclasses.replace(factors(call), activation=lambda g: g)
 
 
-def _wrong_subsampling(visit):
+def _wrong_subsampling(call):
     """Where option A takes every second pixel: the identity on pixels, spread over all of them."""
-    spread = lambda g: F.interpolate(g[:, : visit.x.shape[1]], size=visit.x.shape[2:])  # noqa: E731
-    return factors(visit) if visit.keeps_shape else dataclasses.replace(factors(visit), shortcut=spread)
+    spread = lambda g: F.interpolate(g[:, : call.x.shape[1]], size=call.x.shape[2:])  # noqa: E731
+    return factors(call) if call.keeps_shape else dataclasses.replace(factors(call), shortcut=spread)
 
 
-def _whole_unit(visit):
+def _whole_unit(call):
     """The Jacobian of the whole unit in the place of the branch's: what counts the shortcut twice."""
-    return dataclasses.replace(factors(visit), branch=factors(visit).pull)
+    return dataclasses.replace(factors(call), branch=factors(call).pull)
 
 
 @pytest.mark.parametrize("planted", [_no_activation, _wrong_subsampling, _whole_unit, naive_factors])
@@ -100,7 +100,7 @@ def test_the_parts_are_those_of_explicit_matrices():
         Residual(branch, shortcut, activation=nn.ReLU(inplace=True)), Residual(nn.Linear(3, 3))
     )
     x = torch.randn(1, 3)
-    (run,) = runs(visits(model, x, torch.tensor([1])))
+    (run,) = runs(unit_calls(model, x, torch.tensor([1])))
     g = torch.randn(1, 3, dtype=torch.float64)
     merged = branch(x) + shortcut(x)
     mask = (merged > 0).double()
@@ -139,20 +139,20 @@ def test_without_a_forward_derivative_the_check_is_left_out():
         def forward(self, x):
             return Backward.apply(x)
 
-    found = jacobian_finding(nn.Sequential(Residual(Double())), torch.randn(2, 3), torch.tensor([0, 1]))
+    found = look("jacobian", nn.Sequential(Residual(Double())), torch.randn(2, 3), torch.tensor([0, 1]))
     assert found.values["forward_error"] is None
     assert found.values["relative_error"] < 1e-10
 
 
 def test_the_finding_says_both_errors():
-    found = jacobian_finding(*case())
+    found = look("jacobian", *case())
     values = json.loads(json.dumps(found.to_dict()))
     assert values["relative_error"] < 1e-10
     assert values["naive_error"] > 0.1
     assert len(values["rows"]) == 6
     assert f"{values['naive_error']:.1e}" in found.sentence
-    assert values == json.loads(json.dumps(jacobian_finding(*case()).to_dict()))
-    assert "exact here too" in jacobian_finding(*case("cifar_preact_resnet14")).sentence
+    assert values == json.loads(json.dumps(look("jacobian", *case()).to_dict()))
+    assert "exact here too" in look("jacobian", *case("cifar_preact_resnet14")).sentence
 
 
 def test_on_the_digits_with_the_networks_of_the_paper():
@@ -161,7 +161,7 @@ def test_on_the_digits_with_the_networks_of_the_paper():
     images = normalize(pixels, data.mean, data.std)
     for name, naive_is_exact in (("cifar_resnet20", False), ("cifar_preact_resnet20", True)):
         torch.manual_seed(0)
-        found = jacobian_finding(build(model_spec(name, in_channels=1)), images, labels).values
+        found = look("jacobian", build(model_spec(name, in_channels=1)), images, labels).values
         assert found["relative_error"] < 1e-10
         assert found["forward_error"] < 1e-10
         assert (found["naive_error"] < 1e-10) is naive_is_exact

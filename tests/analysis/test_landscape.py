@@ -6,15 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.landscape import Landscape, filter_normalised, landscape, landscape_finding, measures
+from residua.analysis.landscape import LossGrid, filter_normalised, landscape, measures
 from residua.errors import UsageError
+from residua.looks import look
 from residua.registry import build, model_spec
 
 
 def _grid(function, points=11, radius=1.0):
     middle = points // 2
     at = tuple(radius * (i - middle) / middle for i in range(points))
-    return Landscape(at=at, loss=tuple(tuple(function(x, y) for x in at) for y in at))
+    return LossGrid(at=at, loss=tuple(tuple(function(x, y) for x in at) for y in at))
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_the_finding_tells_every_point_and_leaves_the_model(tiny):
     model, images, labels = tiny
     model.train()
     before, done = copy.deepcopy(model.state_dict()), []
-    found = landscape_finding(model, images, labels, points=5, progress=lambda *a: done.append(a))
+    found = look("landscape", model, images, labels, points=5, progress=lambda *a: done.append(a))
     assert len(found.rows) == 25
     assert done[-1] == (25, 25)
     assert "inner points" in found.sentence

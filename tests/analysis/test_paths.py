@@ -11,11 +11,11 @@ from residua.analysis.paths import (
     PathGradient,
     gradient_by_length,
     path_gradients,
-    paths_finding,
     shares,
     shortest_interval,
 )
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import ExclusiveGating, Residual, residual_units
 from residua.registry import build, model_spec
 
@@ -198,13 +198,13 @@ def test_what_cannot_be_measured_is_one_line():
         ((model.stages, torch.randn(5, 4, 8, 8).double(), labels), {}, "logits"),
     ]:
         with pytest.raises(UsageError, match=message) as error:
-            paths_finding(*arguments, **options)
+            look("paths", *arguments, **options)
         assert "\n" not in str(error.value)
 
 
 def test_the_finding():
     model, images, labels = _case("cifar_resnet20")
-    found = paths_finding(model, images, labels, draws=4)
+    found = look("paths", model, images, labels, draws=4)
     assert found.values["paths"] == 512
     assert found.values["mean_length"] == 4.5
     assert [row[1] for row in found.rows] == [math.comb(9, k) for k in range(10)]
@@ -218,7 +218,7 @@ def test_the_finding():
     )
     assert len(found.panels) == 4
     assert "512 paths" in found.sentence
-    plain = paths_finding(*_case("cifar_plain20"), draws=4)
+    plain = look("paths", *_case("cifar_plain20"), draws=4)
     assert plain.values["paths"] == 1
     assert plain.values["cancellation"] == pytest.approx(1)  # of the same images, and there is one path
     assert "a single path of 9 branches" in plain.sentence

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from residua.analysis.gradient import UnitGradient, gradient_norms
-from residua.analysis.products import gains, measured_gains, products_finding, scalar_product
+from residua.analysis.products import gains, measured_gains, scalar_product
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 
@@ -58,7 +59,7 @@ def test_the_measured_ones_are_those_of_a_training_step():
 
 
 def test_the_finding():
-    found = products_finding(*case())
+    found = look("products", *case())
     assert "0.9^99 = 2.95e-05 and 1.1^99 = 12,528" in found.sentence
     assert found.values["e_over_L_1000"] < math.e < found.values["fixed_e_99"]
     assert len(found.rows) == 12
@@ -73,6 +74,6 @@ def test_the_finding():
 def test_too_little_is_refused():
     model, images, labels = case()
     with pytest.raises(UsageError, match="2 images"):
-        products_finding(model, images[:1], labels[:1])
+        look("products", model, images[:1], labels[:1])
     with pytest.raises(UsageError, match="2 units"):
-        products_finding(nn.Sequential(Residual(nn.Linear(3, 3))), torch.randn(2, 3), torch.tensor([0, 1]))
+        look("products", nn.Sequential(Residual(nn.Linear(3, 3))), torch.randn(2, 3), torch.tensor([0, 1]))

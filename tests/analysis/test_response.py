@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.response import response, response_finding
+from residua.analysis.response import response
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 
@@ -111,7 +112,7 @@ def test_a_model_without_3x3_layers_has_no_responses():
 def test_the_finding_is_figure_7_as_the_network_predicts():
     model, images = _run("cifar_resnet8")
     expected = [r.std for r in response(model, images)]
-    found = response_finding(model.train(), images, torch.zeros(4, dtype=torch.int64))
+    found = look("response", model.train(), images, torch.zeros(4, dtype=torch.int64))
     assert model.training
     assert [row[-1] for row in found.rows] == expected
     in_order, ranked = (list(panel.curves[0].y) for panel in found.panels)
@@ -123,4 +124,4 @@ def test_the_finding_is_figure_7_as_the_network_predicts():
 
 def test_without_3x3_layers_there_is_no_figure_7():
     with pytest.raises(UsageError, match="no 3x3"):
-        response_finding(nn.Linear(3, 3), torch.randn(2, 3), torch.tensor([0, 1]))
+        look("response", nn.Linear(3, 3), torch.randn(2, 3), torch.tensor([0, 1]))

@@ -7,8 +7,9 @@ from torch import nn
 
 from residua.analysis.cka import gram, linear_cka, similarities
 from residua.analysis.dense_weights import source_shares, source_weights
-from residua.analysis.reuse import feature_reuse, reuse_finding
+from residua.analysis.reuse import feature_reuse
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import Concat, Residual, dense_layer
 from residua.registry import build, model_spec
 
@@ -113,7 +114,7 @@ def test_a_unit_that_adds_nothing_keeps_everything():
 
 def test_a_plain_unit_has_no_ratio():
     model, images = _case("cifar_plain14")
-    found = reuse_finding(model, images, torch.zeros(12, dtype=torch.int64))
+    found = look("reuse", model, images, torch.zeros(12, dtype=torch.int64))
     assert [row[1:3] for row in found.rows] == [("plain", None)] * 6
     assert found.values["mean_ratio"] is None
     assert "No unit has a shortcut" in found.sentence
@@ -165,7 +166,7 @@ def test_a_dense_net_has_a_map_for_each_block():
         "stages.2.transition.conv",
         "head.fc",
     ]
-    looked = reuse_finding(model, images, torch.zeros(12, dtype=torch.int64))
+    looked = look("reuse", model, images, torch.zeros(12, dtype=torch.int64))
     assert [panel.title for panel in looked.panels[3:]] == [f"Dense block {i}" for i in (1, 2, 3)]
     z = looked.panels[3].surface.z
     assert (len(z), len(z[0])) == (4, 4)

@@ -9,11 +9,11 @@ from residua.analysis.singular import (
     dense,
     longest_stretch,
     real_factors,
-    singular_finding,
     spectrum,
 )
-from residua.analysis.visits import visits
+from residua.analysis.unit_calls import unit_calls
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 
@@ -26,9 +26,9 @@ def case(name="cifar_preact_resnet20", **changes):
 
 def test_the_dense_jacobian_is_that_of_torch():
     model, images, labels = case()
-    visit = visits(model, images[:1], labels[:1])[0]
-    expected = torch.func.jacrev(visit.branch)(visit.x).reshape(128, 128)
-    torch.testing.assert_close(dense(visit.branch, visit.x), expected)
+    call = unit_calls(model, images[:1], labels[:1])[0]
+    expected = torch.func.jacrev(call.branch)(call.x).reshape(128, 128)
+    torch.testing.assert_close(dense(call.branch, call.x), expected)
     wide = nn.Linear(3, 600, dtype=torch.float64)  # more rows than are computed at a time
     torch.testing.assert_close(dense(wide, torch.zeros(1, 3, dtype=torch.float64)), wide.weight.detach())
 
@@ -41,7 +41,7 @@ def test_the_spectrum_is_that_of_the_matrices():
         for unit, weight in zip(model, weights, strict=True):
             unit.branch.weight.copy_(weight)
     weights = [unit.branch.weight.detach().double() for unit in model]
-    stretch = longest_stretch(visits(model, torch.randn(2, 4), torch.tensor([0, 1])), 4)
+    stretch = longest_stretch(unit_calls(model, torch.randn(2, 4), torch.tensor([0, 1])), 4)
     found = spectrum(stretch, 0.5)
     eye = torch.eye(4, dtype=torch.float64)
     product = (eye + weights[2] / 2) @ (eye + weights[1] / 2) @ (eye + weights[0] / 2)
@@ -53,7 +53,7 @@ def test_the_spectrum_is_that_of_the_matrices():
 
 @pytest.mark.parametrize("name", ["cifar_resnet20", "cifar_preact_resnet20"])
 def test_the_product_lies_within_its_bounds_and_below_one(name):
-    stretch = longest_stretch(visits(*case(name)), 1000)
+    stretch = longest_stretch(unit_calls(*case(name)), 1000)
     found = [spectrum(stretch, scale) for scale in (0.02, 0.2, 1.0)]
     assert [s.e for s in found] == sorted(s.e for s in found)
     for s in found:
@@ -70,7 +70,7 @@ def test_the_product_lies_within_its_bounds_and_below_one(name):
 def test_a_scaled_branch_scales_what_follows():
     """At scale 0 nothing is added: every unit sees the first one's input, and every J is 0."""
     model, images, labels = case()
-    stretch = longest_stretch(visits(model, images, labels), 1000)
+    stretch = longest_stretch(unit_calls(model, images, labels), 1000)
     still = spectrum(stretch, 0.0)
     assert still.norms == (0, 0, 0, 0)
     assert (still.smallest, still.largest) == pytest.approx((1, 1))
@@ -93,19 +93,19 @@ def test_what_is_said_is_broken_by_units():
 
 def test_the_longest_stretch_that_fits():
     model, images, labels = case()
-    walked = visits(model, images, labels)
-    assert [v.name for v in longest_stretch(walked, 1000)] == [f"stages.0.{i}" for i in range(4)]
-    assert [v.name for v in longest_stretch(walked, 100)] == ["stages.2.1"]  # 16 values, beside 48
+    calls = unit_calls(model, images, labels)
+    assert [v.name for v in longest_stretch(calls, 1000)] == [f"stages.0.{i}" for i in range(4)]
+    assert [v.name for v in longest_stretch(calls, 100)] == ["stages.2.1"]  # 16 values, beside 48
     with pytest.raises(UsageError, match="at most 10 values"):
-        longest_stretch(walked, 10)
+        longest_stretch(calls, 10)
     with pytest.raises(UsageError, match="no residual unit"):
-        singular_finding(*case("cifar_plain20"))
+        look("singular", *case("cifar_plain20"))
     with pytest.raises(UsageError, match="one scale"):
-        singular_finding(model, images, labels, scales=[])
+        look("singular", model, images, labels, scales=[])
 
 
 def test_the_finding():
-    found = singular_finding(*case(), scales=[0.1, 1.0])
+    found = look("singular", *case(), scales=[0.1, 1.0])
     assert len(found.rows) == 6
     assert {len(row) for row in found.rows} == {len(found.columns)}
     assert found.values["minus_identity"] == 0

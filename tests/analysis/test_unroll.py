@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.unroll import unroll, unroll_finding
+from residua.analysis.unroll import unroll
+from residua.looks import look
 from residua.nn import ConstantScaling, Residual
 from residua.registry import build, model_spec
 
@@ -43,7 +44,7 @@ def test_elsewhere_it_fails_and_says_why(name, changes, reason):
     found = [u for u in unroll(model, images, labels) if u.unrolled is not None]
     assert all(u.unrolled > 0.01 for u in found)
     assert {u.spoilt_by for u in found} == {reason}
-    assert reason in unroll_finding(model, images, labels).sentence
+    assert reason in look("unroll", model, images, labels).sentence
 
 
 @torch.no_grad()
@@ -61,20 +62,20 @@ def test_a_unit_that_is_no_sum_at_all_is_caught_without_a_known_reason():
         def _unit(self, x, **context):
             return super()._unit(x, **context) + 1
 
-    found = unroll_finding(nn.Sequential(Shifted(nn.Linear(3, 3))), torch.randn(2, 3), torch.tensor([0, 1]))
+    found = look("unroll", nn.Sequential(Shifted(nn.Linear(3, 3))), torch.randn(2, 3), torch.tensor([0, 1]))
     assert found.values["relative_error"] > 0.1
     assert "look at the modules" in found.sentence
 
 
 def test_without_units_that_keep_the_shape_there_is_nothing_to_add():
-    found = unroll_finding(*case("cifar_resnet8", depths=[1, 1, 1], widths=[4, 6, 8], stem_width=2))
+    found = look("unroll", *case("cifar_resnet8", depths=[1, 1, 1], widths=[4, 6, 8], stem_width=2))
     assert found.values["relative_error"] is None
     assert found.sentence.startswith("None of the 3 units")
     assert json.loads(json.dumps(found.to_dict()))["relative_error"] is None
 
 
 def test_the_finding_has_the_figures():
-    found = unroll_finding(*case("cifar_preact_resnet20"))
+    found = look("unroll", *case("cifar_preact_resnet20"))
     assert found.values["relative_error"] < 1e-12
     assert (found.values["units"], found.values["spoilt"], found.values["stretches"]) == (8, 0, 3)
     assert "6 of 8 units keep the shape" in found.sentence

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.variance import Spot, growth, variance_finding, variance_profiles, variances
+from residua.analysis.variance import Spot, growth, variance_profiles, variances
 from residua.errors import UsageError
+from residua.looks import look
 from residua.nn import Residual
 from residua.registry import build, model_spec
 
@@ -88,18 +89,19 @@ def test_the_model_is_afterwards_as_before():
 
 def test_the_finding():
     arguments = case("cifar_resnet20")
-    found = variance_finding(*arguments, draws=1)
+    found = look("variance", *arguments, draws=1)
     assert len(found.rows) == 12
     assert len(found.columns) == len(found.rows[0])
     assert f"{found.values['plain_he_bare']:.2f}" in found.sentence
     assert "with zero padding" in found.sentence
     values = json.loads(json.dumps(found.to_dict()))
-    assert values == json.loads(json.dumps(variance_finding(*arguments, draws=1).to_dict()))
-    assert values["plain_he_bare"] != variance_finding(*arguments, draws=1, seed=5).values["plain_he_bare"]
+    assert values == json.loads(json.dumps(look("variance", *arguments, draws=1).to_dict()))
+    assert values["plain_he_bare"] != look("variance", *arguments, draws=1, seed=5).values["plain_he_bare"]
 
 
 def test_networks_without_convolutions_have_no_borders():
-    found = variance_finding(
+    found = look(
+        "variance",
         nn.Sequential(*(Residual(nn.Sequential(nn.ReLU(), nn.Linear(64, 64))) for _ in range(4))),
         torch.randn(16, 64),
         torch.arange(16),
@@ -111,11 +113,11 @@ def test_networks_without_convolutions_have_no_borders():
 
 
 def test_where_every_unit_changes_the_shape_nothing_is_said():
-    found = variance_finding(*case("cifar_resnet8", depths=[1, 1, 1], widths=[4, 6, 8]), draws=1)
+    found = look("variance", *case("cifar_resnet8", depths=[1, 1, 1], widths=[4, 6, 8]), draws=1)
     assert found.to_dict()["residual_he_bare"] is None
     assert "residual network" not in found.sentence
     dense = build(model_spec("densenet_tiny"))
-    found = variance_finding(dense, torch.randn(4, 3, 32, 32), torch.arange(4), draws=1)
+    found = look("variance", dense, torch.randn(4, 3, 32, 32), torch.arange(4), draws=1)
     assert found.sentence.startswith("No two units")
 
 
@@ -123,4 +125,4 @@ def test_where_every_unit_changes_the_shape_nothing_is_said():
 def test_too_little_is_refused(options, message):
     model, images, labels = case("cifar_resnet20")
     with pytest.raises(UsageError, match=message):
-        variance_finding(model, images[:1], labels[:1], **options)
+        look("variance", model, images[:1], labels[:1], **options)

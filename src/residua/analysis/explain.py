@@ -6,17 +6,15 @@ gradient, ``a_k = mean over pixels of dy / dA_k`` (eq. 1), and the heat is ``ReL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residua.analysis.finding import Cell, Finding, Panel, Surface
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError, nearest
 from residua.nn import residual_units
 
@@ -77,107 +75,9 @@ def grad_cam(model: nn.Module, images: Tensor, target: Tensor | None = None, *, 
     return Heat(layer=name, heat=heat, target=classes, probabilities=logits.detach().float().softmax(1))
 
 
-def explain_finding(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    of: Literal["prediction", "label"] = "prediction",
-    layer: str = "",
-    classes: Sequence[str] = (),
-    pixels: Tensor | None = None,
-) -> Finding:
-    """Grad-CAM of each image, laid over it, and a check: hide the hottest quarter of the pixels, or others.
-
-    ``images`` is ``(N, C, H, W)`` with C 1 or 3, ``labels`` int64 ``(N,)``, -1 where unknown; ``pixels`` (uint8) are
-    the images as people see them. Hidden pixels are 0, the mean colour; the others are as many, in the same shape, half
-    an image away (around the edges). If the heat is where the network looks, hiding it lowers the probability of the
-    class by more. Raises UsageError as ``grad_cam``, and to explain a label that is unknown.
-    """
-    if images.ndim != 4:
-        raise UsageError(f"Grad-CAM explains images (N, C, H, W), not {tuple(images.shape)}")
-    if of == "label" and bool((labels < 0).any()):
-        raise UsageError("the class of the image is not known: of=prediction explains the answer")
-    found = grad_cam(model, images, labels if of == "label" else None, layer=layer)
-    height, width = found.heat.shape[1:]
-    elsewhere = found.heat.roll((height // 2, width // 2), (1, 2))
-    at = found.target[:, None]
-    before = found.probabilities.gather(1, at)[:, 0]
-    hot = before - _without(model, images, found.heat).gather(1, at)[:, 0]
-    moved = before - _without(model, images, elsewhere).gather(1, at)[:, 0]
-    names = [*classes] or [str(k) for k in range(found.probabilities.shape[1])]
-    rows: list[tuple[Cell, ...]] = []
-    for i, heat in enumerate(found.heat):
-        row, column = divmod(int(heat.argmax()), heat.shape[1])
-        label = int(labels[i])
-        rows.append(
-            (
-                i + 1,
-                names[label] if label >= 0 else None,
-                names[int(found.probabilities[i].argmax())],
-                names[int(found.target[i])],
-                float(before[i]),
-                row,
-                column,
-                float((heat > 0.5).float().mean()),
-                float(hot[i]),
-                float(moved[i]),
-            )
-        )
-    values: dict[str, Cell] = {
-        "layer": found.layer,
-        "explained": len(rows),
-        "mean_probability": float(before.mean()),
-        "mean_drop_hottest": float(hot.mean()),
-        "mean_drop_elsewhere": float(moved.mean()),
-        "hot_area": float((found.heat > 0.5).float().mean()),
-        "without_heat": int((found.heat.amax((1, 2)) == 0).sum()),
-    }
-    shown = _pictures(images if pixels is None else pixels)
-    return Finding(
-        kind="explain",
-        title="Grad-CAM",
-        columns=(
-            "image",
-            "label",
-            "predicted",
-            "explained",
-            "probability",
-            "hottest row",
-            "hottest column",
-            "hot area",
-            "drop, hottest hidden",
-            "drop, hidden elsewhere",
-        ),
-        rows=rows,
-        values=values,
-        sentence=f"Hiding the hottest quarter of the pixels lowers the probability of the explained class by "
-        f"{values['mean_drop_hottest']:.3f} on average, hiding as many of the same shape half an image away by "
-        f"{values['mean_drop_elsewhere']:.3f} (from {values['mean_probability']:.3f}, {len(rows)} images, maps of "
-        f"{found.layer}); more than half of the largest heat lies on {values['hot_area']:.0%} of the pixels.",
-        panels=[
-            Panel(
-                title=f"{row[3]} {row[4]:.0%}"
-                + (f" (it is {row[1]})" if row[1] not in (None, row[3]) else ""),
-                x_label="",
-                y_label="",
-                surface=Surface(
-                    x=range(heat.shape[1]),
-                    y=range(heat.shape[0]),
-                    z=heat.tolist(),
-                    label="heat",
-                    contours=False,
-                    picture=picture,
-                ),
-            )
-            for row, heat, picture in zip(rows, found.heat, shown, strict=True)
-        ],
-    )
-
-
 @torch.no_grad()
-def _without(model: nn.Module, images: Tensor, heat: Tensor) -> Tensor:
-    """Probabilities ``(N, K)`` of images whose hottest pixels are hidden."""
+def probabilities_without(model: nn.Module, images: Tensor, heat: Tensor) -> Tensor:
+    """Probabilities ``(N, K)`` of images whose hottest quarter of the pixels is 0, the mean colour."""
     flat = heat.flatten(1)
     hidden = torch.zeros_like(flat, dtype=torch.bool)
     hidden.scatter_(1, flat.topk(max(1, round(_HIDDEN * flat.shape[1])), dim=1).indices, True)
@@ -185,7 +85,7 @@ def _without(model: nn.Module, images: Tensor, heat: Tensor) -> Tensor:
         return model(images.masked_fill(hidden.view_as(heat)[:, None], 0)).float().softmax(1)
 
 
-def _pictures(pixels: Tensor) -> list[Any]:
+def as_pictures(pixels: Tensor) -> list[Any]:
     """Images as numbers in [0, 1], grey (H, W) or RGB (H, W, 3)."""
     values = pixels.float()
     if pixels.dtype == torch.uint8:

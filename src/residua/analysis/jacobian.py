@@ -21,9 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from residua.analysis.finding import Curve, Finding, Panel
-from residua.analysis.taps import Kind
-from residua.analysis.visits import Visit, relative_errors, runs, visits
+from residua.analysis.unit_calls import UnitCall, relative_errors, runs, unit_calls
+from residua.analysis.unit_parts import Kind
 
 Pullback = Callable[[Tensor], Tensor]  # the transpose of a Jacobian, applied to a gradient
 
@@ -45,10 +44,10 @@ class Factors:
         return at_x + self.shortcut(at_shortcut) + self.branch(at_branch)
 
 
-def factors(visit: Visit) -> Factors:
+def factors(call: UnitCall) -> Factors:
     """What the unit really does: D, M, S and J."""
-    unit, x = visit.unit, visit.x
-    branch, to_branch = vjp(visit.branch, x)
+    unit, x = call.unit, call.x
+    branch, to_branch = vjp(call.branch, x)
     shortcut, to_shortcut = vjp(unit.shortcut, x)
     merged, to_merge = vjp(unit.merge, x, shortcut, branch)
     _, to_activation = vjp(unit.activation, merged)
@@ -60,15 +59,22 @@ def factors(visit: Visit) -> Factors:
     )
 
 
-def naive_factors(visit: Visit) -> Factors:
-    """What the write-ups say: I + J, without D. A unit that changes the shape keeps its S: I would not fit.
+def naive_factors(call: UnitCall) -> Factors:
+    """What the write-ups say: I + J, without D; J is that of what the branch adds. A unit that changes the shape keeps
+    its S: I would not fit.
 
     A plain unit has no shortcut: its naive factor is J.
     """
-    real = dataclasses.replace(factors(visit), activation=_same)
-    if visit.kind == "plain" or not visit.keeps_shape:
+    real = dataclasses.replace(factors(call), activation=_same)
+    if call.kind == "plain" or not call.keeps_shape:
         return real
-    return dataclasses.replace(real, shortcut=_same, merge=lambda g: (torch.zeros_like(g), g, g))
+    _, to_added = vjp(call.added, call.x)
+    return Factors(
+        branch=lambda g: to_added(g)[0],
+        shortcut=_same,
+        merge=lambda g: (torch.zeros_like(g), g, g),
+        activation=_same,
+    )
 
 
 def vjp(
@@ -96,10 +102,10 @@ def jvp(function: Callable[..., Tensor], *pairs: tuple[Tensor, Tensor]) -> tuple
     return value, torch.zeros_like(value) if along is None else along
 
 
-def push(visit: Visit, direction: Tensor) -> Tensor:
+def push(call: UnitCall, direction: Tensor) -> Tensor:
     """A direction at a unit's input, carried to its output: ``D (S u + J u)``, each part by forward differentiation."""
-    unit, start = visit.unit, (visit.x, direction)
-    merged = jvp(unit.merge, start, jvp(unit.shortcut, start), jvp(visit.branch, start))
+    unit, start = call.unit, (call.x, direction)
+    merged = jvp(unit.merge, start, jvp(unit.shortcut, start), jvp(call.branch, start))
     return jvp(unit.activation, merged)[1]
 
 
@@ -121,17 +127,17 @@ class UnitProduct:
 
 
 def products(
-    run: Sequence[Visit], gradient: Tensor, of: Callable[[Visit], Factors] = factors
+    run: Sequence[UnitCall], gradient: Tensor, of: Callable[[UnitCall], Factors] = factors
 ) -> list[Tensor]:
     """The gradients at the inputs of the units of a run, by the product, from the gradient at the run's end."""
     found = []
-    for visit in reversed(run):
-        gradient = of(visit).pull(gradient)
+    for call in reversed(run):
+        gradient = of(call).pull(gradient)
         found.append(gradient)
     return found[::-1]
 
 
-def forward_errors(run: Sequence[Visit], seed: int = 0) -> list[float | None]:
+def forward_errors(run: Sequence[UnitCall], seed: int = 0) -> list[float | None]:
     """Push a random direction u from the run's start: after every unit, gradient times direction must be the same.
 
     The difference is relative to the gradient's norm at the start, which is the size of ``g u`` there; the worst of the
@@ -143,12 +149,12 @@ def forward_errors(run: Sequence[Visit], seed: int = 0) -> list[float | None]:
     )
     change, size = _along(gradient, direction), gradient.flatten(1).norm(dim=1)
     found: list[float | None] = []
-    for visit in run:
+    for call in run:
         try:
-            direction = push(visit, direction)
+            direction = push(call, direction)
         except (NotImplementedError, RuntimeError):
             return [*found, *[None] * (len(run) - len(found))]
-        apart = (_along(visit.y_grad, direction) - change).abs()
+        apart = (_along(call.y_grad, direction) - change).abs()
         found.append(float(torch.where(apart == 0, apart, apart / size).max()))
     return found
 
@@ -162,82 +168,24 @@ def jacobian(model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0)
     forward check. Raises UsageError for a network without units.
     """
     found = []
-    for number, run in enumerate(runs(visits(model, images, labels)), 1):
+    for number, run in enumerate(runs(unit_calls(model, images, labels)), 1):
         end = run[-1].y_grad
         exact, naive = products(run, end), products(run, end, naive_factors)
-        for visit, real, simple, forward in zip(run, exact, naive, forward_errors(run, seed), strict=True):
+        for call, real, simple, forward in zip(run, exact, naive, forward_errors(run, seed), strict=True):
             found.append(
                 UnitProduct(
-                    unit=visit.name,
-                    kind=visit.kind,
+                    unit=call.name,
+                    kind=call.kind,
                     run=number,
-                    shortcut=_called(visit.unit.shortcut),
-                    activation=_called(visit.unit.activation),
-                    norm=float(visit.x_grad.norm()),
-                    error=float(relative_errors(real, visit.x_grad).max()),
-                    naive_error=float(relative_errors(simple, visit.x_grad).max()),
+                    shortcut=_called(call.unit.shortcut),
+                    activation=_called(call.unit.activation),
+                    norm=float(call.x_grad.norm()),
+                    error=float(relative_errors(real, call.x_grad).max()),
+                    naive_error=float(relative_errors(simple, call.x_grad).max()),
                     forward_error=forward,
                 )
             )
     return found
-
-
-def jacobian_finding(model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0) -> Finding:
-    """``jacobian`` as a finding: ``relative_error`` and ``naive_error`` are the worst of all units and images."""
-    found = jacobian(model, images, labels, seed=seed)
-    worst, naive = max(u.error for u in found), max(u.naive_error for u in found)
-    forward = [u.forward_error for u in found if u.forward_error is not None]
-    count = max(u.run for u in found)
-    where = "one run" if count == 1 else f"{count} runs, parted by what stands between units"
-    check = f" (pushed forward: {max(forward):.1e})" if len(forward) == len(found) else ""
-    simple = "I + J" if any(u.kind == "residual" for u in found) else "J"
-    verdict = (
-        "exact here too, for nothing stands after the merge, nor on a shortcut that keeps the shape"
-        if naive < 1e-10
-        else "it leaves out what stands after the merge, and takes what shortcuts there are for the identity"
-    )
-    depth = list(range(1, len(found) + 1))
-    return Finding(
-        kind="jacobian",
-        title="Gradient by the product of the units' Jacobians",
-        columns=(
-            "unit",
-            "kind",
-            "run",
-            "shortcut",
-            "after the merge",
-            "gradient norm",
-            "error",
-            "naive error",
-        ),
-        rows=[
-            (u.unit, u.kind, u.run, u.shortcut, u.activation, u.norm, u.error, u.naive_error) for u in found
-        ],
-        values={
-            "relative_error": worst,
-            "naive_error": naive,
-            "forward_error": max(forward) if len(forward) == len(found) else None,
-            "units": len(found),
-            "runs": count,
-            "images": len(images),
-        },
-        sentence=(
-            f"The product of D(S + J) over {len(found)} units ({where}) gives autograd's gradient to {worst:.1e} in "
-            f"float64{check}; the naive product of {simple} is off by {naive:.1e}: {verdict}."
-        ),
-        panels=[
-            Panel(
-                title="How far the product is from autograd",
-                x_label="unit, from input to output",
-                y_label="relative error",
-                curves=[
-                    Curve(label="D (S + J)", x=depth, y=[_positive(u.error) for u in found]),
-                    Curve(label=simple, x=depth, y=[_positive(u.naive_error) for u in found], style="dashed"),
-                ],
-                log_y=True,
-            )
-        ],
-    )
 
 
 def _along(gradient: Tensor, direction: Tensor) -> Tensor:
@@ -252,7 +200,3 @@ def _called(module: nn.Module) -> str:
     """The class of a part; of a sequence, what is in it."""
     parts: list[Any] = list(module) if type(module) is nn.Sequential else [module]
     return ", ".join(type(part).__name__ for part in parts)
-
-
-def _positive(value: float) -> float:
-    return value if value > 0 else float("nan")  # no place on a logarithmic axis

@@ -10,7 +10,7 @@ its stored statistics.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from residua.analysis.finding import Cell, Curve, Finding, Panel, Surface
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.finding import Cell
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 
 Direction = dict[str, Tensor]
@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Landscape:
+class LossGrid:
     """Mean cross entropy at ``weights + x * d1 + y * d2``: ``loss[i][j]`` at ``(at[j], at[i])``; NaN if not finite."""
 
     at: tuple[float, ...]
@@ -69,7 +69,7 @@ def landscape(
     points: int = 11,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Landscape:
+) -> LossGrid:
     """The loss on a grid of ``points`` by ``points``, from ``-radius`` to ``radius`` along two random directions.
 
     ``images`` is ``(N, C, H, W)``, normalised as in training, ``labels`` int64 ``(N,)``. A distance of 1 is the length
@@ -97,10 +97,10 @@ def landscape(
                 if progress is not None:
                     progress(i * points + j + 1, points**2)
             grid.append(tuple(row))
-    return Landscape(at=at, loss=tuple(grid))
+    return LossGrid(at=at, loss=tuple(grid))
 
 
-def measures(found: Landscape) -> dict[str, Cell]:
+def measures(found: LossGrid) -> dict[str, Cell]:
     """Figures of a landscape.
 
     ``rise``: mean loss at the four ends of the two axes, less the loss of the network; ``ratio``: over it.
@@ -137,61 +137,3 @@ def measures(found: Landscape) -> dict[str, Cell]:
         "nonconvexity": sum(ratios) / len(ratios) if ratios else None,
         "minima": minima,
     }
-
-
-def landscape_finding(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    radius: float = 1.0,
-    points: int = 11,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Finding:
-    """``landscape`` and its ``measures``, as in Figures 1 and 5 of Li et al. 2018. Raises UsageError as it does."""
-    found = landscape(model, images, labels, radius=radius, points=points, seed=seed, progress=progress)
-    values = {"radius": radius, "points": points, **measures(found)}
-    return Finding(
-        kind="landscape",
-        title="Loss around the weights",
-        columns=("x", "y", "loss"),
-        rows=[(x, y, found.loss[i][j]) for i, y in enumerate(found.at) for j, x in enumerate(found.at)],
-        values=values,
-        sentence=_sentence(values),
-        panels=_panels(found),
-    )
-
-
-def _panels(found: Landscape) -> Sequence[Panel]:
-    ways = ("first direction", "second direction")
-    return [
-        Panel(
-            title="Surface",
-            x_label=f"{ways[0]} (1: the length of each filter)",
-            y_label=ways[1],
-            surface=Surface(x=found.at, y=found.at, z=found.loss, label="mean cross entropy, nats"),
-        ),
-        *(
-            Panel(
-                title=f"Along the {way}",
-                x_label=f"{way} (1: the length of each filter)",
-                y_label="mean cross entropy, nats",
-                curves=[Curve(label="loss", x=found.at, y=found.profile(axis))],
-                log_y=True,
-            )
-            for axis, way in enumerate(ways)
-        ),
-    ]
-
-
-def _sentence(values: Mapping[str, Cell]) -> str:
-    number = {key: float("nan") if value is None else float(value) for key, value in values.items()}
-    minima = values["minima"]
-    return (
-        f"The loss is {number['loss']:.3g} at the weights and {number['rim_loss']:.3g} on average at a distance of "
-        f"{number['radius']:g} times the filters' length; the surface bends down somewhere at "
-        f"{number['negative_curvature']:.0%} of the inner points (nonconvexity {number['nonconvexity']:.2f}) and has "
-        f"{minima} {'minimum' if minima == 1 else 'minima'} on the grid. Two random directions of many: other seeds "
-        "show how much of it is chance."
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.finding import Curve, Finding, Panel
-from residua.analysis.taps import Kind, kind_of, predicting, untouched
-from residua.errors import UsageError
+from residua.analysis.unit_parts import Kind, kind_of
+from residua.analysis.untouched import untouched
 from residua.nn import residual_units
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -68,56 +66,6 @@ def response(model: nn.Module, images: Tensor) -> list[LayerResponse]:
                 handles.append(module.register_forward_hook(after_norm))
         model(images)
     return [LayerResponse(**entry) for entry in found]
-
-
-def response_finding(model: nn.Module, images: Tensor, labels: Tensor) -> Finding:
-    """Figure 7 of He et al. 2015: the responses in the order of the layers, and sorted by size.
-
-    ``images`` is ``(N, C, H, W)``, normalised as in training; ``labels`` are not looked at. Measured as the network
-    predicts. Raises UsageError for a network without 3x3 convolutions.
-    """
-    with predicting(model):
-        layers = response(model, images)
-    if not layers:
-        raise UsageError("the network has no 3x3 convolutions: He et al. 2015 measure the responses of those")
-    stds = [layer.std for layer in layers]
-    ranked = sorted(stds, reverse=True)
-    number = range(1, len(stds) + 1)
-    mean, median = statistics.fmean(stds), statistics.median(stds)
-    y_label = "standard deviation of the response"
-    return Finding(
-        kind="response",
-        title="Layer responses",
-        columns=("number", "layer", "unit", "kind", "std"),
-        rows=[
-            (i, layer.layer, layer.unit, layer.kind, layer.std)
-            for i, layer in zip(number, layers, strict=True)
-        ],
-        values={
-            "layers": len(stds),
-            "mean_std": mean,
-            "median_std": median,
-            "largest_std": ranked[0],
-            "smallest_std": ranked[-1],
-        },
-        sentence=f"The responses of the {len(stds)} 3x3 layers have a standard deviation of {mean:.3g} on average, "
-        f"{median:.3g} in the middle, and lie between {ranked[-1]:.3g} and {ranked[0]:.3g}; He et al. 2015 (Figure 7) "
-        "found smaller ones in residual than in plain networks, and in deeper than in shallower residual ones.",
-        panels=[
-            Panel(
-                title="In the order of the layers",
-                x_label="3x3 layer, from input to output",
-                y_label=y_label,
-                curves=[Curve(label="response", x=number, y=stds)],
-            ),
-            Panel(
-                title="Sorted by size",
-                x_label="3x3 layer, sorted by size",
-                y_label=y_label,
-                curves=[Curve(label="response", x=number, y=ranked)],
-            ),
-        ],
-    )
 
 
 def _std(values: Tensor) -> float:

@@ -6,9 +6,6 @@ generally small), and how alike a unit's input and output are (linear CKA, Kornb
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from residua.analysis.cka import gram, similarities
-from residua.analysis.dense_weights import SourceWeights, source_shares, source_weights, weight_panels
-from residua.analysis.finding import Curve, Finding, Panel, Surface
-from residua.analysis.taps import Kind, kind_of, predicting, untouched
+from residua.analysis.unit_parts import Kind, by_image, kind_of, terms
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 from residua.nn import residual_units
 
@@ -45,7 +41,8 @@ class Reuse:
 def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) -> Reuse:
     """Measure every unit of ``model`` on ``images`` ``(N, ...)``, which all go through it at once.
 
-    Norms are L2, over all images. The shortcut of an identity unit is x itself; where the shape changes it is what the
+    Norms are L2, over all images, of what the branch adds and of what the merge gives without it. The shortcut of an
+    identity unit is x itself; where the shape changes it is what the
     shortcut makes of x. The CKA of units that follow one another directly is that of consecutive outputs. ``debiased``
     chooses the estimate (see ``cka``). The network is measured as it predicts, and is afterwards as it was. Raises
     UsageError for a network without units, and for fewer than 4 images.
@@ -56,14 +53,18 @@ def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) ->
     outputs: dict[str, Tensor] = {}
 
     def entered(name: str, _: nn.Module, args: Any) -> None:
-        inputs[name] = gram(args[0])  # now: an activation in place may change it
+        inputs[name] = gram(by_image(units[name], args[0]))  # now: an activation in place may change it
 
     def merging(name: str, _: nn.Module, args: tuple[Tensor, Tensor, Tensor]) -> None:
-        shortcut, branch = (value.double().norm() for value in args[1:])
-        ratios[name] = None if kind_of(units[name]) == "plain" else float(branch / shortcut)
+        x, shortcut, branch = args
+        if kind_of(units[name]) == "plain":
+            ratios[name] = None
+            return
+        branch, shortcut = terms(units[name], x, shortcut, branch)
+        ratios[name] = float(branch.double().norm() / shortcut.double().norm())
 
     def left(name: str, _: nn.Module, __: Any, output: Tensor) -> None:
-        outputs[name] = gram(output)
+        outputs[name] = gram(by_image(units[name], output))
 
     with predicting(model), untouched(model) as handles, torch.no_grad():
         for name, unit in units.items():
@@ -83,98 +84,3 @@ def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) ->
         ),
         similarity=tuple(map(tuple, both[:count, :count].tolist())),
     )
-
-
-def reuse_finding(model: nn.Module, images: Tensor, labels: Tensor, *, debiased: bool = True) -> Finding:
-    """Branch against shortcut and CKA by depth, CKA of all pairs; of a DenseNet its weights by source layer too.
-
-    ``images`` is ``(N, ...)``, normalised as in training; ``labels`` are not looked at. Raises UsageError as
-    ``feature_reuse`` does.
-    """
-    found = feature_reuse(model, images, debiased=debiased)
-    units, dense = found.units, source_weights(model)
-    ratios = [unit.ratio for unit in units if unit.ratio is not None]
-    likeness = [unit.cka for unit in units]
-    values: dict[str, str | int | float | None] = {
-        "units": len(units),
-        "mean_ratio": statistics.fmean(ratios) if ratios else None,
-        "largest_ratio": max(ratios, default=None),
-        "mean_cka": statistics.fmean(likeness),
-        "smallest_cka": min(likeness),
-        "cka_first_last": found.similarity[0][-1],
-    }
-    if dense:
-        values["weight_of_input"], values["weight_of_last_layer"] = source_shares(dense)
-    return Finding(
-        kind="reuse",
-        title="Reuse of features",
-        columns=("unit", "kind", "norm_ratio", "cka"),
-        rows=[(unit.unit, unit.kind, unit.ratio, unit.cka) for unit in units],
-        values=values,
-        sentence=_sentence(found, ratios, likeness, dense),
-        panels=[*_panels(found, ratios), *weight_panels(dense)],
-    )
-
-
-def _sentence(
-    found: Reuse, ratios: Sequence[float], likeness: Sequence[float], dense: Sequence[SourceWeights]
-) -> str:
-    adds = (
-        f"A branch's norm is {statistics.fmean(ratios):.2f} of its shortcut's on average ({min(ratios):.2f} to "
-        f"{max(ratios):.2f})"
-        if ratios
-        else "No unit has a shortcut"
-    )
-    text = (
-        f"{adds}; a unit's input and output have a CKA of {statistics.fmean(likeness):.2f} on average, "
-        f"{min(likeness):.2f} at least; the outputs of the first and the last unit one of "
-        f"{found.similarity[0][-1]:.2f}."
-    )
-    first, last = source_shares(dense)
-    if math.isnan(first):
-        return text
-    return (
-        f"{text} Layers take what entered their dense block with {first:.2f} times the mean weight of their sources, "
-        f"the layer just before them with {last:.2f} times; Huang et al. 2017 found that all sources are used."
-    )
-
-
-def _panels(found: Reuse, ratios: Sequence[float]) -> list[Panel]:
-    number = range(1, len(found.units) + 1)
-    panels = []
-    if ratios:
-        panels.append(
-            Panel(
-                title="What a unit adds",
-                x_label="unit, from input to output",
-                y_label="norm of the branch / norm of the shortcut",
-                curves=[
-                    Curve(
-                        label="branch against shortcut",
-                        x=number,
-                        y=[math.nan if unit.ratio is None else unit.ratio for unit in found.units],
-                    )
-                ],
-            )
-        )
-    panels.append(
-        Panel(
-            title="What a unit keeps",
-            x_label="unit, from input to output",
-            y_label="linear CKA of input and output",
-            curves=[
-                Curve(label="input and output of a unit", x=number, y=[unit.cka for unit in found.units])
-            ],
-        )
-    )
-    panels.append(
-        Panel(
-            title="Likeness of all units",
-            x_label="unit",
-            y_label="unit",
-            surface=Surface(
-                x=number, y=number, z=found.similarity, label="linear CKA of outputs", contours=False
-            ),
-        )
-    )
-    return panels

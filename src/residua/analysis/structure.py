@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.unit_parts import kind_of
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
-from residua.nn import BranchOnly, Chain, ImageClassifier, Residual, Transformer, residual_units
+from residua.nn import Chain, ImageClassifier, Residual, Transformer, residual_units
 from residua.nn.gan import GANPair
 
 Polynomial = tuple[int, ...]
@@ -113,7 +114,7 @@ def _of(module: nn.Module, name: str, model: nn.Module, example: Tensor | None) 
     inside = f"{name}." if name else ""
     if isinstance(module, Residual):
         shortcut = None
-        if not isinstance(module.merge, BranchOnly):
+        if kind_of(module) == "residual":
             shortcut = _of(module.shortcut, f"{inside}shortcut", model, example)
         fork = Fork(name, shortcut, _of(module.branch, f"{inside}branch", model, example))
         after = _of(module.activation, f"{inside}activation", model, example)

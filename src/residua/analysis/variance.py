@@ -17,10 +17,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.finding import Curve, Finding, Panel
-from residua.analysis.taps import untouched
+from residua.analysis.gradient import check_batch
+from residua.analysis.unit_calls import classification_loss
+from residua.analysis.untouched import untouched
 from residua.analysis.variants import Init, counterparts, variants
-from residua.analysis.visits import classification_loss
 from residua.errors import UsageError
 from residua.nn import residual_units, without_borders
 
@@ -133,8 +133,7 @@ def variance_profiles(
     """
     if draws < 1:
         raise UsageError(f"a network is drawn at least once, not {draws} times")
-    if len(images) < 2:
-        raise UsageError("batch statistics need at least 2 images")
+    check_batch(images)
     drawn: dict[tuple[str, Init, bool, bool], list[list[Spot]]] = {}
     for number in range(draws):
         for variant in variants(counterparts(model), seed=seed + number):
@@ -158,99 +157,6 @@ def variance_profiles(
         )
         for (network, init, norms, borders), many in drawn.items()
     ]
-
-
-def variance_finding(
-    model: nn.Module, images: Tensor, labels: Tensor, *, draws: int = 3, seed: int = 0
-) -> Finding:
-    """``variance_profiles`` as a finding.
-
-    Among the values, ``plain_*`` is the factor of one layer (of one unit, where no two layers in a row give the same
-    shape) and ``residual_*`` that of one unit, forward; ``*_backward`` the same of the gradient.
-    """
-    found = variance_profiles(model, images, labels, draws=draws, seed=seed)
-    values = {profile.label: profile.growth.forward for profile in found}
-    values |= {f"{profile.label}_backward": profile.growth.backward for profile in found}
-    return Finding(
-        kind="variance",
-        title="Variance by depth at initialisation",
-        columns=(
-            "network",
-            "init",
-            "norms",
-            "padding",
-            "forward, a layer",
-            "backward, a layer",
-            "forward, a unit",
-            "backward, a unit",
-        ),
-        rows=[
-            (
-                p.network,
-                p.init,
-                "yes" if p.norms else "no",
-                "zeros" if p.borders else "wraps round",
-                p.layer.forward if p.step == "layer" else None,
-                p.layer.backward if p.step == "layer" else None,
-                p.unit.forward,
-                p.unit.backward,
-            )
-            for p in found
-        ],
-        values={**values, "draws": draws, "images": len(images), "seed": seed},
-        sentence=_sentence(found),
-        panels=[_panel(found, "forward"), _panel(found, "backward")],
-    )
-
-
-def _sentence(found: Sequence[VarianceProfile]) -> str:
-    by_label = {profile.label: profile for profile in found}
-    parts = []
-    for network in dict.fromkeys(profile.network for profile in found):
-        he, xavier = by_label[f"{network}_he_bare"], by_label[f"{network}_xavier_bare"]
-        if math.isnan(he.growth.forward):
-            continue  # no two in a row give the same shape
-        parts.append(
-            f"a {he.step} of the {network} network multiplies the variance by {_figures(he)} under He and "
-            f"{_figures(xavier)} under Xavier"
-        )
-    if not parts:
-        return "No two units in a row give the same shape: there is no step that the variance could be followed along."
-    said = f"Without norms, {' and '.join(parts)}."
-    padded = by_label.get("plain_he_bare_borders")
-    if padded is not None and math.isfinite(padded.growth.forward):
-        said += (
-            f" That is where maps have no borders: with zero padding a plain {padded.step} under He makes it "
-            f"{_figures(padded)}."
-        )
-    return said
-
-
-def _figures(profile: VarianceProfile) -> str:
-    return f"{profile.growth.forward:.2f} (of the gradient {profile.growth.backward:.2f})"
-
-
-def _panel(found: Sequence[VarianceProfile], direction: Literal["forward", "backward"]) -> Panel:
-    what = {"forward": "values at the unit's merge", "backward": "gradient at the unit's merge"}[direction]
-    curves = []
-    for profile in found:
-        if not profile.borders:
-            units = [spot for spot in profile.spots if spot.place == "unit"]
-            curves.append(
-                Curve(
-                    label=f"{profile.network}, {profile.init}, {'norms' if profile.norms else 'no norms'}",
-                    x=range(1, len(units) + 1),
-                    y=[getattr(spot, direction) or math.nan for spot in units],
-                    style="dashed" if profile.norms else "line",
-                )
-            )
-    return Panel(
-        title=f"Variance, {direction}",
-        x_label="unit, from input to output",
-        y_label=f"variance of the {what}",
-        curves=curves,
-        log_y=True,
-    )
 
 
 def _variance(values: Tensor) -> float:
