@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.lesion import lesioned
-from residua.analysis.paths import gradient_by_length, path_lengths
+from residua.analysis.lesioning import lesioned
+from residua.analysis.path_gradients import gradient_by_length, path_lengths
 from residua.analysis.unit_calls import unit_calls
 from residua.errors import UsageError
 from residua.looks import look

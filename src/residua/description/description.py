@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from residua.analysis.skeleton import skeleton
-from residua.description.answers import Answer, answers, corrections, notes
-from residua.description.elsewhere import Elsewhere, elsewhere
-from residua.description.figures import Figure, figures
-from residua.description.page import Section, page, render
-from residua.description.paper import PrintedFlops, changes, deviations, printed_flops, twin
+from residua.description.citations import Elsewhere, elsewhere
+from residua.description.counterpart import PrintedFlops, changes, deviations, printed_flops, twin
+from residua.description.reader_questions import Answer, answers, corrections, notes
+from residua.description.resnet_figures import Figure, figures
+from residua.description.resnet_page import Section, page, render
 from residua.description.structure import Structure, read_structure
 from residua.description.summary import Summary, summarize
 from residua.errors import UsageError

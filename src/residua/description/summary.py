@@ -12,9 +12,9 @@ from torch import nn
 
 from residua.analysis.cost import Cost, count
 from residua.analysis.skeleton import trace
+from residua.description.citations import Elsewhere, elsewhere
 from residua.description.columns import columns
-from residua.description.elsewhere import Elsewhere, elsewhere
-from residua.description.page import Section, bullets, render
+from residua.description.resnet_page import Section, bullets, render
 from residua.nn import residual_units
 from residua.spec import ModelSpec
 

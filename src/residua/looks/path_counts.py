@@ -32,7 +32,7 @@ class PathCounts(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         import torch
 
-        from residua.analysis.paths import path_lengths
+        from residua.analysis.path_gradients import path_lengths
 
         counts = path_lengths(subject.model, torch.zeros_like(subject.images[:1]))
         total = sum(counts)

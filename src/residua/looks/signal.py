@@ -78,9 +78,9 @@ def _measure(
     import torch
     from torch import nn
 
+    from residua.analysis.gains import gains
     from residua.analysis.gradient import gradient_norms, layer_gradients
-    from residua.analysis.products import gains
-    from residua.analysis.variance import growth, variances
+    from residua.analysis.signal_variance import growth, variances
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # dropout and drop path draw

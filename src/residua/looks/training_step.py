@@ -34,7 +34,7 @@ class TrainingStep(Look):
         from torch import nn
         from torch.nn import functional as F
 
-        from residua.analysis.held import Held
+        from residua.analysis.held_memory import Held
         from residua.nn.residual import recomputing
         from residua.train.seeding import seed_torch
 

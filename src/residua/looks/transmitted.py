@@ -68,7 +68,7 @@ class ScalarGrowth(Look):
     factor: float
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
-        from residua.analysis.products import EXAMPLE, scalar_product
+        from residua.analysis.gains import EXAMPLE, scalar_product
 
         lengths = [EXAMPLE * 2**k for k in range(3)]
         logs = [math.log2(scalar_product(self.factor, length).gradient) for length in lengths]

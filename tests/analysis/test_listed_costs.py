@@ -2,12 +2,12 @@
 
 import pytest
 
-from residua.analysis import listed
+from residua.analysis import listed_costs as listed
 from residua.analysis.cost import totals
-from residua.analysis.listed import digest, listed_totals, table
+from residua.analysis.listed_costs import digest, listed_totals, table
 from residua.registry import families, list_models, model_spec
 
-ANEW = "python -m residua.analysis.listed counts them anew"
+ANEW = "python -m residua.analysis.listed_costs counts them anew"
 SOME = ("resnet50", "cifar_resnet1202", "densenet_40_12", "vgg16", "fcos_resnet50_fpn", "vit_b_16")
 
 

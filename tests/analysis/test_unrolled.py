@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.unroll import unroll
+from residua.analysis.unrolled import unroll
 from residua.looks import look
 from residua.nn import ConstantScaling, Residual
 from residua.registry import build, model_spec

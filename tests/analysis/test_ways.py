@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.paths import path_lengths
-from residua.analysis.structure import structure
+from residua.analysis.path_gradients import path_lengths
+from residua.analysis.ways import structure
 from residua.errors import UsageError
 from residua.nn import BranchOnly, Residual
 from residua.registry import build, model_spec

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.paths import (
+from residua.analysis.path_gradients import (
     PathGradient,
     gradient_by_length,
     path_gradients,

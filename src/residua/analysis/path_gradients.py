@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.analysis.logits import check_labels, logits
-from residua.analysis.structure import Polynomial, structure
 from residua.analysis.untouched import predicting, untouched
+from residua.analysis.ways import Polynomial, structure
 from residua.errors import UsageError
 from residua.nn import residual_units
 

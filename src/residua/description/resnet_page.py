@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from residua.description.answers import padding, words
 from residua.description.columns import WIDTH, columns
-from residua.description.figures import Figure
-from residua.description.paper import PrintedFlops
+from residua.description.counterpart import PrintedFlops
+from residua.description.reader_questions import padding, words
+from residua.description.resnet_figures import Figure
 from residua.description.structure import Shortcut, Structure
 
 if TYPE_CHECKING:

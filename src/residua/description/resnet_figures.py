@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from residua.description.paper import paper_name
+from residua.description.counterpart import paper_name
 from residua.models.resnet import ResNetSpec
 from residua.published import Row, Status, Table, published
 
