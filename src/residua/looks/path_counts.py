@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from residua.analysis.finding import Finding, lines, listed
+from residua.analysis.finding import Finding, lines, rows_of_figures
 from residua.errors import UsageError
 from residua.looks.base import Look, Subject
 from residua.parts import register
@@ -39,7 +39,7 @@ class PathCounts(Look):
         return Finding(
             kind=self.kind,
             title="Paths by structure",
-            **listed(
+            **rows_of_figures(
                 {
                     "units": len(counts) - 1,
                     "log2_paths": math.log2(total),
