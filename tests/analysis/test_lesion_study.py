@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.lesion import lesioned, reordered
 from residua.analysis.lesion_study import delete_each, delete_many, kendall_tau, reorder
+from residua.analysis.lesioning import lesioned, reordered
 from residua.errors import UsageError
 from residua.looks import look
 from residua.registry import build, model_spec

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.products import EXAMPLE, Scaled
+from residua.analysis.gains import EXAMPLE, Scaled
 from residua.nn import Chain, Residual
 
 

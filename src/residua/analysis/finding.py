@@ -109,7 +109,7 @@ def tabulated(*rows: Mapping[str, Cell]) -> dict[str, Any]:
     return {"columns": columns, "rows": [tuple(row.get(name) for name in columns) for row in rows]}
 
 
-def listed(values: Mapping[str, Cell]) -> dict[str, Any]:
+def rows_of_figures(values: Mapping[str, Cell]) -> dict[str, Any]:
     """``values`` of a Finding that has no other table: a row a figure."""
     rows = [{"figure": name.replace("_", " "), "value": value} for name, value in values.items()]
     return {"values": values, **tabulated(*rows)}

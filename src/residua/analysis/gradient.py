@@ -59,7 +59,7 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> list[Uni
             handles.append(unit.merge.register_forward_hook(partial(merged, name)))
         images = images.detach().clone().requires_grad_()  # so that frozen parameters hide no unit
         loss = classification_loss(model(images), labels)
-        sources = [images, *(p for p in model.parameters() if p.requires_grad)]  # every way back is calls
+        sources = [images, *(p for p in model.parameters() if p.requires_grad)]  # every way back is walked
         torch.autograd.grad(loss, sources, allow_unused=True)
     return [
         UnitGradient(unit=name, kind=kind_of(unit), norm=norms[name, "input"], merged=norms[name, "merge"])

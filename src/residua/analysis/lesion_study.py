@@ -13,7 +13,7 @@ from random import Random
 
 from torch import Tensor, nn
 
-from residua.analysis.lesion import lesioned, reordered
+from residua.analysis.lesioning import lesioned, reordered
 from residua.analysis.logits import check_labels, error_rate
 from residua.analysis.sites import Site, sites
 from residua.analysis.untouched import predicting, untouched

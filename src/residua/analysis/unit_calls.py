@@ -49,6 +49,10 @@ class UnitCall:
         """What the unit got of the first image: ``(1, ...)``, or a row for each of its streams."""
         return self.x[: self.unit.merge.streams]
 
+    def worst_error(self, found: Tensor, expected: Tensor) -> float:
+        """``relative_errors`` of values at this unit, of the worst image."""
+        return float(relative_errors(*(by_image(self.unit, values) for values in (found, expected))).max())
+
     def branch(self, x: Tensor) -> Tensor:
         """F(x), see ``branch_of``."""
         return branch_of(self.unit, x, self.context)

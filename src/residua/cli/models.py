@@ -49,7 +49,7 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
 
 
 def _row(name: str) -> dict[str, Any]:
-    from residua.analysis.listed import listed_totals
+    from residua.analysis.listed_costs import listed_totals
     from residua.registry import model_spec
 
     spec: Any = model_spec(name)  # every family's spec says its depth and its usual input

@@ -12,7 +12,7 @@ from residua.analysis.finding import Finding
 from residua.data import Data
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.opener import Opener, Showing, is_image_file
-from residua.evaluation.source import Source
+from residua.evaluation.source import NetworkLike
 from residua.looks.base import Look, Progress, look_class
 from residua.spec import DataSpec
 
@@ -44,7 +44,7 @@ class Analysis:
 
 def analyze(
     kind: str,
-    sources: Source | Sequence[Source],
+    sources: NetworkLike | Sequence[NetworkLike],
     data: str | Path | DataSpec | Data | None = None,
     *,
     images: int | None = None,

@@ -15,7 +15,7 @@ from torch import nn
 
 from residua.analysis.cost import cost
 from residua.analysis.gradient import gradient_norms
-from residua.analysis.response import response
+from residua.analysis.layer_responses import response
 from residua.data import Data, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics

@@ -16,7 +16,7 @@ from torch import Tensor
 from residua.data import Data, load_data, normalize
 from residua.data.image import SUFFIXES, decoded_size, preprocess, read_image
 from residua.errors import ResiduaError, UsageError, nearest
-from residua.evaluation.source import Images, Source, Trained, data_spec, fitted, open_source
+from residua.evaluation.source import InputFacts, NetworkLike, Trained, data_spec, fitted, open_source
 from residua.loading import create_model, locate
 from residua.looks.base import Progress, Subject
 from residua.registry import build, family, list_models, model_spec
@@ -59,7 +59,7 @@ class Opener:
     progress: Progress | None
     loaded: dict[DataSpec, Data] = field(default_factory=dict)
 
-    def show(self, source: Source, count: int) -> Showing:
+    def show(self, source: NetworkLike, count: int) -> Showing:
         """A network with ``count`` images, evenly spaced over the split."""
         fresh = isinstance(source, str) and _is_name(source)
         trained, data = self._fresh(str(source)) if fresh else self._stored(source)
@@ -68,7 +68,7 @@ class Opener:
         subject = self._subject(trained, pixels=pixels, images=images, labels=labels, classes=suited.classes)
         return Showing(trained=trained, fresh=fresh, subject=subject, data=data.spec.source)
 
-    def show_file(self, source: Source) -> Showing:
+    def show_file(self, source: NetworkLike) -> Showing:
         """A trained network with the one image file that ``data`` is, prepared as in training."""
         assert isinstance(self.data, str | Path)
         trained = self._open(source)
@@ -100,15 +100,15 @@ class Opener:
             torch.manual_seed(self.seed)
             model = create_model(spec)
         notes = (f"freshly initialised, seed {self.seed}",)
-        return Trained(name=name, model=model, spec=spec, images=Images(), notes=notes), data
+        return Trained(name=name, model=model, spec=spec, images=InputFacts(), notes=notes), data
 
-    def _stored(self, source: Source) -> tuple[Trained, Data]:
+    def _stored(self, source: NetworkLike) -> tuple[Trained, Data]:
         trained = self._open(source)
         _refuse(trained.name, trained.spec)
         data = self.data if isinstance(self.data, Data) else data_spec(trained, self.data)
         return trained, self._load(data)
 
-    def _open(self, source: Source) -> Trained:
+    def _open(self, source: NetworkLike) -> Trained:
         if self.changes:
             raise UsageError(
                 f"model.{next(iter(self.changes))} can only be set of a network by name, not of {source}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from residua.analysis.finding import Finding, listed
+from residua.analysis.finding import Finding, rows_of_figures
 from residua.errors import UsageError
 from residua.looks.base import ALL, Look, Subject
 from residua.parts import register
@@ -48,7 +48,7 @@ class Deepened(Look):
         return Finding(
             kind=self.kind,
             title="Units whose branch is zero",
-            **listed(
+            **rows_of_figures(
                 {
                     "layers": spec.depth,
                     "layers_deepened": deeper.spec.depth,

@@ -44,7 +44,7 @@ class Euler(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from torch import nn
 
-        from residua.analysis.euler import refinable, refinement, solvable
+        from residua.analysis.refinement import refinable, refinement, solvable
         from residua.nn import residual_units
 
         if self.finest < 2:

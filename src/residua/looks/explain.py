@@ -31,7 +31,7 @@ class Explain(Look):
     layer: str = ""
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
-        from residua.analysis.explain import as_pictures, grad_cam, probabilities_without
+        from residua.analysis.grad_cam import as_pictures, grad_cam, probabilities_without
 
         model, images, labels = subject.shown
         if images.ndim != 4:

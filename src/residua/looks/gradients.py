@@ -73,7 +73,7 @@ class Gradients(Look):
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class Training(Look):
+class TrainingGradients(Look):
     """The gradient by depth over a training: a curve and a row an epoch. Raises UsageError without a training."""
 
     kind: ClassVar[str] = "training"

@@ -24,7 +24,7 @@ class Jacobian(Look):
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
 
-        from residua.analysis.jacobian import jacobian
+        from residua.analysis.unit_jacobians import jacobian
 
         found = jacobian(*subject.shown, seed=subject.seed)
         worst, naive = max(u.error for u in found), max(u.naive_error for u in found)

@@ -11,7 +11,7 @@ from residua.looks.base import Look, Subject
 from residua.parts import register
 
 if TYPE_CHECKING:
-    from residua.analysis.landscape import LossGrid
+    from residua.analysis.loss_grid import LossGrid
 
 
 @register
@@ -31,7 +31,7 @@ class Landscape(Look):
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
 
-        from residua.analysis.landscape import landscape, measures
+        from residua.analysis.loss_grid import landscape, measures
 
         found = landscape(
             *subject.shown,

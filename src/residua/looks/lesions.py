@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from residua.analysis.finding import Finding, lines, listed
+from residua.analysis.finding import Finding, lines, rows_of_figures
 from residua.looks.base import Look, Subject
 from residua.parts import register
 
@@ -57,7 +57,7 @@ class Lesions(Look):
         return Finding(
             kind=self.kind,
             title="Lesions, in percent",
-            **listed(
+            **rows_of_figures(
                 {
                     "error": 100 * intact,
                     "chance": 100 * chance,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from residua.analysis.finding import Finding, lines, listed
+from residua.analysis.finding import Finding, lines, rows_of_figures
 from residua.errors import UsageError
 from residua.looks.base import Look, Subject
 from residua.parts import register
@@ -32,14 +32,14 @@ class PathCounts(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         import torch
 
-        from residua.analysis.paths import path_lengths
+        from residua.analysis.path_gradients import path_lengths
 
         counts = path_lengths(subject.model, torch.zeros_like(subject.images[:1]))
         total = sum(counts)
         return Finding(
             kind=self.kind,
             title="Paths by structure",
-            **listed(
+            **rows_of_figures(
                 {
                     "units": len(counts) - 1,
                     "log2_paths": math.log2(total),

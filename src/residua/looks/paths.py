@@ -13,7 +13,7 @@ from residua.looks.base import Look, Subject
 from residua.parts import register
 
 if TYPE_CHECKING:
-    from residua.analysis.paths import PathGradient
+    from residua.analysis.path_gradients import PathGradient
 
 
 @register
@@ -34,7 +34,7 @@ class Paths(Look):
     part: float = 0.95
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
-        from residua.analysis.paths import path_gradients, shares, shortest_interval
+        from residua.analysis.path_gradients import path_gradients, shares, shortest_interval
         from residua.nn import residual_units
 
         if not 0 < self.part <= 1:

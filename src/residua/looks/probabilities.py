@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from residua.analysis.finding import Finding, listed
+from residua.analysis.finding import Finding, rows_of_figures
 from residua.looks.base import ALL, Look, Subject
 from residua.parts import register
 
@@ -38,7 +38,7 @@ class Probabilities(Look):
         return Finding(
             kind=self.kind,
             title="Probabilities",
-            **listed({"classes": classes, "probabilities": text}),
+            **rows_of_figures({"classes": classes, "probabilities": text}),
             sentence=f"The probabilities of {classes} classes for {len(logits)} images.",
         )
 

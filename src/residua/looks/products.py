@@ -12,7 +12,7 @@ from residua.looks.base import Look, Subject
 from residua.parts import register
 
 if TYPE_CHECKING:
-    from residua.analysis.products import Gains
+    from residua.analysis.gains import Gains
 
 
 @register
@@ -27,7 +27,7 @@ class Products(Look):
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
 
-        from residua.analysis.products import EXAMPLE, measured_gains, scalar_product
+        from residua.analysis.gains import EXAMPLE, measured_gains, scalar_product
 
         scalars = [scalar_product(factor) for factor in (0.9, 1.1, 1 + 1 / EXAMPLE)]
         falling, rising, steady = (s.gradient for s in scalars)

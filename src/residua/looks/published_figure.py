@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from residua.analysis.finding import Finding, listed
+from residua.analysis.finding import Finding, rows_of_figures
 from residua.looks.base import Look, Subject
 from residua.parts import register
 from residua.published import published
@@ -34,6 +34,6 @@ class PublishedFigure(Look):
         return Finding(
             kind=self.kind,
             title="A printed figure",
-            **listed({"printed": len(values[:1]), "value": values[0] if values else None}),
+            **rows_of_figures({"printed": len(values[:1]), "value": values[0] if values else None}),
             sentence=f"{self.table} has {self.key} of {self.model}: {values[0] if values else 'it has not'}.",
         )

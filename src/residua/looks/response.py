@@ -29,7 +29,7 @@ class Response(Look):
     trained: ClassVar[bool] = True
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
-        from residua.analysis.response import response
+        from residua.analysis.layer_responses import response
 
         layers = response(subject.model, subject.images)
         if not layers:

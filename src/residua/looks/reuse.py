@@ -13,7 +13,7 @@ from residua.looks.base import Look, Subject
 from residua.parts import register
 
 if TYPE_CHECKING:
-    from residua.analysis.reuse import UnitReuse
+    from residua.analysis.feature_reuse import UnitReuse
 
 
 @register
@@ -35,7 +35,7 @@ class Reuse(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
 
         from residua.analysis.dense_weights import source_shares, source_weights, weight_panels
-        from residua.analysis.reuse import feature_reuse
+        from residua.analysis.feature_reuse import feature_reuse
 
         found = feature_reuse(subject.model, subject.images, debiased=self.debiased)
         units, dense = found.units, source_weights(subject.model)

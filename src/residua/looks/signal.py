@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from residua.analysis.finding import Cell, Finding, lines, listed
+from residua.analysis.finding import Cell, Finding, lines, rows_of_figures
 from residua.looks.base import Look, Subject
 from residua.parts import register
 
@@ -62,7 +62,7 @@ class Signal(Look):
         return Finding(
             kind=self.kind,
             title="Signal by depth",
-            **listed(values),
+            **rows_of_figures(values),
             sentence=f"The gradient is {values['first_norm']:.3g} at the first unit and {values['last_norm']:.3g} at "
             f"the last; a unit multiplies the variance by {values['unit_factor']:.3g} forward.",
             panels=[
@@ -78,9 +78,9 @@ def _measure(
     import torch
     from torch import nn
 
+    from residua.analysis.gains import gains
     from residua.analysis.gradient import gradient_norms, layer_gradients
-    from residua.analysis.products import gains
-    from residua.analysis.variance import growth, variances
+    from residua.analysis.signal_variance import growth, variances
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # dropout and drop path draw

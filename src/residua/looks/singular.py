@@ -32,7 +32,7 @@ class Singular(Look):
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
 
-        from residua.analysis.singular import counterexamples, longest_stretch, real_factors, spectrum
+        from residua.analysis.spectrum import counterexamples, longest_stretch, real_factors, spectrum
         from residua.analysis.unit_calls import unit_calls
 
         if not self.scales:

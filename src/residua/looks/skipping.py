@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from residua.analysis.finding import Finding, listed
+from residua.analysis.finding import Finding, rows_of_figures
 from residua.errors import UsageError
 from residua.looks.base import Look, Subject
 from residua.parts import register
@@ -68,7 +68,7 @@ class Skipping(Look):
         return Finding(
             kind=self.kind,
             title="What stochastic depth saves",
-            **listed({"work_saved": work, "time_saved": saved, "branches_skipped": rates}),
+            **rows_of_figures({"work_saved": work, "time_saved": saved, "branches_skipped": rates}),
             sentence=f"With {rates:.1f} % of the branches skipped, {work:.1f} % of a step's multiply-adds and "
             f"{saved:.1f} % of its time are saved.",
         )

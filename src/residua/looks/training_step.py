@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
-from residua.analysis.finding import Finding, listed
+from residua.analysis.finding import Finding, rows_of_figures
 from residua.looks.base import Look, Subject
 from residua.parts import register
 
@@ -34,7 +34,7 @@ class TrainingStep(Look):
         from torch import nn
         from torch.nn import functional as F
 
-        from residua.analysis.held import Held
+        from residua.analysis.held_memory import Held
         from residua.nn.residual import recomputing
         from residua.train.seeding import seed_torch
 
@@ -62,7 +62,7 @@ class TrainingStep(Look):
         return Finding(
             kind=self.kind,
             title="A training step",
-            **listed(
+            **rows_of_figures(
                 {
                     "parameters": sum(parameter.numel() for parameter in network.parameters()),
                     "layers": spec.depth,

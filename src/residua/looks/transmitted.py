@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from residua.analysis.finding import Finding, lines, listed
+from residua.analysis.finding import Finding, lines, rows_of_figures
 from residua.looks.base import Look, Subject
 from residua.parts import register
 
@@ -44,7 +44,7 @@ class Transmitted(Look):
         return Finding(
             kind=self.kind,
             title="What a unit does to a gradient",
-            **listed({"least": least, "greatest": greatest, **more}),
+            **rows_of_figures({"least": least, "greatest": greatest, **more}),
             sentence=f"Gradients are multiplied by {least:.3g} to {greatest:.3g}.",
             panels=panels,
         )
@@ -68,7 +68,7 @@ class ScalarGrowth(Look):
     factor: float
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
-        from residua.analysis.products import EXAMPLE, scalar_product
+        from residua.analysis.gains import EXAMPLE, scalar_product
 
         lengths = [EXAMPLE * 2**k for k in range(3)]
         logs = [math.log2(scalar_product(self.factor, length).gradient) for length in lengths]
@@ -77,7 +77,7 @@ class ScalarGrowth(Look):
         return Finding(
             kind=self.kind,
             title="A product of equal factors",
-            **listed({"product": product, "degree": logs[1] - logs[0], "degree_ratio": ratio}),
+            **rows_of_figures({"product": product, "degree": logs[1] - logs[0], "degree_ratio": ratio}),
             sentence=f"{self.factor:g}^{EXAMPLE} = {product:.4g}; its degree grows {ratio:.3g}-fold as L doubles.",
             panels=[
                 lines("Growth", "log2", {"log2 product": logs}, x=lengths, x_label="number of units"),

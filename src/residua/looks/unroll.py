@@ -10,7 +10,7 @@ from residua.looks.base import Look, Subject
 from residua.parts import register
 
 if TYPE_CHECKING:
-    from residua.analysis.unroll import UnrolledUnit
+    from residua.analysis.unrolled import UnrolledUnit
 
 
 @register
@@ -26,7 +26,7 @@ class Unroll(Look):
     float64: ClassVar[bool] = True
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
-        from residua.analysis.unroll import unroll
+        from residua.analysis.unrolled import unroll
 
         found = unroll(*subject.shown)
         kept = [u for u in found if u.unrolled is not None]

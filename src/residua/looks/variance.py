@@ -12,7 +12,7 @@ from residua.looks.base import Look, Subject
 from residua.parts import register
 
 if TYPE_CHECKING:
-    from residua.analysis.variance import VarianceProfile
+    from residua.analysis.signal_variance import VarianceProfile
 
 
 @register
@@ -32,7 +32,7 @@ class Variance(Look):
     draws: int = 3
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
-        from residua.analysis.variance import variance_profiles
+        from residua.analysis.signal_variance import variance_profiles
 
         found = variance_profiles(*subject.shown, draws=self.draws, seed=subject.seed)
         values = {profile.label: profile.growth.forward for profile in found}

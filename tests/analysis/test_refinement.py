@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.euler import refinable, refined
+from residua.analysis.refinement import refinable, refined
 from residua.errors import UsageError
 from residua.looks import look
 from residua.nn import BranchOnly, ConstantScaling, Residual

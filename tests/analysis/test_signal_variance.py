@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.variance import Spot, growth, variance_profiles, variances
+from residua.analysis.signal_variance import Spot, growth, variance_profiles, variances
 from residua.errors import UsageError
 from residua.looks import look
 from residua.nn import Residual

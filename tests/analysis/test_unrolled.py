@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.unroll import unroll
+from residua.analysis.unrolled import unroll
 from residua.looks import look
 from residua.nn import ConstantScaling, Residual
 from residua.registry import build, model_spec
@@ -49,12 +49,12 @@ def test_elsewhere_it_fails_and_says_why(name, changes, reason):
 
 @torch.no_grad()
 def test_the_size_of_the_failure():
-    """One unit by hand: a scaled sum misses half of the branch."""
+    """One unit by hand: a scaled sum misses half of the shortcut; F counts as the merge scales it."""
     branch = nn.Linear(3, 3)
-    model, x = nn.Sequential(Residual(branch, merge=ConstantScaling(1.0, 0.5))), torch.randn(1, 3)
+    model, x = nn.Sequential(Residual(branch, merge=ConstantScaling(0.5, 0.25))), torch.randn(1, 3)
     (found,) = unroll(model, x, torch.tensor([0]))
-    y = x + branch(x) / 2
-    assert found.error == pytest.approx(float((branch(x) / 2).norm() / y.norm()), rel=1e-5)
+    y = x / 2 + branch(x) / 4
+    assert found.error == pytest.approx(float((x / 2).norm() / y.norm()), rel=1e-5)
 
 
 def test_a_unit_that_is_no_sum_at_all_is_caught_without_a_known_reason():

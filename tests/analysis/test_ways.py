@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.paths import path_lengths
-from residua.analysis.structure import structure
+from residua.analysis.path_gradients import path_lengths
+from residua.analysis.ways import ways_through
 from residua.errors import UsageError
 from residua.nn import BranchOnly, Residual
 from residua.registry import build, model_spec
@@ -114,7 +114,7 @@ def test_any_module_whose_units_are_in_series_and_no_other(way, nested):
 
 def test_a_way_is_drawn_evenly_among_those_of_its_length():
     inner = nn.Sequential(_unit(), _unit())
-    ways = structure(nn.Sequential(_unit(inner), _unit(shortcut=_unit())))
+    ways = ways_through(nn.Sequential(_unit(inner), _unit(shortcut=_unit())))
     random = Random(0)
     for length, count in enumerate(ways.lengths):
         drawn = Counter(tuple(sorted(ways.draw(length, random).items())) for _ in range(400 * count))

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from residua.analysis.unit_calls import UnitCall, relative_errors, runs, unit_calls
-from residua.analysis.unit_parts import Kind
+from residua.analysis.unit_calls import UnitCall, runs, unit_calls
+from residua.analysis.unit_parts import Kind, by_image
 
 Pullback = Callable[[Tensor], Tensor]  # the transpose of a Jacobian, applied to a gradient
 
@@ -147,14 +147,14 @@ def forward_errors(run: Sequence[UnitCall], seed: int = 0) -> list[float | None]
     direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype).to(
         x.device
     )
-    change, size = _along(gradient, direction), gradient.flatten(1).norm(dim=1)
+    change, size = _along(run[0], gradient, direction), by_image(run[0].unit, gradient).flatten(1).norm(dim=1)
     found: list[float | None] = []
     for call in run:
         try:
             direction = push(call, direction)
         except (NotImplementedError, RuntimeError):
             return [*found, *[None] * (len(run) - len(found))]
-        apart = (_along(call.y_grad, direction) - change).abs()
+        apart = (_along(call, call.y_grad, direction) - change).abs()
         found.append(float(torch.where(apart == 0, apart, apart / size).max()))
     return found
 
@@ -180,16 +180,16 @@ def jacobian(model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0)
                     shortcut=_called(call.unit.shortcut),
                     activation=_called(call.unit.activation),
                     norm=float(call.x_grad.norm()),
-                    error=float(relative_errors(real, call.x_grad).max()),
-                    naive_error=float(relative_errors(simple, call.x_grad).max()),
+                    error=call.worst_error(real, call.x_grad),
+                    naive_error=call.worst_error(simple, call.x_grad),
                     forward_error=forward,
                 )
             )
     return found
 
 
-def _along(gradient: Tensor, direction: Tensor) -> Tensor:
-    return (gradient * direction).flatten(1).sum(1)
+def _along(call: UnitCall, gradient: Tensor, direction: Tensor) -> Tensor:
+    return by_image(call.unit, gradient * direction).flatten(1).sum(1)
 
 
 def _same(gradient: Tensor) -> Tensor:

@@ -31,14 +31,14 @@ class UnitReuse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reuse:
+class FeatureReuse:
     """All units in the order of computation, and the CKA of every two of their outputs."""
 
     units: tuple[UnitReuse, ...]
     similarity: tuple[tuple[float, ...], ...]
 
 
-def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) -> Reuse:
+def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) -> FeatureReuse:
     """Measure every unit of ``model`` on ``images`` ``(N, ...)``, which all go through it at once.
 
     Norms are L2, over all images, of what the branch adds and of what the merge gives without it. The shortcut of an
@@ -77,7 +77,7 @@ def feature_reuse(model: nn.Module, images: Tensor, *, debiased: bool = True) ->
     names = list(outputs)
     both = similarities([*outputs.values(), *(inputs[name] for name in names)], debiased=debiased)
     count = len(names)
-    return Reuse(
+    return FeatureReuse(
         units=tuple(
             UnitReuse(unit=name, kind=kind_of(units[name]), ratio=ratios[name], cka=float(both[i, count + i]))
             for i, name in enumerate(names)

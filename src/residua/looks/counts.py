@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from residua.analysis.finding import Cell, Finding, lines, listed, tabulated
+from residua.analysis.finding import Cell, Finding, lines, rows_of_figures, tabulated
 from residua.errors import UsageError, nearest
 from residua.looks.base import Look, Subject
 from residua.parts import register
@@ -13,7 +13,7 @@ from residua.parts import register
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class Cost(Look):
+class Counts(Look):
     """Exact parameters and multiply-adds, in all and of each part, at ``input_shape`` or the network's usual input."""
 
     kind: ClassVar[str] = "cost"
@@ -87,7 +87,7 @@ class BranchWeights(Look):
         return Finding(
             kind=self.kind,
             title="Weights of a branch",
-            **listed({"weights": weights, "channels": channels}),
+            **rows_of_figures({"weights": weights, "channels": channels}),
             sentence=f"The {len(convs)} convolutions of the branch of {name} have {weights:,} weights; {channels} "
             "channels come in.",
         )

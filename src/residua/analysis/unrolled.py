@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.unit_calls import UnitCall, relative_errors, runs, unit_calls
+from residua.analysis.unit_calls import UnitCall, runs, unit_calls
 from residua.analysis.unit_parts import Kind, is_plain_sum
 
 
@@ -62,8 +62,8 @@ def unroll(model: nn.Module, images: Tensor, labels: Tensor) -> list[UnrolledUni
                     unit=call.name,
                     kind=call.kind,
                     stretch=stretch,
-                    error=float(relative_errors(call.x + branch, call.y).max()),
-                    unrolled=float(relative_errors(start + total, call.y).max()),
+                    error=call.worst_error(call.x + branch, call.y),
+                    unrolled=call.worst_error(start + total, call.y),
                     spoilt_by=spoilt,
                 )
             )

@@ -7,7 +7,7 @@ from torch import nn
 
 from residua.analysis.cka import gram, linear_cka, similarities
 from residua.analysis.dense_weights import source_shares, source_weights
-from residua.analysis.reuse import feature_reuse
+from residua.analysis.feature_reuse import feature_reuse
 from residua.errors import UsageError
 from residua.looks import look
 from residua.nn import Concat, Residual, dense_layer

@@ -33,7 +33,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Elsewhere:
+class Citation:
     """A published row: where it stands, what it was measured on, its figures, how far it was verified."""
 
     source: str
@@ -49,13 +49,13 @@ class Elsewhere:
         return f"{self.source}{about}: {self.model}: {figures}{unconfirmed}"
 
 
-def elsewhere(name: str) -> Iterator[Elsewhere]:
+def citations(name: str) -> Iterator[Citation]:
     """The published rows of the network called ``name``."""
     known = published()
     for counted in known.counts:
         if counted.model == name:
             values = {"parameters": counted.parameters, "multiply-adds / 1e9": counted.gflops}
-            yield Elsewhere(
+            yield Citation(
                 source=counted.library,
                 model=name,
                 about="",
@@ -65,7 +65,7 @@ def elsewhere(name: str) -> Iterator[Elsewhere]:
     for weights in known.weights:
         if weights.model == name:
             values = dict(weights.values)
-            yield Elsewhere(
+            yield Citation(
                 source=f"{weights.library} {values.pop('weights', '')}".strip(),
                 model=name,
                 about=weights.dataset,
@@ -79,6 +79,6 @@ def elsewhere(name: str) -> Iterator[Elsewhere]:
             for row in table.rows:
                 if row.model == row_name.format(*match.groups()):
                     about = ", ".join(filter(None, (row.dataset, row.split, row.protocol, row.runs)))
-                    yield Elsewhere(
+                    yield Citation(
                         source=str(table), model=row.model, about=about, values=row.values, status=row.status
                     )

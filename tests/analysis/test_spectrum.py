@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.singular import (
+from residua.analysis.spectrum import (
     counterexamples,
     dense,
     longest_stretch,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from residua.analysis.gains import gains, measured_gains, scalar_product
 from residua.analysis.gradient import UnitGradient, gradient_norms
-from residua.analysis.products import gains, measured_gains, scalar_product
 from residua.errors import UsageError
 from residua.looks import look
 from residua.nn import Residual

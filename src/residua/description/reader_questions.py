@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from residua.description.structure import Part, Shape, Shortcut, Structure
+from residua.description.sections import sizes
+from residua.description.structure import NetworkPart, Shape, Shortcut, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ def notes(structure: Structure) -> list[str]:
     if not structure.pools or last[1:] != (1, 1):
         return []
     return [
-        f"{words(structure.input)} images reach the end of the last stage as a single pixel ({_size(before)} to 1x1): "
+        f"{sizes(structure.input)} images reach the end of the last stage as a single pixel ({_size(before)} to 1x1): "
         "the 7x7/2 stem with its max-pool is made for 224 px; stem = cifar suits small images"
     ]
 
@@ -46,11 +47,6 @@ def corrections(structure: Structure) -> list[str]:
     return [_halving(structure), _remaining(structure), _depth(structure)]
 
 
-def words(shape: Shape) -> str:
-    """A shape (C, H, W) as ``64x56x56``."""
-    return "x".join(map(str, shape))
-
-
 def _spatial_size(structure: Structure) -> str:
     general = (
         "It subsamples before it pads: stride 2 takes every 2nd pixel in both directions, without averaging. "
@@ -58,8 +54,8 @@ def _spatial_size(structure: Structure) -> str:
     strided = next((s for s in structure.shortcuts if s.stride > 1), None)
     if strided is None:
         return general + "In this network no unit changes the map's size, so there is nothing to subsample."
-    between = words((strided.input[0], *strided.output[1:]))
-    path = f"{words(strided.input)} is subsampled to {between}, then {padding(strided)} give {words(strided.output)}"
+    between = sizes((strided.input[0], *strided.output[1:]))
+    path = f"{sizes(strided.input)} is subsampled to {between}, then {padding(strided)} give {sizes(strided.output)}"
     if strided.kind == "subsample and pad":
         return f"{general}Here, in {strided.first}: {path}; no parameters, no multiply-adds."
     instead = {
@@ -107,7 +103,7 @@ def _halving(structure: Structure) -> str:
     keep = [stage for stage in stages if stage not in halve]
     text = f"Of the {len(stages)} stages {len(halve) or 'none'} halve{'s' if len(halve) == 1 else ''} the map"
     if halve:
-        text += f" ({_listed(halve)})"
+        text += f" ({_map_sizes(halve)})"
     if keep:
         source = "max-pool" if structure.pools else "first convolution"
         names = ", ".join(stage.name for stage in keep)
@@ -116,18 +112,18 @@ def _halving(structure: Structure) -> str:
     return text + "."
 
 
-def _listed(stages: Sequence[Part]) -> str:
+def _map_sizes(stages: Sequence[NetworkPart]) -> str:
     return ", ".join(f"{s.name}: {_size(s.input)} to {_size(s.output)}" for s in stages)
 
 
 def _size(shape: Shape) -> str:
-    return words(shape[1:])
+    return sizes(shape[1:])
 
 
 def _remaining(structure: Structure) -> str:
     if structure.pools:
         before, after = structure.pools[0]
-        pool = f"One max-pool remains, in the stem ({words(before)} to {words(after)})"
+        pool = f"One max-pool remains, in the stem ({sizes(before)} to {sizes(after)})"
     else:
         pool = "There is no max-pool"
     if not structure.classifiers:

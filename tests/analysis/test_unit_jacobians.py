@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis import jacobian as jacobian_module
-from residua.analysis.jacobian import (
+from residua.analysis import unit_jacobians as jacobian_module
+from residua.analysis.unit_calls import relative_errors, runs, unit_calls
+from residua.analysis.unit_jacobians import (
     factors,
     forward_errors,
     jacobian,
     naive_factors,
     products,
 )
-from residua.analysis.unit_calls import relative_errors, runs, unit_calls
 from residua.data import load_data, normalize
 from residua.looks import look
 from residua.nn import Residual

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.analysis.logits import check_labels, logits
-from residua.analysis.structure import Polynomial, structure
 from residua.analysis.untouched import predicting, untouched
+from residua.analysis.ways import Polynomial, ways_through
 from residua.errors import UsageError
 from residua.nn import residual_units
 
@@ -49,7 +49,7 @@ def path_lengths(model: nn.Module, example: Tensor | None = None) -> Polynomial:
     unit has its branch alone. Nested units count each. ``example`` is an input of the model, which networks need
     whose modules residua does not know; raises UsageError without it, and where units do not stand in series.
     """
-    return structure(model, example).lengths
+    return ways_through(model, example).lengths
 
 
 def gradient_by_length(
@@ -95,7 +95,7 @@ def path_gradients(
         raise UsageError(f"draws must be at least 1, not {draws}")
     if not residual_units(model):
         raise UsageError(f"{type(model).__name__} has no residual units: it is a single path")
-    ways = structure(model, images[:1])
+    ways = ways_through(model, images[:1])
     random = Random(f"paths {seed}")
     shown = random.sample(range(len(images)), min(draws, len(images)))
     jobs = [  # every length meets the same images: a few hard ones have most of the gradient

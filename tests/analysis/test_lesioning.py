@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.lesion import lesioned, reordered
+from residua.analysis.lesioning import lesioned, reordered
 from residua.analysis.sites import layers, sites
 from residua.errors import UsageError
 from residua.nn import BranchOnly, Residual

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.paths import (
+from residua.analysis.path_gradients import (
     PathGradient,
     gradient_by_length,
     path_gradients,
@@ -16,7 +16,7 @@ from residua.analysis.paths import (
 )
 from residua.errors import UsageError
 from residua.looks import look
-from residua.nn import ExclusiveGating, Residual, residual_units
+from residua.nn import ExclusiveGating, Merge, Residual, residual_units
 from residua.registry import build, model_spec
 
 
@@ -56,12 +56,15 @@ def test_all_lengths_together_are_autograds_gradient(name, changes):
     assert lengths == list(range(first, len(residual_units(model)) + 1))
 
 
-class _Chosen(nn.Module):
+class _Chosen(Merge):
     """A merge that lets the gradient through one side alone; the values are the merge's own."""
 
     def __init__(self, merge, takes):
         super().__init__()
         self.merge, self.takes = merge, takes
+
+    def without_branch(self, x, shortcut):
+        return self.merge.without_branch(x, shortcut)
 
     def forward(self, x, shortcut, branch):
         return self.merge(

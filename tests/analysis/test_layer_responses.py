@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.response import response
+from residua.analysis.layer_responses import response
 from residua.errors import UsageError
 from residua.looks import look
 from residua.nn import Residual

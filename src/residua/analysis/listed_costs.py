@@ -1,7 +1,7 @@
 """What the registered networks cost, counted beforehand, so that a list of them needs neither torch nor a count.
 
-``python -m residua.analysis.listed`` counts them all and writes the table anew. A network whose spec is not the one
-that the table knows (a user's own, one that was changed since) is counted when it is asked for.
+``python -m residua.analysis.listed_costs`` counts them all and writes the table anew. A network whose spec is not
+the one that the table knows (a user's own, one that was changed since) is counted when it is asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from residua.files import read_json, write_text
 from residua.registry import list_models, model_spec
 from residua.spec import ModelSpec
 
-TABLE = Path(__file__).with_name("listed.json")
+TABLE = Path(__file__).with_name("listed_costs.json")
 
 
 def listed_totals(spec: ModelSpec) -> tuple[int, int]:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from residua.analysis import listed
+from residua.analysis import listed_costs as listed
 from residua.analysis.cost import totals
-from residua.analysis.listed import digest, listed_totals, table
+from residua.analysis.listed_costs import digest, listed_totals, table
 from residua.registry import families, list_models, model_spec
 
-ANEW = "python -m residua.analysis.listed counts them anew"
+ANEW = "python -m residua.analysis.listed_costs counts them anew"
 SOME = ("resnet50", "cifar_resnet1202", "densenet_40_12", "vgg16", "fcos_resnet50_fpn", "vit_b_16")
 
 
@@ -41,9 +41,9 @@ def test_a_network_that_is_not_the_tables_is_counted():
 
 
 def test_written_anew_it_is_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(listed, "TABLE", tmp_path / "listed.json")
+    monkeypatch.setattr(listed, "TABLE", tmp_path / "listed_costs.json")
     monkeypatch.setattr(listed, "list_models", lambda: ["resnet18", "cifar_resnet20"])
     listed._write()
-    rows = listed.read_json(tmp_path / "listed.json")
+    rows = listed.read_json(tmp_path / "listed_costs.json")
     assert {name: tuple(row) for name, row in rows.items()} == {name: table()[name] for name in rows}
     assert len(rows) == 2

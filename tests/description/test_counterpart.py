@@ -2,7 +2,7 @@ import pytest
 
 from residua.analysis.cost import totals
 from residua.description import describe
-from residua.description.paper import deviations, paper_name, twin
+from residua.description.counterpart import deviations, paper_name, twin
 from residua.registry import model_spec
 
 

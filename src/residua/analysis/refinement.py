@@ -8,7 +8,8 @@ network computes with it.
 What can be refined: units with the identity as shortcut, a sum, and nothing after it, or a ReLU. The ReLU of the
 original unit is the projection onto x >= 0, and a projected Euler step is relu(x + h f(x)). ODE blocks, however they
 are solved, take steps of Euler's method over their own time. Units that change the shape, scale their shortcut, or
-normalise after the sum are no steps of an ODE, and stay as they are.
+normalise after the sum are no steps of an ODE, and stay as they are; so do coupled ones, whose branch reads a stream
+that the unit does not change: refined, they give the same.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ def _is_step(unit: Residual) -> bool:
     return (
         type(unit.shortcut) is nn.Identity
         and is_plain_sum(unit)
+        and unit.merge.streams == 1
         and isinstance(unit.activation, nn.Identity | nn.ReLU)
     )
 

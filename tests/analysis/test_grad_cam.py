@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.explain import grad_cam
+from residua.analysis.grad_cam import grad_cam
 from residua.errors import UsageError
 from residua.looks import look
 from residua.nn import Residual

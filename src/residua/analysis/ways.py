@@ -30,7 +30,7 @@ Way = dict[str, bool]  # for the units that it meets: whether it takes the branc
 _IN_SERIES = tuple(kind.forward for kind in (nn.Sequential, Chain, ImageClassifier, Transformer, GANPair))
 
 
-class Structure(ABC):
+class Ways(ABC):
     """Part of a network, as ways through it."""
 
     lengths: Polynomial  # the number of ways of length k, at index k
@@ -41,10 +41,10 @@ class Structure(ABC):
 
 
 @dataclass(frozen=True)
-class Series(Structure):
+class InSeries(Ways):
     """Parts one after the other; no parts, for what holds no units: one way, of length 0."""
 
-    parts: tuple[Structure, ...] = ()
+    parts: tuple[Ways, ...] = ()
 
     @cached_property
     def _rest(self) -> list[Polynomial]:
@@ -56,11 +56,11 @@ class Series(Structure):
 
     @property
     def lengths(self) -> Polynomial:  # type: ignore[override]
-        """See Structure."""
+        """See Ways."""
         return self._rest[0]
 
     def draw(self, length: int, random: Random) -> Way:
-        """See Structure."""
+        """See Ways."""
         way: Way = {}
         for part, rest in zip(self.parts, self._rest[1:], strict=True):
             ways = [
@@ -74,16 +74,16 @@ class Series(Structure):
 
 
 @dataclass(frozen=True)
-class Fork(Structure):
+class Fork(Ways):
     """A unit; without a shortcut, if it is plain."""
 
     unit: str
-    shortcut: Structure | None
-    branch: Structure
+    shortcut: Ways | None
+    branch: Ways
 
     @cached_property
     def lengths(self) -> Polynomial:  # type: ignore[override]
-        """See Structure."""
+        """See Ways."""
         short = self.shortcut.lengths if self.shortcut else ()
         long = (0, *self.branch.lengths)
         return tuple(
@@ -92,7 +92,7 @@ class Fork(Structure):
         )
 
     def draw(self, length: int, random: Random) -> Way:
-        """See Structure."""
+        """See Ways."""
         short = self.shortcut.lengths if self.shortcut else ()
         ways = [short[length] if length < len(short) else 0, self.lengths[length]]
         if self.shortcut and random.randrange(ways[1]) < ways[0]:
@@ -100,7 +100,7 @@ class Fork(Structure):
         return {self.unit: True} | self.branch.draw(length - 1, random)
 
 
-def structure(model: nn.Module, example: Tensor | None = None) -> Structure:
+def ways_through(model: nn.Module, example: Tensor | None = None) -> Ways:
     """The ways through ``model``.
 
     Sequentials, chains and the networks of residua are known to run their children one after the other. Any other
@@ -110,7 +110,7 @@ def structure(model: nn.Module, example: Tensor | None = None) -> Structure:
     return _of(model, "", model, example)
 
 
-def _of(module: nn.Module, name: str, model: nn.Module, example: Tensor | None) -> Structure:
+def _of(module: nn.Module, name: str, model: nn.Module, example: Tensor | None) -> Ways:
     inside = f"{name}." if name else ""
     if isinstance(module, Residual):
         shortcut = None
@@ -118,9 +118,9 @@ def _of(module: nn.Module, name: str, model: nn.Module, example: Tensor | None) 
             shortcut = _of(module.shortcut, f"{inside}shortcut", model, example)
         fork = Fork(name, shortcut, _of(module.branch, f"{inside}branch", model, example))
         after = _of(module.activation, f"{inside}activation", model, example)
-        return Series((fork, after)) if after.lengths != (1,) else fork
+        return InSeries((fork, after)) if after.lengths != (1,) else fork
     if not residual_units(module):
-        return Series()
+        return InSeries()
     if type(module).forward in _IN_SERIES:
         children = [
             key for key, child in module._modules.items() if child is not None and residual_units(child)
@@ -128,7 +128,7 @@ def _of(module: nn.Module, name: str, model: nn.Module, example: Tensor | None) 
     else:
         children = _met(module, name, model, example)
     parts = (_of(module.get_submodule(child), inside + child, model, example) for child in children)
-    return Series(tuple(parts))
+    return InSeries(tuple(parts))
 
 
 def _product(a: Polynomial, b: Polynomial) -> Polynomial:

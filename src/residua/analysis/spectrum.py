@@ -15,8 +15,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.jacobian import vjp
 from residua.analysis.unit_calls import UnitCall, runs
+from residua.analysis.unit_jacobians import vjp
 from residua.analysis.unit_parts import repeated
 from residua.errors import UsageError
 from residua.nn import Residual

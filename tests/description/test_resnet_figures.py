@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from residua import published as published_module
-from residua.description import describe, figures
-from residua.description.page import values
-from residua.description.paper import twin
+from residua.description import describe
+from residua.description import resnet_figures as figures
+from residua.description.counterpart import twin
+from residua.description.resnet_page import values
 from residua.registry import list_models, model_spec
 
 

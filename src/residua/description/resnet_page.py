@@ -1,60 +1,82 @@
-"""A description as a page of text: sections with headings, aligned columns, at most 100 columns wide."""
+"""A ResNet as a page of text: its table, shortcuts, multiply-adds beside the paper's, deviations, published figures."""
 
 from __future__ import annotations
 
-import textwrap
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from residua.description.answers import padding, words
-from residua.description.columns import WIDTH, columns
-from residua.description.figures import Figure
-from residua.description.paper import PrintedFlops
+from residua.analysis.cost import Cost
+from residua.description.citations import Citation
+from residua.description.columns import columns
+from residua.description.counterpart import PrintedFlops
+from residua.description.reader_questions import Answer, padding
+from residua.description.resnet_figures import Figure
+from residua.description.sections import PUBLISHED, Page, Section, bullets, filled, sizes, wrapped
 from residua.description.structure import Shortcut, Structure
-
-if TYPE_CHECKING:
-    from residua.description.description import Description
+from residua.spec import ModelSpec
 
 
-@dataclass(frozen=True)
-class Section:
-    """A heading and the lines under it."""
+@dataclass(frozen=True, kw_only=True)
+class Description(Page):
+    """A network for one input. ``str()`` gives a page of at most 100 columns, ``to_dict()`` plain JSON values."""
 
-    heading: str
-    lines: tuple[str, ...]
+    spec: ModelSpec
+    structure: Structure
+    notes: tuple[str, ...]  # on this input
+    changes: tuple[str, ...]  # against the registered network of the same name
+    deviations: tuple[str, ...]  # from He et al. 2015
+    flops: PrintedFlops | None  # the paper's figure; None where it prints none
+    published: tuple[Figure, ...]  # by He et al., and torchvision's weights
+    citations: tuple[Citation, ...]  # of networks of other papers
+    answers: tuple[Answer, ...]
+    corrections: tuple[str, ...]
 
+    @property
+    def counted(self) -> Cost:  # noqa: D102
+        return self.structure.cost
 
-def page(described: Description) -> list[Section]:
-    """The sections of a description; what there is nothing to say of is left out."""
-    structure = described.structure
-    sections = (
-        (_title(described), _parts(structure)),
-        ("Shortcuts", _shortcuts(structure)),
-        ("Multiply-adds beside the paper", _flops(described.flops, described.multiply_adds)),
-        ("Note", bullets(described.notes)),
-        ("Changed against the registered network of this name", bullets(described.changes)),
-        ("Not as in He et al. 2015", bullets(described.deviations)),
-        (
-            "Published (errors and accuracies in percent; never compare across protocols)",
-            [*_published(described.published), *bullets([str(row) for row in described.elsewhere])],
-        ),
-        ("What popular texts get wrong", bullets(described.corrections)),
-        *((answer.question, _wrapped(answer.answer)) for answer in described.answers),
-    )
-    return [Section(heading, tuple(lines)) for heading, lines in sections if lines]
+    @property
+    def depth(self) -> int:  # noqa: D102
+        return self.structure.depth.total
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; shapes are [C, H, W], errors and accuracies percent."""
+        parts = [dataclasses.asdict(part) for part in self.structure.parts]
+        return {
+            **self.head(),
+            "depth_counts": dataclasses.asdict(self.structure.depth),
+            "stages": [part for part in parts if part["units"]],
+            "other_parts": [part for part in parts if not part["units"]],
+            "projections": dataclasses.asdict(self.structure.cost.projections),
+            "printed_flops": dataclasses.asdict(self.flops) if self.flops else None,
+            "notes": self.notes,
+            "changes": self.changes,
+            "deviations": self.deviations,
+            "published": [dataclasses.asdict(figure) for figure in (*self.published, *self.citations)],
+            "answers": [dataclasses.asdict(answer) for answer in self.answers],
+            "corrections": self.corrections,
+            "spec": self.spec.to_dict(),
+        }
 
-def render(sections: Sequence[Section]) -> str:
-    """The page as plain text."""
-    return "\n\n".join("\n".join([*_wrapped(section.heading), *section.lines]) for section in sections)
-
-
-def _title(described: Description) -> str:
-    return (
-        f"{described.name}: {described.parameters:,} parameters, {described.multiply_adds:,} multiply-adds "
-        f"for {words(described.structure.input)}, depth {described.depth}"
-    )
+    def sections(self) -> list[Section]:
+        """The page as headings and lines; what there is nothing to say of is left out."""
+        structure = self.structure
+        return filled(
+            (self.title(sizes(structure.input)), _parts(structure)),
+            ("Shortcuts", _shortcuts(structure)),
+            ("Multiply-adds beside the paper", _flops(self.flops, self.multiply_adds)),
+            ("Note", bullets(self.notes)),
+            ("Changed against the registered network of this name", bullets(self.changes)),
+            ("Not as in He et al. 2015", bullets(self.deviations)),
+            (
+                PUBLISHED,
+                [*_published(self.published), *bullets([str(row) for row in self.citations])],
+            ),
+            ("What popular texts get wrong", bullets(self.corrections)),
+            *((answer.question, wrapped(answer.answer)) for answer in self.answers),
+        )
 
 
 def _parts(structure: Structure) -> list[str]:
@@ -67,7 +89,7 @@ def _parts(structure: Structure) -> list[str]:
         rows.append(
             (
                 name,
-                words(part.output),
+                sizes(part.output),
                 str(part.units or ""),
                 layers,
                 f"{part.parameters:,}",
@@ -78,7 +100,7 @@ def _parts(structure: Structure) -> list[str]:
 
 
 def _shortcuts(structure: Structure) -> list[str]:
-    rows = [(_span(shortcut), _told(shortcut)) for shortcut in structure.shortcuts]
+    rows = [(_span(shortcut), _shortcut_words(shortcut)) for shortcut in structure.shortcuts]
     return columns(rows, flexible=1) if rows else []
 
 
@@ -92,10 +114,10 @@ def _common(name: str) -> str:
     return name.rpartition(".")[0] + "."
 
 
-def _told(shortcut: Shortcut) -> str:
-    path = words(shortcut.input)
+def _shortcut_words(shortcut: Shortcut) -> str:
+    path = sizes(shortcut.input)
     if shortcut.output != shortcut.input:
-        path += f" to {words(shortcut.output)}"
+        path += f" to {sizes(shortcut.output)}"
     step = f"/{shortcut.stride}" if shortcut.stride > 1 else ""
     match shortcut.kind:
         case "identity":
@@ -119,10 +141,10 @@ def _flops(flops: PrintedFlops | None, exact: int) -> list[str]:
         f"the paper's network has {flops.exact:,}, {flops.rounding}."
     )
     if not flops.steps:
-        return _wrapped(f"{first} This is that network.")
+        return wrapped(f"{first} This is that network.")
     rows = [(f"{step.multiply_adds:+,}", step.reason) for step in flops.steps]
     return [
-        *_wrapped(first),
+        *wrapped(first),
         *columns([*rows, (f"{exact:,}", "this network")], right=(0,), flexible=1),
     ]
 
@@ -166,16 +188,3 @@ def values(figures: Mapping[str, Any]) -> str:
         else:
             shown.append(f"{key.replace('_', ' ')} {value}")
     return ", ".join(shown)
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH)
-
-
-def bullets(texts: Sequence[str]) -> list[str]:
-    """Each text as a list item, wrapped."""
-    return [
-        line
-        for text in texts
-        for line in textwrap.wrap(text, WIDTH, initial_indent="- ", subsequent_indent="  ")
-    ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from residua.description.paper import paper_name
+from residua.description.counterpart import paper_name
 from residua.models.resnet import ResNetSpec
 from residua.published import Row, Status, Table, published
 
@@ -16,16 +16,18 @@ class Figure:
     """Published figures of one model under one protocol, or (in ``text``) a published statement about it."""
 
     source: str  # work and place: "He et al. 2015, Table 6"
-    title: str
+    title: str = ""
     model: str
     dataset: str
-    split: str
-    protocol: str
-    runs: str
-    values: Mapping[str, Any]  # errors and accuracies in percent, params_m in millions
-    text: str
+    split: str = ""
+    protocol: str = ""
+    runs: str = ""
+    values: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # errors and accuracies in percent, params_m in millions
+    text: str = ""
     status: Status
-    differs: tuple[str, ...]  # how the published network differs from this one
+    differs: tuple[str, ...] = ()  # how the published network differs from this one
 
 
 # What the networks of a table have (He et al. 2015, sec. 4.1 and 4.2; the released models are those of Table 3).
@@ -125,7 +127,6 @@ def _figure(
         protocol=row.protocol,
         runs="" if "stat" in values else row.runs,
         values=values,
-        text="",
         status=row.status,
         differs=tuple(differs),
     )
@@ -137,16 +138,10 @@ def _statements(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
             said = published().observations[key]
             yield Figure(
                 source=f"{said.source}, {said.where}",
-                title="",
                 model=paper_name(paper),
                 dataset="CIFAR-10",
-                split="",
-                protocol="",
-                runs="",
-                values={},
                 text=said.text,
                 status=said.status,
-                differs=(),
             )
 
 
@@ -165,9 +160,6 @@ def _released(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
                 dataset=weights.dataset,
                 split="validation",
                 protocol=f"1-crop {values.pop('crop')}, shorter side resized to {values.pop('resize')}",
-                runs="",
                 values=values,
-                text="",
                 status=weights.status,
-                differs=(),
             )

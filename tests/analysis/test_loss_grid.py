@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.analysis.landscape import LossGrid, filter_normalised, landscape, measures
+from residua.analysis.loss_grid import LossGrid, filter_normalised, landscape, measures
 from residua.errors import UsageError
 from residua.looks import look
 from residua.registry import build, model_spec
