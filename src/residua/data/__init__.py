@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from residua.data.augment.crop_flip import crop_flip, normalize
-    from residua.data.base import ArraySplit, Data, Source, Split, StreamingSplit, stratified_split
     from residua.data.batches.pipeline import EvalBatch, TrainBatches, eval_batches
     from residua.data.identity import same_identity
     from residua.data.image import preprocess, read_image
     from residua.data.load import load_data
+    from residua.data.loaded import ArraySplit, Data, Source, Split, StreamingSplit, stratified_split
 
 __all__ = [
     "ArraySplit",
@@ -36,7 +36,9 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(("crop_flip", "normalize"), "augment.crop_flip"),
-    **dict.fromkeys(("ArraySplit", "Data", "Source", "Split", "StreamingSplit", "stratified_split"), "base"),
+    **dict.fromkeys(
+        ("ArraySplit", "Data", "Source", "Split", "StreamingSplit", "stratified_split"), "loaded"
+    ),
     **dict.fromkeys(("preprocess", "read_image"), "image"),
     **dict.fromkeys(("EvalBatch", "TrainBatches", "eval_batches"), "batches.pipeline"),
     "load_data": "load",

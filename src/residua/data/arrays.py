@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from residua.data.base import ArraySplit, Data, mean_std, stratified_split
 from residua.data.identity import array_bytes, digest
+from residua.data.loaded import ArraySplit, Data, mean_std, stratified_split
 from residua.errors import UsageError
 from residua.spec import DataSpec
 

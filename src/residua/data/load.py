@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from residua.data.base import Data
-from residua.data.named import remember
-from residua.data.sources.cifar import find_cifar, load_cifar
+from residua.data.loaded import Data
+from residua.data.named_paths import remember
+from residua.data.sources.cifar_files import find_cifar, load_cifar
 from residua.data.sources.clips import load_clips
 from residua.data.sources.digits import load_digits
-from residua.data.sources.folder import load_folder
+from residua.data.sources.image_folder import load_folder
 from residua.data.sources.scenes import load_scenes
-from residua.data.sources.text import load_text
+from residua.data.sources.text_files import load_text
 from residua.data.sources.volumes import load_volumes
 from residua.errors import UsageError, nearest
 from residua.spec import DataSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from residua.data.load import SHIPPED, split_source
-from residua.data.named import is_named
+from residua.data.named_paths import is_named
 from residua.errors import UsageError
 from residua.names import command
 from residua.runs.folder import RunFolder

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from residua.data.augment.crop_flip import crop_flip, normalize
-from residua.data.base import ArraySplit, Data, Split, StreamingSplit
 from residua.data.batches.keyed import generator
+from residua.data.loaded import ArraySplit, Data, Split, StreamingSplit
 from residua.errors import ResiduaError
 
 AHEAD = 3  # batches of a streaming split that are decoded before they are asked for

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from residua.data.arrays import array_data
-from residua.data.base import Data
 from residua.data.batches.keyed import generator
+from residua.data.loaded import Data
 from residua.data.sources.digits import load_digits
 from residua.errors import UsageError
 from residua.spec import DataSpec

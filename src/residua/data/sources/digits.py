@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from residua.data.arrays import array_data
-from residua.data.base import Data
+from residua.data.loaded import Data
 from residua.errors import UsageError
 from residua.spec import DataSpec
 

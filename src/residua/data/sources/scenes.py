@@ -17,9 +17,9 @@ from PIL import Image
 from torch import Tensor
 
 from residua.data.augment.crop_flip import normalize
-from residua.data.base import ArraySplit, Data, Source, mean_std
 from residua.data.batches.keyed import generator
 from residua.data.identity import array_bytes, digest
+from residua.data.loaded import ArraySplit, Data, Source, mean_std
 from residua.data.sources.digits import load_digits
 from residua.errors import UsageError
 from residua.spec import DataSpec, Recipe

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from residua.data.base import Data
 from residua.data.batches.keyed import generator
-from residua.data.files import log
+from residua.data.decoding import log
+from residua.data.division import check_classes, divide, fingerprint, in_parallel, split_hash
 from residua.data.image import BadImage, image_name
 from residua.data.listing import list_folder
-from residua.data.parts import check_classes, divide, fingerprint, in_parallel, split_hash
+from residua.data.loaded import Data
 from residua.errors import ResiduaError, UsageError
 from residua.machine import usable_cores
 from residua.spec import DataSpec

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from residua.data.arrays import array_data
-from residua.data.base import Data
-from residua.data.sources.cifar_pickle import as_array, read_dictionary
+from residua.data.cifar_pickle import as_array, read_dictionary
+from residua.data.loaded import Data
 from residua.errors import ResiduaError, UsageError
 from residua.pickled import UnreadablePickle
 from residua.spec import DataSpec

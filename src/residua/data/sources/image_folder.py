@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from residua.data.base import ArraySplit, Data, Split, mean_std
 from residua.data.batches.keyed import generator
-from residua.data.files import Decoding, FileSplit, log
+from residua.data.decoding import Decoding, FileSplit, log
+from residua.data.division import Part, check_classes, divide, fingerprint, in_parallel, split_hash
 from residua.data.image import GREY_MODES, SMALL, BadImage, image_name, open_image
 from residua.data.listing import Listing, list_folder
-from residua.data.parts import Part, check_classes, divide, fingerprint, in_parallel, split_hash
+from residua.data.loaded import ArraySplit, Data, Split, mean_std
 from residua.errors import ResiduaError
 from residua.machine import machine, usable_cores
 from residua.spec import DataSpec

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from residua.data.base import Split, stratified_split
 from residua.data.identity import digest
 from residua.data.image import image_name
 from residua.data.listing import Files, Listing
+from residua.data.loaded import Split, stratified_split
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 

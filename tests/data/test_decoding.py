@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from residua.data.files import Decoding, FileSplit
+from residua.data.decoding import Decoding, FileSplit
 from residua.data.image import BadImage
 
 
