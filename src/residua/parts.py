@@ -17,7 +17,10 @@ from typing import Any, Protocol, TypeVar
 from residua.errors import UsageError, nearest
 
 # the room of each slot: a package whose modules register what they hold when they are imported
-ROOMS: dict[str, str] = {}
+ROOMS: dict[str, str] = {
+    "augmentation": "residua.data.augment",
+    "source": "residua.data.sources",
+}
 
 
 class Registered(Protocol):

@@ -13,6 +13,7 @@ from residua.cli.say import complain, note, reason, say, say_json
 from residua.cli.settings import read_settings
 from residua.errors import UsageError
 from residua.names import command
+from residua.spec import schema1
 
 # what a network of a kind of data is shown afterwards, where it is no image
 _SHOWN = {"moving-digits": "CLIP.npy", "volumes": "VOLUME.npy"}
@@ -139,7 +140,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
         model = {}
     return fit(
         name,
-        DataSpec.from_dict({"source": default_source(name), **settings["data"]}),
+        DataSpec.of(default_source(name)).change(**settings["data"]),
         recipe_name,
         weights=weights,
         **existing,
@@ -154,17 +155,17 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
 
     folder = RunFolder(resolve_run(text))
     epochs = settings["recipe"].pop("epochs", None)
-    stored = {
-        "model": folder.spec.to_dict(),
-        "data": folder.data_spec.to_dict(),
-        "recipe": folder.recipe.to_dict(),
-        "run": {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]},
-    }
+    run = {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]}
+    stored: dict[str, Any] = {"model": folder.spec, "data": folder.data_spec, "recipe": folder.recipe}
     for table, values in settings.items():
+        spec = stored.get(table)
         for key, value in values.items():
-            if value != "auto" and value != stored[table].get(key):  # auto: as the plan has it
+            same = run.get(key) == value if spec is None else spec.change(**{key: value}) == spec
+            if value != "auto" and not same:  # auto: as the plan has it
+                has = run if spec is None else spec.to_dict()
+                field = schema1.place(table, key).partition(".")[0]
                 raise UsageError(
-                    f"{table}.{key}={value} contradicts {folder.name}, which has {stored[table].get(key)}: "
+                    f"{table}.{key}={value} contradicts {folder.name}, which has {has.get(field)}: "
                     "a resumed run keeps its settings; only --epochs may extend it"
                 )
     return resume(folder, epochs=epochs, **options)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from residua.errors import UsageError
-from residua.spec.base import SCHEMA, Spec, positive
+from residua.spec.base import SCHEMA, PartSpec, Spec, positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(PartSpec):
+    """What becomes of the images of a training batch, and of their labels; ``build`` makes it for the data."""
+
+    slot: ClassVar[str] = "augmentation"
+    normalized: ClassVar[bool] = False  # whether it takes normalised images instead of pixels
+
+    def build(self, data: Any) -> Any:
+        """A function of (images, targets, seed, step) that gives images and targets, for ``residua.data.Data``.
+
+        Images are (B, C, H, W) or (B, C, D, H, W), uint8 or, if ``normalized``, float32. Targets are classes, int64
+        (B,), or the share of each class, float32 (B, classes). Nothing else may decide what it gives.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +53,10 @@ class Recipe(Spec):
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
     label_smoothing: float = 0.0
-    pad: int | None = None  # crop with this padding, in pixels; None: the data's own habit
-    flip: bool | None = None  # mirror half of the images; None: the data's own habit
+    # what becomes of training images, in this order; crops and mirror images by the data's own habit
+    augmentation: tuple[Augmentation, ...] = field(
+        default_factory=lambda: (Augmentation.called("crop_flip")(),)
+    )
     recompute: bool = False  # recompute units in the backward pass: memory for time
     log_every: int = 50  # steps between the step lines of metrics.jsonl
 
@@ -49,8 +67,8 @@ class Recipe(Spec):
         for name in ("warmup", "warmup_factor", "label_smoothing", "momentum"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"Recipe.{name} must be in [0, 1], not {getattr(self, name)}")
-        if self.weight_decay < 0 or (self.pad is not None and self.pad < 0):
-            raise UsageError("Recipe.weight_decay and Recipe.pad cannot be negative")
+        if self.weight_decay < 0:
+            raise UsageError("Recipe.weight_decay cannot be negative")
         if self.clip_norm is not None:
             positive(self, "clip_norm")
         if self.optimizer == "adamw" and (self.nesterov or self.momentum == 1 or not 0 <= self.beta2 < 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from residua.data.augment.crop_flip import CropFlip
 from residua.errors import UsageError, nearest
 from residua.spec import Recipe
 
@@ -17,8 +18,7 @@ _HE2015_CIFAR = Recipe(  # He et al. 2015, sec. 4.2
     weight_decay=1e-4,
     schedule="step",
     milestones=(0.5, 0.75),  # 32k and 48k
-    pad=4,
-    flip=True,
+    augmentation=(CropFlip(pad=4, flip=True),),
 )
 
 # Miyato et al. 2018, sec. 4 and appendix: Adam(0, 0.9), five steps of the discriminator on 64 images each for one of
@@ -33,7 +33,7 @@ _MIYATO2018_CIFAR = Recipe(
     beta2=0.9,
     weight_decay=0.0,
     schedule="linear",
-    pad=0,
+    augmentation=(CropFlip(pad=0),),
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -140,8 +140,7 @@ RECIPES: dict[str, Recipe] = {
             schedule="step",
             milestones=(0.3, 0.6, 0.8),  # epochs 60, 120 and 160
             gamma=0.2,
-            pad=4,
-            flip=True,
+            augmentation=(CropFlip(pad=4, flip=True),),
         ),
         _HE2015_CIFAR.change(  # Huang et al. 2016, sec. 4: divided at epochs 250 and 375
             name="huang2016-cifar", iterations=None, epochs=500, nesterov=True
@@ -161,7 +160,7 @@ RECIPES: dict[str, Recipe] = {
             weight_decay=1e-4,
             schedule="step",
             milestones=(30 / 90, 60 / 90),
-            flip=True,
+            augmentation=(CropFlip(flip=True),),
         ),
     )
 }

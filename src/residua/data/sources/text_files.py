@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
-import torch
 
 from residua.data.batches.keyed import generator
 from residua.data.identity import array_bytes, digest
 from residua.data.image import image_name
-from residua.errors import ResiduaError, UsageError
-from residua.spec import DataSpec, Recipe
+from residua.errors import ResiduaError
+from residua.parts import register
+from residua.spec import DataSource, DataSpec, positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # bytes that are read at most; files are taken in an order of their own, so that a part is a fair sample
 MOST_OF_LIBRARY = 1 << 20
@@ -30,156 +33,64 @@ _PIECES = 10
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Bytes:
-    """One part: its bytes in a row, seen through windows of ``context`` bytes, each with the byte after it."""
-
-    content: torch.Tensor  # uint8 (bytes,)
-    context: int
-
-    def __len__(self) -> int:
-        """Windows that do not overlap; a last, partial one does not count."""
-        return max(0, (len(self.content) - 1) // self.context)
-
-    def read(self, starts: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """The windows at ``starts``, int64 (B, context), and the bytes that follow each of their bytes."""
-        window = torch.from_numpy(starts)[:, None] + torch.arange(self.context + 1)
-        symbols = self.content[window].long()
-        return symbols[:, :-1].contiguous(), symbols[:, 1:].contiguous()
-
-
+@register
 @dataclass(frozen=True, kw_only=True)
-class TextBatches:
-    """Training batches: windows in a seeded order, from a seeded offset, so that cuts fall elsewhere in each epoch."""
+class TextFiles(DataSource):
+    """Bytes of the text at ``path``, or of the standard library's own source.
 
-    part: Bytes
-    batch_size: int
-    seed: int
-    device: str
-    limit: int | None
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch, at least 1; the last, partial one is dropped."""
-        windows = len(self.part) - 1  # an offset may push the last one out
-        steps = max(1, windows // self.batch_size)
-        return steps if self.limit is None else min(steps, self.limit)
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Batches ``start``, ``start + 1``, ... of an epoch: bytes and the bytes after them, int64 (B, context)."""
-        random = generator(self.seed, "order", epoch)
-        context, room = self.part.context, len(self.part.content) - 1
-        offset = int(random.integers(min(context, room - context) or 1))
-        starts = offset + context * random.permutation((room - offset) // context)
-        for i in range(start, self.steps_per_epoch):
-            tokens, targets = self.part.read(starts[i * self.batch_size : (i + 1) * self.batch_size])
-            yield tokens.to(self.device), targets.to(self.device)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Text:
-    """Bytes of text files: a Source."""
-
-    spec: DataSpec
-    train: Bytes
-    val: Bytes | None
-    test: Bytes
-    identity: dict[str, Any]
-    kind: str = "text"
-
-    @property
-    def shape(self) -> tuple[int]:
-        """(context,)."""
-        return (self.spec.context,)
-
-    def model_changes(self) -> dict[str, Any]:
-        """Symbols and positions."""
-        return {"vocabulary": 256, "num_classes": 256, "context": self.spec.context}
-
-    def about(self) -> dict[str, Any]:
-        """What a network needs to know to take the same text again."""
-        return {"kind": self.kind, "classes": [], "shape": list(self.shape)}
-
-    def train_batches(
-        self,
-        recipe: Recipe,
-        *,
-        seed: int,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.contiguous_format,
-        limit: int | None = None,
-    ) -> TextBatches:
-        """Training batches."""
-        return TextBatches(
-            part=self.train, batch_size=recipe.batch_size, seed=seed, device=device, limit=limit
-        )
-
-    def eval_batches(
-        self,
-        split: str,
-        batch_size: int,
-        *,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.contiguous_format,
-        limit: int | None = None,
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The windows of a part in order, each once. Raises UsageError for another part than the three."""
-        part = {"train": self.train, "val": self.val, "test": self.test}.get(split)
-        if part is None:
-            raise UsageError(f"{self.spec.source} has no {split!r} part")
-        for first in list(range(0, len(part), batch_size))[:limit]:
-            windows = np.arange(first, min(first + batch_size, len(part)))
-            tokens, targets = part.read(windows * part.context)
-            yield tokens.to(device), targets.to(device)
-
-
-def load_text(spec: DataSpec, rest: str) -> Text:
-    """The text at the path ``rest``, or the standard library's own source if it is empty.
-
-    What is not UTF-8 is no text: such files are left out and listed, or with ``strict`` refused. Raises UsageError
-    if there is nothing at the path, ResiduaError if it cannot be read or is too little for a window in every part.
+    What is not UTF-8 is no text: such files are left out and listed, or with ``strict`` refused.
     """
-    path = Path(rest).expanduser() if rest else Path(os.__file__).parent
-    if not path.exists():
-        raise UsageError(f"no such file or folder: {rest}; text alone is Python's own standard library")
-    if path.is_file():
-        files, skipped, beyond = _pieces(path), [], 0
-    else:
-        names = _names(path, library=not rest)
-        order = [names[i] for i in generator(0, "text").permutation(len(names))]
-        files, skipped = _read(path, order, MOST if rest else MOST_OF_LIBRARY, strict=spec.strict)
-        beyond = len(names) - len(files) - len(skipped)
-    chosen = _split(files, spec)
-    parts = {part: _bytes(files[name] for name in own) for part, own in chosen.items()}
-    for part, content in parts.items():
-        if len(content) <= spec.context and (part != "val" or spec.val_fraction):
-            raise ResiduaError(
-                f"{path} has {len(files)} text files and {sum(map(len, files.values()))} bytes: too little for a "
-                f"window of {spec.context} bytes in its {part} part; --set data.context=N makes windows smaller"
-            )
-    identity = {
-        "source": spec.source,
-        "path": str(path.resolve()) if rest else None,
-        "kind": "text",
-        "storage": "memory",
-        "classes": [],
-        "counts": {part: len(content) for part, content in parts.items()},
-        "fingerprint": {
-            "of": "names and bytes of the files",
-            "sha256": digest(part for name in sorted(files) for part in (os.fsencode(name), files[name])),
-        },
-        "splits": {
-            "val": f"files with {spec.val_fraction:g} of the other bytes, split seed {spec.split_seed}",
-            "test": f"files with {spec.test_fraction:g} of all bytes, split seed {spec.split_seed}",
-        },
-        "split_sha256": digest(array_bytes(content.numpy()) for content in parts.values()),
-        "preprocessing": f"windows of {spec.context} bytes",
-        "files": {part: [image_name(name) for name in own] for part, own in chosen.items()},
-        "skipped": skipped,
-        "beyond_limit": beyond,
-    }
-    train, val, test = (Bytes(parts[part], spec.context) for part in ("train", "val", "test"))
-    return Text(spec=spec, train=train, val=val if len(val) else None, test=test, identity=identity)
+
+    kind: ClassVar[str] = "text"
+    path: str | None = None
+    context: int = 128  # bytes in a window
+
+    def validate(self) -> None:  # noqa: D102
+        positive(self, "context")
+
+    def load(self, spec: DataSpec, *, threads: int = 0, storage: str | None = None) -> Any:
+        """The text. Raises ResiduaError if it cannot be read or is too little for a window in every part."""
+        from residua.data.windows import Bytes, Text
+
+        path, library = self.place or Path(os.__file__).parent, self.place is None
+        if path.is_file():
+            files, skipped, beyond = _pieces(path), [], 0
+        else:
+            names = _names(path, library=library)
+            order = [names[i] for i in generator(0, "text").permutation(len(names))]
+            files, skipped = _read(path, order, MOST_OF_LIBRARY if library else MOST, strict=spec.strict)
+            beyond = len(names) - len(files) - len(skipped)
+        chosen = _split(files, spec)
+        parts = {part: _bytes(files[name] for name in own) for part, own in chosen.items()}
+        for part, content in parts.items():
+            if len(content) <= self.context and (part != "val" or spec.val_fraction):
+                raise ResiduaError(
+                    f"{path} has {len(files)} text files and {sum(map(len, files.values()))} bytes: too little for a "
+                    f"window of {self.context} bytes in its {part} part; --set data.context=N makes windows smaller"
+                )
+        identity = {
+            "source": str(spec.source),
+            "path": None if library else str(path.resolve()),
+            "kind": self.kind,
+            "storage": "memory",
+            "classes": [],
+            "counts": {part: len(content) for part, content in parts.items()},
+            "fingerprint": {
+                "of": "names and bytes of the files",
+                "sha256": digest(part for name in sorted(files) for part in (os.fsencode(name), files[name])),
+            },
+            "splits": {
+                "val": f"files with {spec.val_fraction:g} of the other bytes, split seed {spec.split_seed}",
+                "test": f"files with {spec.test_fraction:g} of all bytes, split seed {spec.split_seed}",
+            },
+            "split_sha256": digest(array_bytes(content.numpy()) for content in parts.values()),
+            "preprocessing": f"windows of {self.context} bytes",
+            "files": {part: [image_name(name) for name in own] for part, own in chosen.items()},
+            "skipped": skipped,
+            "beyond_limit": beyond,
+        }
+        train, val, test = (Bytes(parts[part], self.context) for part in ("train", "val", "test"))
+        return Text(spec=spec, train=train, val=val if len(val) else None, test=test, identity=identity)
 
 
 def _names(folder: Path, *, library: bool) -> list[str]:
@@ -253,7 +164,9 @@ def _split(files: Mapping[str, bytes], spec: DataSpec) -> dict[str, list[str]]:
     return {**chosen, "train": waiting}
 
 
-def _bytes(contents: Iterable[bytes]) -> torch.Tensor:
+def _bytes(contents: Iterable[bytes]) -> Tensor:
+    import torch
+
     return torch.from_numpy(np.frombuffer(bytearray(b"".join(contents)), np.uint8))
 
 

@@ -1,0 +1,159 @@
+"""Encoded images with classes, wherever they lie: what they are decoded to, and in memory or at each reading.
+
+A set that fits is decoded once into memory and augmented a batch at a time; a larger one is decoded as it is read. The
+test part is always read from where it lies, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from residua.data.batches.keyed import generator
+from residua.data.decoding import Decoding, EncodedSplit, Store, log, sample
+from residua.data.division import Labelled, check_classes, divide, fingerprint, split_hash
+from residua.data.image import GREY_MODES, SMALL, BadImage, image_name, open_image
+from residua.data.listing import Listing
+from residua.data.loaded import Data, identified
+from residua.data.parallel import in_parallel
+from residua.data.splits import ArraySplit, Split, mean_std
+from residua.errors import ResiduaError
+from residua.machine import machine, usable_cores
+from residua.spec import DataSpec
+
+LOOKED_AT = 5_000  # headers read to decide size and channels; of a larger folder, a seeded sample
+MEASURED = 2_000  # images that mean and std of a streaming set are measured on
+SURELY_FITS = 64 << 20  # bytes of decoded images; between this and
+NEVER_FITS = 2 << 30  # this, a quarter of the available memory decides
+PREPROCESSING = {
+    True: "the largest centred square, resized to {size} px (bilinear, antialiased)",
+    False: "the centred square with 7/8 of the shorter side, resized to {size} px (bilinear, antialiased)",
+}
+
+
+def encoded_data(
+    spec: DataSpec,
+    listing: Listing,
+    store: Store,
+    *,
+    threads: int = 0,
+    storage: str | None = None,
+    files: Sequence[str] | None = None,
+) -> Data:
+    """``Data`` of listed images, whose bytes are in ``store``.
+
+    ``threads`` decode (0: one for each usable core); ``storage`` is ``memory`` or ``stream``, or None to decide by
+    the available memory; ``files`` hold the images, if they are no files themselves. Raises ResiduaError without two
+    classes of readable images, UsageError for fractions that leave nothing to test; with ``spec.strict``, BadImage at
+    the first bad image.
+    """
+    threads = threads or usable_cores()
+    headers, skipped = _look(listing, store, spec.strict, threads)
+    size = spec.image_size or _native_size(headers)
+    channels = 1 if all(grey for _, grey in headers) else 3
+    decoding = Decoding(
+        root=listing.root, store=store, size=size, channels=channels, threads=threads, strict=spec.strict
+    )
+    divided, come_from = divide(listing, set(skipped), spec)
+    fitted = {
+        name: divided[name] for name in ("train", "val") if name in divided
+    }  # what is read again and again
+    storage = storage or _storage(sum(len(part.paths) for part in fitted.values()) * size * size * channels)
+    parts: dict[str, Split] = {
+        name: EncodedSplit(decoding, part.paths, part.labels) for name, part in divided.items()
+    }
+    if storage == "memory":
+        in_memory, bad = _in_memory(decoding, fitted)
+        parts.update(in_memory)
+        skipped.update(bad)
+        check_classes(listing, parts["train"], skipped)
+        whole = "val" in parts and "val" not in listing.parts  # validation images were training images
+        mean, std, seen = mean_std(parts["train"], *([parts["val"]] if whole else []))
+        measured_on = f"all {seen} training images, before the validation split"
+    else:
+        check_classes(listing, parts["train"], skipped)
+        mean, std, seen = mean_std(parts["train"], at_most=MEASURED)
+        measured_on = f"{seen} of {len(parts['train'])} training images, after the validation split"
+    return identified(
+        spec,
+        path=listing.root,
+        storage=storage,
+        classes=listing.classes,
+        shape=(channels, size, size),
+        parts=parts,
+        mean=mean,
+        std=std,
+        pad=size // 8 if storage == "memory" else 0,  # a streaming image is cropped before it is resized
+        flip=True,
+        channels_are=f"{'grey' if channels == 1 else 'colour'}, by {len(headers)} images",
+        fingerprint=fingerprint(listing.root, files or listing.paths, threads, contents=storage == "memory"),
+        splits=come_from,
+        split_sha256=split_hash(divided, skipped),
+        mean_std_of=measured_on,
+        preprocessing=PREPROCESSING[size < SMALL].format(size=size),
+        skipped=[{"path": image_name(p), "reason": reason} for p, reason in sorted(skipped.items())],
+    )
+
+
+def _look(
+    listing: Listing, store: Store, strict: bool, threads: int
+) -> tuple[list[tuple[tuple[int, int], bool]], dict[str, str]]:
+    """Size and greyness of the images (of a sample, if there are many), and the files that are none."""
+    paths = listing.paths
+    if len(paths) > LOOKED_AT:
+        chosen = sample(len(paths), store.blocks(paths), generator(0, "look"), LOOKED_AT)
+        paths = [paths[i] for i in chosen]
+    headers, skipped = [], {}
+
+    def look(path: str) -> tuple[tuple[int, int], bool] | BadImage:
+        try:
+            with open_image(store.contents(path)) as image:
+                return image.size, image.mode in GREY_MODES
+        except BadImage as error:
+            return error
+
+    for path, found in zip(paths, in_parallel(look, paths, threads), strict=True):
+        if not isinstance(found, BadImage):
+            headers.append(found)
+            continue
+        if strict:
+            raise BadImage(image_name(listing.root / path), found.reason)
+        skipped[path] = found.reason
+        log.warning("skipped %s: %s", image_name(path), found.reason)
+    if not headers:
+        raise ResiduaError(f"{listing.root} has no readable image; the first: {next(iter(skipped.items()))}")
+    return headers, skipped
+
+
+def _native_size(headers: Sequence[tuple[tuple[int, int], bool]]) -> int:
+    """The images' own size if it is one small square, 64 if all are small, 224 otherwise."""
+    sizes = {size for size, _ in headers}
+    if max(map(max, sizes)) > SMALL:
+        return 224
+    width, height = next(iter(sizes))
+    return width if len(sizes) == 1 and width == height else 64
+
+
+def _storage(size: int) -> str:
+    if size <= SURELY_FITS:
+        return "memory"
+    available = machine().memory_available
+    return "memory" if available and size <= min(available // 4, NEVER_FITS) else "stream"
+
+
+def _in_memory(
+    decoding: Decoding, parts: dict[str, Labelled]
+) -> tuple[dict[str, ArraySplit], dict[str, str]]:
+    """The parts, decoded into one array, and the files found bad."""
+    paths = [path for part in parts.values() for path in part.paths]
+    images, bad = decoding.read_all(paths, lambda i: decoding.read(paths[i]))
+    labels = np.concatenate([part.labels for part in parts.values()])
+    files = [str(decoding.root / path) for path in paths]
+    splits, start = {}, 0
+    for name, part in parts.items():
+        end = start + len(part.paths)
+        good = np.array([i for i in range(start, end) if i not in bad], dtype=np.int64)
+        splits[name] = ArraySplit(images, labels, good, files)
+        start = end
+    return splits, {paths[i]: reason for i, reason in bad.items()}
