@@ -58,8 +58,6 @@ def test_a_model_spec_survives_json(spec):
         ),
         optimizer=st.builds(AdamW, beta1=st.floats(0, 0.99)) | st.builds(SGD, nesterov=st.booleans()),
         iterations=st.none() | st.integers(1, 10**9),
-        flip=st.none() | st.booleans(),
-        pad=st.none() | st.integers(0, 8),
     )
 )
 def test_a_recipe_survives_json(recipe):

@@ -18,8 +18,10 @@ from residua.errors import UsageError, nearest
 
 # the room of each slot: a package whose modules register what they hold when they are imported
 ROOMS: dict[str, str] = {
+    "augmentation": "residua.data.augment",
     "optimizer": "residua.train.optimizers",
     "schedule": "residua.train.schedules",
+    "source": "residua.data.sources",
     "task": "residua.train.tasks",
 }
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from residua.cli.main import main
 from residua.data import load_data
-from residua.data.named import is_named, remember
+from residua.data.named_paths import is_named, remember
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import evaluate
 from residua.runs.own_data import own_data

@@ -13,6 +13,7 @@ from residua.cli.say import complain, note, reason, say, say_json
 from residua.cli.settings import read_settings
 from residua.errors import UsageError
 from residua.names import command
+from residua.spec import schema1
 
 
 def train(
@@ -136,7 +137,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
         model = {}
     return fit(
         name,
-        DataSpec.from_dict({"source": default_source(name), **settings["data"]}),
+        DataSpec.of(default_source(name)).change(**settings["data"]),
         recipe_name,
         weights=weights,
         **existing,
@@ -147,23 +148,21 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
 
 
 def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> Any:
-    from residua.spec.schema1 import place
     from residua.train import RunFolder, resolve_run, resume
 
     folder = RunFolder(resolve_run(text))
     epochs = settings["recipe"].pop("epochs", None)
-    specs = {"model": folder.spec, "data": folder.data_spec, "recipe": folder.recipe}
     run = {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]}
+    stored: dict[str, Any] = {"model": folder.spec, "data": folder.data_spec, "recipe": folder.recipe}
     for table, values in settings.items():
+        spec = stored.get(table)
         for key, value in values.items():
-            if table == "run":
-                same, has = value in ("auto", run.get(key)), run.get(key)  # auto: as the plan has it
-            else:
-                same = specs[table].change(**{key: value}) == specs[table]
-                has = specs[table].to_dict()[place(table, key).partition(".")[0]]
-            if not same:
+            same = run.get(key) == value if spec is None else spec.change(**{key: value}) == spec
+            if value != "auto" and not same:  # auto: as the plan has it
+                has = run if spec is None else spec.to_dict()
+                field = schema1.place(table, key).partition(".")[0]
                 raise UsageError(
-                    f"{table}.{key}={value} contradicts {folder.name}, which has {has}: "
+                    f"{table}.{key}={value} contradicts {folder.name}, which has {has.get(field)}: "
                     "a resumed run keeps its settings; only --epochs may extend it"
                 )
     return resume(folder, epochs=epochs, **options)

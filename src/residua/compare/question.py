@@ -93,7 +93,7 @@ def ask(
     one, other = contenders(a, b)
     metric, lower = _metric(metric, one.spec, other.spec)
     source = data or default_source(one.spec)
-    loaded = load(DataSpec(source=source, val_fraction=0.0))
+    loaded = load(DataSpec.of(source).change(val_fraction=0.0))
     named, own = recipe or default_recipe(loaded, one.spec), default_recipe(loaded, other.spec)
     note = f"Both are trained by the recipe {named}; that of {other.label} alone would be {own}."
     changes = {} if epochs is None else {"epochs": epochs}

@@ -11,7 +11,7 @@ from residua.compare import words
 from residua.compare.cost import Match, cost_of
 from residua.compare.own import OwnExecutor
 from residua.compare.question import FIGURES, FILES, QUESTION, Question, ask, remember, settled
-from residua.data.base import Data
+from residua.data.loaded import Data
 from residua.experiments.cell import finite
 from residua.experiments.experiment import Arm, Experiment, Setting
 from residua.experiments.grid import Plan, Progress, run_plans

@@ -12,7 +12,7 @@ from PIL import Image
 
 from residua.data import normalize, preprocess, read_image
 from residua.data.image import SUFFIXES, BadImage, decoded_size
-from residua.data.sources.volumes import check_volume, open_volume, volume_of
+from residua.data.volume_files import check_volume, open_volume, volume_of
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import log_softmax
 from residua.evaluation.outputs import logits

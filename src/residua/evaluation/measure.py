@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.data import Data, load_data
-from residua.data.sources.scenes import SceneData
+from residua.data.annotated import SceneData
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.outputs import SPLITS, Progress
 from residua.evaluation.source import Source, Trained, data_spec, notes_of, open_source
@@ -113,7 +113,7 @@ def measure(
     return Measurement(
         source=trained.name,
         task=trained.task.kind,
-        data=shown.spec.source,
+        data=str(shown.spec.source),
         split=split,
         precision=plan.precision,
         n=count,
@@ -136,7 +136,8 @@ def _plan(trained: Trained, device: str) -> Plan:
 
 def _data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: bool) -> DataSpec:
     spec = data_spec(trained, data, strict=strict)
-    return spec.change(context=getattr(trained.spec, "context", spec.context))
+    context = getattr(trained.spec, "context", None)
+    return spec.change(context=context) if context and spec.source.kind == "text" else spec
 
 
 def _normalized(trained: Trained, data: Any) -> Any:

@@ -62,7 +62,7 @@ class Opener:
             pixels=pixels,
             labels=labels,
             classes=suited.classes,
-            data=data.spec.source,
+            data=str(data.spec.source),
         )
 
     def show_file(self, source: Source) -> Shown:
@@ -114,7 +114,7 @@ class Opener:
 
     def _load(self, data: str | Path | DataSpec | Data) -> Data:
         if not isinstance(data, Data):
-            spec = data if isinstance(data, DataSpec) else DataSpec(source=str(data))
+            spec = DataSpec.of(data)
             if spec not in self.loaded:
                 self.loaded[spec] = load_data(spec)
             data = self.loaded[spec]

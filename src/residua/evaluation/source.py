@@ -13,8 +13,7 @@ from torch import nn
 
 from residua.convert.tensors import is_safetensors
 from residua.data import Data, same_identity
-from residua.data.load import sniff, split_source
-from residua.data.sources.volumes import MAX_VALUES
+from residua.data.volume_files import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
 from residua.runs.folder import RunFolder
@@ -143,12 +142,12 @@ def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: b
     elif trained.run is not None:
         spec = own_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
     elif data is not None:
-        spec = DataSpec(source=str(data))
+        spec = DataSpec.of(data)
     else:
         raise UsageError(
             f"{trained.name} does not say where its images are: name the data, a path or 'digits'"
         )
-    if trained.images.shape is not None and spec.image_size is None and _is_folder(spec.source):
+    if trained.images.shape is not None and spec.image_size is None and spec.source.resolved().resizes:
         spec = spec.change(image_size=trained.images.shape[1])
     return spec.change(strict=True) if strict else spec
 
@@ -181,9 +180,3 @@ def fitted(trained: Trained, data: Data) -> Data:
     return (
         data if images.mean is None or images.std is None else data.normalized_with(images.mean, images.std)
     )
-
-
-def _is_folder(source: str) -> bool:
-    kind, rest = split_source(source)
-    path = Path(rest).expanduser()
-    return (kind or (sniff(path) if path.exists() else None)) == "folder"

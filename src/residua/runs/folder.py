@@ -83,11 +83,13 @@ class RunFolder:
     @property
     def data_spec(self) -> DataSpec:
         """Where the images came from; a path that was relative to another folder is found all the same."""
-        spec = self._read("data.json", lambda _: DataSpec.from_dict(self.data["spec"]))
-        path = self.data.get("path")
+        data = self.data
+        spec = self._read("data.json", lambda _: DataSpec.from_dict(data["spec"]))
+        path = data.get("path")
         if not isinstance(path, str) or not Path(path).exists():
             return spec
-        return spec.change(source=f"{self.data['kind']}:{path}")
+        source = {**spec.source.to_dict(), "kind": data["kind"], "path": path}
+        return self._read("data.json", lambda _: spec.change(source=source))
 
     @property
     def env(self) -> dict[str, Any]:

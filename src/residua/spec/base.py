@@ -48,6 +48,14 @@ class Spec:
         """The names of its fields, in order."""
         return tuple(_hints(cls))
 
+    @classmethod
+    def required(cls) -> tuple[str, ...]:
+        """The names of the fields that have no default."""
+        none = dataclasses.MISSING
+        return tuple(
+            f.name for f in dataclasses.fields(cls) if f.default is none and f.default_factory is none
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain JSON values."""
         return {name: _plain(getattr(self, name)) for name in self.fields()}
@@ -69,7 +77,7 @@ class Spec:
         for key in values:
             if key not in known:
                 raise UsageError(f"{cls.title()} has no key {key!r}{nearest(str(key), known)}")
-        missing = [f.name for f in dataclasses.fields(cls) if _required(f) and f.name not in values]
+        missing = [name for name in cls.required() if name not in values]
         if missing:
             raise UsageError(f"{cls.title()} lacks {', '.join(missing)}")
         return cls(**values)
@@ -182,6 +190,13 @@ def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -
     """Set a field in the table of a spec; a table without a kind changes the options of the part that is there."""
     name, *rest = path
     hint = _hints(cls).get(name)
+    if rest and typing.get_origin(hint) is tuple and hasattr(typing.get_args(hint)[0], "spelled_out"):
+        values[name] = _put_in_list(
+            typing.get_args(hint)[0], values[name], f"{cls.title()}.{name}", rest, value
+        )
+        return
+    if type(None) in typing.get_args(hint):  # a part that may be left out
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
     part = hint if isinstance(hint, type) and issubclass(hint, PartSpec) else None
     if rest and part is None:
         raise UsageError(f"{cls.title()} has no part {name!r}{nearest(name, _hints(cls))}")
@@ -196,6 +211,21 @@ def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -
     values[name] = options
 
 
+def _put_in_list(slot: type[PartSpec], given: Any, where: str, path: list[str], value: Any) -> list[Any]:
+    """The parts of a list, an option of those of one kind changed: ``augmentation.cutout.size``."""
+    kind, *option = path
+    items = [slot.spelled_out(item) for item in (given if isinstance(given, list | tuple) else [given])]
+    kinds = [item["kind"] for item in items if item]
+    if not option:
+        raise UsageError(f"{where}.{kind} needs the name of an option: {where}.{kind}.OPTION")
+    if kind not in kinds:
+        raise UsageError(f"{where} has no {kind!r}{nearest(kind, kinds)}")
+    for item in items:
+        if item and item["kind"] == kind:
+            _put(slot.called(kind), item, option, value)
+    return items
+
+
 def _a(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"  # a unit
 
@@ -204,10 +234,6 @@ def _a(noun: str) -> str:
 def _hints(cls: type[Spec]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
-
-
-def _required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _plain(value: Any) -> Any:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec, positive
-from residua.spec.training import Optimizer, Schedule, TaskSpec
-
-# read when a recipe is made: the rooms of these parts lie above this one
-_OPTIMIZER: Any = "sgd"
-_SCHEDULE: Any = "step"
+from residua.spec.training import Augmentation, Optimizer, Schedule, TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +22,21 @@ class Recipe(Spec):
     epochs: int = 20
     iterations: int | None = None  # trains exactly this many steps instead of whole epochs
     batch_size: int = 128
-    optimizer: Optimizer = _OPTIMIZER
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer.called("sgd")())
     lr: float = 0.1
     weight_decay: float = 1e-4
     # of norms and biases (1-d parameters). None: the optimiser's habit: He et al. decay everything with SGD, AdamW
     # decays matrices only
     decay_norm: bool | None = None
     clip_norm: float | None = None  # gradients longer than this (all parameters together) are shortened to it
-    schedule: Schedule = _SCHEDULE
+    schedule: Schedule = field(default_factory=lambda: Schedule.called("step")())
     warmup: float = 0.0  # progress at which warm-up ends
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
-    pad: int | None = None  # crop with this padding, in pixels; None: the data's own habit
-    flip: bool | None = None  # mirror half of the images; None: the data's own habit
+    # what becomes of training images, in this order; crops and mirror images by the data's own habit
+    augmentation: tuple[Augmentation, ...] = field(
+        default_factory=lambda: (Augmentation.called("crop_flip")(),)
+    )
     recompute: bool = False  # recompute units in the backward pass: memory for time
     log_every: int = 50  # steps between the step lines of metrics.jsonl
 
@@ -50,8 +48,8 @@ class Recipe(Spec):
         for name in ("warmup", "warmup_factor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"Recipe.{name} must be in [0, 1], not {getattr(self, name)}")
-        if self.weight_decay < 0 or (self.pad is not None and self.pad < 0):
-            raise UsageError("Recipe.weight_decay and Recipe.pad cannot be negative")
+        if self.weight_decay < 0:
+            raise UsageError("Recipe.weight_decay cannot be negative")
 
     def lr_factor(self, progress: float) -> float:
         """The factor of the learning rate at ``progress`` in [0, 1] of the training."""

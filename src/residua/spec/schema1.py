@@ -12,7 +12,7 @@ from typing import Any
 # table -> key of schema 1 -> where it stands now
 PLACES: dict[str, dict[str, str]] = {
     "model": {},
-    "data": {},
+    "data": {"context": "source.context"},
     "recipe": {
         "momentum": "optimizer.momentum",
         "nesterov": "optimizer.nesterov",
@@ -20,6 +20,8 @@ PLACES: dict[str, dict[str, str]] = {
         "milestones": "schedule.milestones",
         "gamma": "schedule.gamma",
         "label_smoothing": "task.label_smoothing",
+        "pad": "augmentation.crop_flip.pad",
+        "flip": "augmentation.crop_flip.flip",
     },
     "plan": {},
 }
@@ -47,7 +49,17 @@ def place(table: str, name: str) -> str:
 
 def read(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The table of a spec of schema 1 (``"model"``, ``"data"``, ``"recipe"`` or ``"plan"``) as one of schema 2."""
-    return {**(_recipe(values) if table == "recipe" else values), "schema": 2}
+    return {**_READERS.get(table, dict)(values), "schema": 2}
+
+
+def _data(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The context was every source's; text alone asks for it."""
+    told = {name: value for name, value in values.items() if name != "context"}
+    kind, _, path = str(told.get("source")).partition(":")
+    if kind == "text":
+        context = {"context": values["context"]} if "context" in values else {}
+        told["source"] = {"kind": kind, "path": path or None, **context}
+    return told
 
 
 def _recipe(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,4 +71,8 @@ def _recipe(values: Mapping[str, Any]) -> dict[str, Any]:
         options = {now: values[old] for old, now in names.items() if old in values}
         if slot in values or options.get("label_smoothing") or slot != "task":
             read[slot] = {"kind": kind, **options}
-    return read
+    crop = {name: values[name] for name in ("pad", "flip") if name in values}
+    return {**read, "augmentation": [{"kind": "crop_flip", **crop}]}
+
+
+_READERS = {"data": _data, "recipe": _recipe}

@@ -1,4 +1,4 @@
-"""The parts of a recipe: what it asks of an optimiser, of a schedule and of a task. Each kind is a file of its room."""
+"""The parts of a recipe: what it asks of an optimiser, a schedule, a task, an augmentation. Each kind is a file of its room."""
 
 from __future__ import annotations
 
@@ -63,4 +63,20 @@ class TaskSpec(PartSpec):
 
     def make(self, network: Any, recipe: Any, plan: Any, data: Any) -> Any:
         """The ``residua.train.task.Task`` that trains a network. Raises UsageError for data that do not suit it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(PartSpec):
+    """What becomes of the images of a training batch, and of their labels; ``build`` makes it for the data."""
+
+    slot: ClassVar[str] = "augmentation"
+    normalized: ClassVar[bool] = False  # whether it takes normalised images instead of pixels
+
+    def build(self, data: Any) -> Any:
+        """A function of (images, targets, seed, step) that gives images and targets, for ``residua.data.Data``.
+
+        Images are (B, C, H, W) or (B, C, D, H, W), uint8 or, if ``normalized``, float32. Targets are classes, int64
+        (B,), or the share of each class, float32 (B, classes). Nothing else may decide what it gives.
+        """
         raise NotImplementedError

@@ -104,7 +104,7 @@ def fit(
     if data is None:
         data = default_source(getattr(model, "spec", None) if isinstance(model, nn.Module) else model)
     loaded = (
-        load_data(_data_spec(data), workers=workers or 0, storage=begun.data["storage"] if begun else None)
+        load_data(data, workers=workers or 0, storage=begun.data["storage"] if begun else None)
         if isinstance(data, str | Path | DataSpec)
         else data
     )
@@ -250,10 +250,6 @@ def _say(mended: list[str]) -> None:
     """What was lost is said by the logger, also to a program that wants to see no progress."""
     for said in mended:
         _log.warning("%s", said)
-
-
-def _data_spec(data: str | Path | DataSpec) -> DataSpec:
-    return data if isinstance(data, DataSpec) else DataSpec(source=str(data))
 
 
 def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> Source:

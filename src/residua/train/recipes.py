@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from residua.data.augment.crop_flip import CropFlip
 from residua.errors import UsageError, nearest
 from residua.spec import Recipe
 from residua.spec.schema1 import place
@@ -23,8 +24,7 @@ _HE2015_CIFAR = Recipe(  # He et al. 2015, sec. 4.2
     lr=0.1,
     weight_decay=1e-4,
     schedule=Step(milestones=(0.5, 0.75)),  # 32k and 48k
-    pad=4,
-    flip=True,
+    augmentation=(CropFlip(pad=4, flip=True),),
 )
 
 # Miyato et al. 2018, sec. 4 and appendix: Adam(0, 0.9), five steps of the discriminator on 64 images each for one of
@@ -37,7 +37,7 @@ _MIYATO2018_CIFAR = Recipe(
     lr=2e-4,
     weight_decay=0.0,
     schedule=Linear(),
-    pad=0,
+    augmentation=(CropFlip(pad=0),),
 )
 
 _QUICK = Recipe(
@@ -116,8 +116,7 @@ RECIPES: dict[str, Recipe] = {
             optimizer=_NESTEROV,
             weight_decay=5e-4,
             schedule=Step(milestones=(0.3, 0.6, 0.8), gamma=0.2),  # epochs 60, 120 and 160
-            pad=4,
-            flip=True,
+            augmentation=(CropFlip(pad=4, flip=True),),
         ),
         _HE2015_CIFAR.change(  # Huang et al. 2016, sec. 4: divided at epochs 250 and 375
             name="huang2016-cifar", iterations=None, epochs=500, optimizer=_NESTEROV
@@ -135,7 +134,7 @@ RECIPES: dict[str, Recipe] = {
             lr=0.1,
             weight_decay=1e-4,
             schedule=Step(milestones=(30 / 90, 60 / 90)),
-            flip=True,
+            augmentation=(CropFlip(flip=True),),
         ),
     )
 }

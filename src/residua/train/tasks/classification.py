@@ -18,7 +18,7 @@ from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe, TaskSpec, fraction
 from residua.train.supervised import Sums, Supervised
 
-Batch = Sequence[Any]  # images (N, C, H, W), labels (N,), and what else the data add
+Batch = Sequence[Any]  # images (N, C, H, W), labels (N,) or shares (N, classes), and what else the data add
 
 
 @register
@@ -63,5 +63,6 @@ def _evaluate(network: nn.Module, batch: Batch) -> Sums:
 
 
 def _sums(logits: Tensor, labels: Tensor, loss: Tensor) -> Sums:
-    correct = (logits.argmax(1) == labels).sum()
+    classes = labels if labels.ndim == 1 else labels.argmax(1)  # of blended images, that of the larger share
+    correct = (logits.argmax(1) == classes).sum()
     return {"loss": loss, "accuracy": correct, "count": torch.tensor(labels.shape[0])}

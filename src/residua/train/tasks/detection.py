@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from residua.data import Source
-from residua.data.sources.scenes import Annotated
+from residua.data.annotated import Annotated
 from residua.errors import UsageError
 from residua.nn.anchor_free import Detector, detections
 from residua.nn.boxes import area, generalized_iou

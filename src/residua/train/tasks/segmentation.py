@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.data import Source
-from residua.data.sources.scenes import Annotated
+from residua.data.annotated import Annotated
 from residua.errors import UsageError
 from residua.parts import register
 from residua.runs.plan import Plan
