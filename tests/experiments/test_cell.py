@@ -11,7 +11,7 @@ import pytest
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.cell import Cell, finite, make_cell, run_cell, training_measures
 from residua.experiments.experiment import Arm, Setting
-from residua.train.fit import fit
+from residua.train.fitting import fit
 
 ARM = Arm(name="a", model="cifar_resnet8")
 

@@ -27,7 +27,7 @@ from residua.runs.folder import RunFolder
 from residua.runs.logs import read_log
 from residua.spec import DataSpec, Recipe, Spec
 from residua.train import recipe as find_recipe
-from residua.train.fit import fit, resume
+from residua.train.fitting import fit, resume
 from residua.train.seeding import seed_torch
 
 RESULT, METRICS = "result.json", "metrics.jsonl"

@@ -1,4 +1,4 @@
-"""The parts of a recipe: what it asks of an optimiser, a schedule, a task, an augmentation. Each kind is a file of its room."""
+"""The parts of a recipe (optimiser, schedule, task, augmentation): what is asked of them. Each kind is a file of a room."""
 
 from __future__ import annotations
 
