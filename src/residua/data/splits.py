@@ -15,10 +15,7 @@ from residua.errors import ResiduaError, UsageError
 class Split(Protocol):
     """Images with labels, by position."""
 
-    @property
-    def labels(self) -> np.ndarray:
-        """The class of each image: int64 (N,)."""
-        ...
+    labels: np.ndarray  # the class of each image: int64 (N,)
 
     @property
     def left_out(self) -> Mapping[int, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from residua.data import Data, load_data
 from residua.data.annotated import SceneData
+from residua.data.sources.csv_targets import TargetData
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.outputs import SPLITS, Progress
 from residua.evaluation.source import Source, Trained, data_spec, notes_of, open_source
@@ -141,13 +142,21 @@ def _data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: 
 
 
 def _normalized(trained: Trained, data: Any) -> Any:
-    """Images with the network's own mean and std."""
-    mean, std = trained.images.mean, trained.images.std
-    if mean is None or std is None or not isinstance(data, Data | SceneData):
+    """Images with the network's own mean and std, targets likewise."""
+    told = trained.images
+    if told.targets is not None and told.targets != tuple(data.about().get("targets", ())):
+        raise UsageError(
+            f"{trained.name} predicts {', '.join(told.targets)}, which {data.spec.source} has not"
+        )
+    if told.mean is None or told.std is None or not isinstance(data, Data | SceneData | TargetData):
         return data
-    if len(mean) != data.shape[0]:
-        raise UsageError(f"{trained.name} takes {len(mean)} channels, {data.spec.source} has {data.shape[0]}")
-    return dataclasses.replace(data, mean=mean, std=std)
+    if len(told.mean) != data.shape[0]:
+        raise UsageError(
+            f"{trained.name} takes {len(told.mean)} channels, {data.spec.source} has {data.shape[0]}"
+        )
+    if isinstance(data, TargetData):
+        return data.as_trained(told.mean, told.std, told.target_mean or (), told.target_std or ())
+    return dataclasses.replace(data, mean=told.mean, std=told.std)
 
 
 def _check(trained: Trained, data: Any) -> None:

@@ -48,6 +48,9 @@ class Images(Spec):
             raise UsageError("mean and std belong together, a number a channel")
         if self.std is not None and min(self.std, default=0) <= 0:
             raise UsageError(f"std must be above 0, not {self.std}")
+        scales = [() if scale is None else scale for scale in (self.target_mean, self.target_std)]
+        if {len(self.targets or ())} != {*map(len, scales)} or min(scales[1], default=1) <= 0:
+            raise UsageError("targets have a mean and a std above 0 each")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,10 +97,9 @@ def open_source(source: Source) -> Trained:
     weights = load_weights(found.path if isinstance(found, RunFolder) else found)
     name = str(source) if run is None else run.name
     images = _images(weights.data, name)
-    if images.classes and len(images.classes) != weights.spec.num_classes:
-        raise ResiduaError(
-            f"{name} names {len(images.classes)} classes but has {weights.spec.num_classes} outputs"
-        )
+    for what, names in (("classes", images.classes), ("targets", images.targets)):
+        if names and len(names) != weights.spec.num_classes:
+            raise ResiduaError(f"{name} names {len(names)} {what} but has {weights.spec.num_classes} outputs")
     return Trained(
         name=name,
         model=build_model(weights),

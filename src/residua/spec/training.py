@@ -1,4 +1,4 @@
-"""The parts of a recipe (optimiser, schedule, task, augmentation): what is asked of them. Each kind is a file of a room."""
+"""The parts of a recipe, optimiser, schedule, task, augmentation: what is asked of them. Each kind is a file of a room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: ``fit`` and ``resume``, recipes as data, the loop and the plan. Imported lazily: its parts need no torch."""
+"""Training: ``fit`` and ``resume``, recipes, the loop and the plan. Imported lazily: its specs need no torch."""
 
 from __future__ import annotations
 
