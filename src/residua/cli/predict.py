@@ -11,7 +11,6 @@ from cyclopts import Parameter
 from residua.cli.say import complain, note, say, say_json
 from residua.errors import UsageError
 
-
 # what the answers about an image are in JSON and in print, by what the network answers
 _TABLES: dict[str, Callable[[list[tuple[str, float]]], dict[str, Any]]] = {
     "classes": lambda found: {"top": [{"label": name, "probability": value} for name, value in found]},
@@ -29,7 +28,9 @@ def predict(
     device: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Say what is on images or in volumes, or their numbers. A bad one among good ones gets a line on stderr, and the exit code is 1.
+    """Say what is on images or in volumes, or their numbers.
+
+    A bad one among good ones gets a line on stderr, and the exit code is 1.
 
     Args:
         source: a run folder, its name under runs/, latest, a weight file or a peer's checkpoint.

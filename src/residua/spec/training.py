@@ -1,4 +1,4 @@
-"""The parts of a recipe, optimiser, schedule, task, augmentation: what is asked of them. Each kind is a file of a room."""
+"""Parts of a recipe, optimiser, schedule, task, augmentation: what is asked of them. Each kind is a file of a room."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ class Augmentation(PartSpec):
 
     slot: ClassVar[str] = "augmentation"
     normalized: ClassVar[bool] = False  # whether it takes normalised images instead of pixels
+    blends_classes: ClassVar[bool] = False  # whether its targets are shares of classes
 
     def build(self, data: Any) -> Any:
         """A function of (images, targets, seed, step) that gives images and targets, for ``residua.data.Data``.

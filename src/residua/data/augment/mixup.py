@@ -22,6 +22,7 @@ class Mixup(Augmentation):
 
     kind: ClassVar[str] = "mixup"
     normalized: ClassVar[bool] = True
+    blends_classes: ClassVar[bool] = True
     alpha: float = 1.0  # of CIFAR in sec. 3.2; the paper's ImageNet takes 0.2
 
     def validate(self) -> None:  # noqa: D102

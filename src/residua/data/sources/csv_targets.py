@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from residua.errors import ResiduaError, UsageError
+from residua.errors import ResiduaError
 from residua.parts import register
 from residua.spec import DataSource, DataSpec, Recipe
 
