@@ -126,7 +126,9 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     run, model, recipe_table = dict(settings["run"]), dict(settings["model"]), dict(settings["recipe"])
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
-        recipe(recipe_name, **recipe_table)  # a wrong name or value is said before any data is read
+        # a wrong name or value is said before any data is read; only with them the task is known
+        shared = {k: v for k, v in recipe_table.items() if not schema1.place("recipe", k).startswith("task")}
+        recipe(recipe_name, **shared)
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
     weights = None

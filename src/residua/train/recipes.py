@@ -51,51 +51,43 @@ _QUICK = Recipe(
     warmup=0.15,
 )
 
+# AdamW, decay of matrices only and a cosine after a warm-up (Touvron et al. 2021, Table 9), at rates that suit
+# small networks on small images
+_VIT = Recipe(
+    name="vit",
+    epochs=60,
+    batch_size=64,
+    optimizer=AdamW(),
+    lr=1e-3,
+    weight_decay=0.05,
+    clip_norm=1.0,
+    schedule=Cosine(),
+    warmup=0.1,
+)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         _QUICK,
         # the bundled digits: crops shift them by a pixel, and a mirrored digit is no digit
         _QUICK.change(name="digits", epochs=40),
-        # AdamW, decay of matrices only and a cosine after a warm-up (Touvron et al. 2021, Table 9), at rates that suit
-        # small networks on small images
-        Recipe(
-            name="vit",
-            epochs=60,
-            batch_size=64,
-            optimizer=AdamW(),
-            lr=1e-3,
-            weight_decay=0.05,
-            clip_norm=1.0,
-            schedule=Cosine(),
-            warmup=0.1,
-        ),
+        _VIT,
         # beta2, clipping and the cosine after a warm-up are those of Brown et al. 2020, appendix B
-        Recipe(
+        _VIT.change(
             name="language",
             epochs=3,
             batch_size=32,
             optimizer=AdamW(beta2=0.95),
             lr=2e-3,
             weight_decay=0.1,
-            clip_norm=1.0,
-            schedule=Cosine(),
             warmup=0.05,
         ),
         _MIYATO2018_CIFAR,
         # the small pair on the digits: two steps of the discriminator for one of the generator, at a higher rate
         _MIYATO2018_CIFAR.change(name="gan", epochs=60, iterations=None, batch_size=2 * 64, lr=1e-3),
         # scenes of digits, for the small detector and the small segmenter
-        Recipe(
-            name="scenes",
-            epochs=6,
-            batch_size=16,
-            optimizer=AdamW(),
-            lr=5e-3,
-            weight_decay=1e-2,
-            schedule=Cosine(),
-            warmup=0.05,
-            clip_norm=10.0,
+        _VIT.change(
+            name="scenes", epochs=6, batch_size=16, lr=5e-3, weight_decay=1e-2, warmup=0.05, clip_norm=10.0
         ),
         # motion is learnt within a few passes over the clips
         _QUICK.change(name="clips", epochs=6),
@@ -108,15 +100,13 @@ RECIPES: dict[str, Recipe] = {
             name="he2015-cifar-110", warmup=400 / 64_000, warmup_factor=0.1, warmup_shape="constant"
         ),
         # Zagoruyko & Komodakis 2016, "Implementation details"; they pad with reflections, here with zeros
-        Recipe(
+        _HE2015_CIFAR.change(
             name="zagoruyko2016-cifar",
+            iterations=None,
             epochs=200,
-            batch_size=128,
-            lr=0.1,
             optimizer=_NESTEROV,
             weight_decay=5e-4,
             schedule=Step(milestones=(0.3, 0.6, 0.8), gamma=0.2),  # epochs 60, 120 and 160
-            augmentation=(CropFlip(pad=4, flip=True),),
         ),
         _HE2015_CIFAR.change(  # Huang et al. 2016, sec. 4: divided at epochs 250 and 375
             name="huang2016-cifar", iterations=None, epochs=500, optimizer=_NESTEROV
@@ -127,12 +117,11 @@ RECIPES: dict[str, Recipe] = {
         # He et al. 2015, sec. 3.4, divide by 10 "when the error plateaus", up to 600k iterations; fixed epochs 30 and
         # 60 of 90 are fb.resnet.torch's reading, the deviation that everybody has followed since. Crops are of
         # random size and aspect (Szegedy et al. 2015) instead of the paper's scale augmentation.
-        Recipe(
+        _HE2015_CIFAR.change(
             name="he2015-imagenet",
+            iterations=None,
             epochs=90,
             batch_size=256,
-            lr=0.1,
-            weight_decay=1e-4,
             schedule=Step(milestones=(30 / 90, 60 / 90)),
             augmentation=(CropFlip(flip=True),),
         ),
@@ -154,6 +143,11 @@ def recipe(value: str | Recipe | Mapping[str, Any], **changes: Any) -> Recipe:
         value = Recipe.from_dict(value)
     if "epochs" in changes:
         changes.setdefault("iterations", None)
-    if value.task is None and any(place("recipe", name).startswith("task.") for name in changes):
-        changes.setdefault("task", "classification")
+    if value.task is None and any(_is_option_of_task(*change) for change in changes.items()):
+        value = value.change(task="classification")
     return value.change(**changes) if changes else value
+
+
+def _is_option_of_task(name: str, value: Any) -> bool:
+    of_table = name == "task" and isinstance(value, Mapping) and "kind" not in value
+    return of_table or place("recipe", name).startswith("task.")
