@@ -18,7 +18,9 @@ from residua.train.compile import compiled
 from residua.train.optimizer import make_optimizer, take_step
 from residua.train.task import Metric
 
-Batch = Sequence[Any]  # images (N, C, H, W), labels (N,), and what else the data adds
+Batch = Sequence[
+    Any
+]  # images (N, C, H, W), labels (N,) or shares of the classes (N, classes), what else the data adds
 
 
 class Classification:
@@ -65,5 +67,7 @@ class Classification:
 
 
 def _sums(logits: Tensor, labels: Tensor, loss: Tensor) -> dict[str, Tensor]:
-    correct = (logits.argmax(1) == labels).sum()
+    predicted = logits.argmax(1)
+    # of mixed labels (N, classes), the share of the class that is predicted (Zhang et al. 2018, arXiv 1710.09412)
+    correct = (predicted == labels).sum() if labels.ndim == 1 else labels.gather(1, predicted[:, None]).sum()
     return {"loss": loss, "accuracy": correct, "count": torch.tensor(labels.shape[0])}
