@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from residua.data.augment.crop_flip import CropFlip
+from residua.data.augment.mixup import Mixup
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec
 from residua.registry import list_models, model_spec, spec_from_dict
@@ -58,6 +60,11 @@ def test_a_model_spec_survives_json(spec):
         ),
         optimizer=st.builds(AdamW, beta1=st.floats(0, 0.99)) | st.builds(SGD, nesterov=st.booleans()),
         iterations=st.none() | st.integers(1, 10**9),
+        augmentation=st.lists(
+            st.builds(CropFlip, flip=st.none() | st.booleans(), pad=st.none() | st.integers(0, 8))
+            | st.builds(Mixup, alpha=st.floats(0.01, 10)),
+            max_size=3,
+        ),
     )
 )
 def test_a_recipe_survives_json(recipe):

@@ -29,11 +29,6 @@ def load_data(
         raise UsageError(
             f"workers are 0 or more and storage is 'memory' or 'stream', not {workers} and {storage!r}"
         )
-    place = spec.source.place
-    if ("path" in spec.source.required() and place is None) or (place is not None and not place.exists()):
-        raise UsageError(
-            f"no such file or folder: {str(place or spec.source)!r}; a source is 'digits', a path, or kind:path"
-        )
     spec = dataclasses.replace(spec, source=spec.source.resolved())
     data = spec.source.load(spec, threads=workers, storage=storage)
     if data.identity.get("path"):

@@ -37,7 +37,12 @@ class DataSource(PartSpec):
         return False
 
     def resolved(self) -> DataSource:
-        """Itself, or what it turns out to be."""
+        """Itself, or what it turns out to be. Raises UsageError where nothing lies at its path."""
+        place = self.place
+        if (place is None and "path" in self.required()) or (place is not None and not place.exists()):
+            raise UsageError(
+                f"no such file or folder: {str(place or self)!r}; a source is 'digits', a path, or kind:path"
+            )
         return self
 
     def load(self, spec: DataSpec, *, threads: int, storage: str | None) -> Any:

@@ -21,6 +21,7 @@ class AnyPath(DataSource):
 
     def resolved(self) -> DataSource:
         """The source of the one kind that recognises the path. Raises UsageError for none, and for several."""
+        super().resolved()  # there is something
         path = Path(self.path).expanduser()
         kinds = sorted(kind for kind, part in parts(self.slot).items() if part.recognises(path))
         if not kinds and path.is_dir():

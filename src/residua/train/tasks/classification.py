@@ -63,6 +63,7 @@ def _evaluate(network: nn.Module, batch: Batch) -> Sums:
 
 
 def _sums(logits: Tensor, labels: Tensor, loss: Tensor) -> Sums:
-    classes = labels if labels.ndim == 1 else labels.argmax(1)  # of blended images, that of the larger share
-    correct = (logits.argmax(1) == classes).sum()
+    predicted = logits.argmax(1)
+    # of mixed labels (N, classes), the share of the class that is predicted (Zhang et al. 2018, arXiv 1710.09412)
+    correct = (predicted == labels).sum() if labels.ndim == 1 else labels.gather(1, predicted[:, None]).sum()
     return {"loss": loss, "accuracy": correct, "count": torch.tensor(labels.shape[0])}
