@@ -18,10 +18,11 @@ from torch import nn
 from benchmarks.harness import Case, measure, measure_peaks, store
 from benchmarks.peers import import_timm, import_torchvision
 from residua.analysis.cost import cost
+from residua.data import load_data
 from residua.loading import create_model
 from residua.machine import machine, usable_cores
 from residua.train import Plan, Request, make_plan, recipe
-from residua.train.tasks.classification import Classification
+from residua.train.task import make_task
 
 NOTES = (
     "*conventional* is the step as most training scripts have it: eager, float32, contiguous, `torch.optim.SGD` with "
@@ -78,7 +79,7 @@ def residua_step(
 ) -> Callable[[], object]:
     """residua's own training step, as ``fit`` runs it."""
     model = model.to(memory_format=plan.memory_format)  # type: ignore[call-overload]
-    task = Classification(model, recipe("quick", lr=0.01), plan)
+    task = make_task(model, recipe("quick", lr=0.01), plan, load_data("digits"))  # of any images with classes
     batch = (images.contiguous(memory_format=plan.memory_format), labels)
     return lambda: float(task.step(batch, 0.0)["accuracy"])
 

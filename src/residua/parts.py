@@ -31,6 +31,11 @@ ROOMS = {
     "drop path": "residua.models.slots",
     "look": "residua.looks",
     "paper": "residua.papers",
+    "augmentation": "residua.data.augment",
+    "optimizer": "residua.train.optimizers",
+    "schedule": "residua.train.schedules",
+    "source": "residua.data.sources",
+    "task": "residua.train.tasks",
 }
 
 
@@ -75,7 +80,11 @@ def parts(slot: str) -> dict[str, Any]:
 
 def find(slot: str, kind: str) -> Any:
     """The part of a slot that is called ``kind``. Raises UsageError with the nearest known one."""
-    found = parts(slot) if slot in ROOMS else {}
+    if slot in ROOMS:
+        _import_room(slot)
+    if kind not in known(slot) and slot in ROOMS:  # what others bring is imported for what residua has not
+        parts(slot)
+    found = known(slot)
     if kind not in found:
         raise UsageError(
             f"unknown {slot} {kind!r}{nearest(str(kind), found)} (one of your own is named with --with FILE)"

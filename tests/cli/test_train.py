@@ -164,7 +164,7 @@ CONTRADICTIONS = [
     ("--limit-batches", "3"),
     ("--weights", "first"),
     ("--set", "model.shortcut=C"),
-    ("--set", "recipe.gamma=0.5"),
+    ("--set", "recipe.momentum=0.5"),
     ("--set", "data.split_seed=3"),
     ("--strict",),
 ]

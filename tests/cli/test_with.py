@@ -136,7 +136,7 @@ def test_a_run_says_which_file_it_needs(command):
 
 def test_a_run_does_not_go_on_with_another_version(command, monkeypatch):
     from residua.runs.folder import RunFolder
-    from residua.train.fit import fit, resume
+    from residua.train.fitting import fit, resume
 
     fit(
         "cifar_resnet8",
@@ -174,7 +174,7 @@ def test_no_spec_runs_a_file(spelling, spec, command):
 
 def test_a_run_folder_runs_no_file(command):
     """Also one that records the file's very name and digest."""
-    from residua.train.fit import fit
+    from residua.train.fitting import fit
 
     fit(
         "cifar_resnet8",

@@ -9,7 +9,7 @@ import pytest
 from residua.data.sources.scenes import COUNTS
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import evaluate, inspect_run, measure
-from residua.evaluation.source import task_of
+from residua.evaluation.source import trained_for
 from residua.loading import create_model
 from residua.train import fit, judge
 
@@ -155,8 +155,8 @@ def test_what_is_for_classifiers_refuses_the_others(runs, model):
 
 def test_what_a_network_is_trained_for(runs):
     for model, (task, _) in KINDS.items():
-        assert task_of(runs(model)) == task_of(runs(model).weights) == task
-        assert task_of(create_model(model)) == task
+        for source in (runs(model), runs(model).weights, create_model(model)):
+            assert trained_for(source).kind == task
 
 
 @pytest.mark.parametrize("batch_size", [256, 60])

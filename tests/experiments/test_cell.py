@@ -15,7 +15,7 @@ from residua.experiments.experiment import Arm, Setting
 from residua.experiments.measures import finite, training_measures
 from residua.experiments.run_cell import run_cell
 from residua.spec import ModelSpec, PartSpec
-from residua.train.fit import fit
+from residua.train.fitting import fit
 
 ARM = Arm(name="a", model="cifar_resnet8")
 

@@ -9,6 +9,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.files import InUse
 from residua.registry import model_spec
 from residua.runs import folder as runs
+from residua.spec import DataSpec
 from residua.train.recipes import recipe
 
 FILES = {
@@ -30,7 +31,7 @@ def test_a_folder_reads_back_what_was_written(tmp_path):
     assert folder.spec == model_spec("cifar_resnet8", in_channels=1)
     assert folder.recipe == recipe("quick")
     assert folder.seed == 4
-    assert folder.data_spec.source == "digits"
+    assert folder.data_spec == DataSpec()
     assert folder.result is None
     assert folder.metrics() == []
     assert (folder.path / "checkpoints" / "x").exists()

@@ -11,10 +11,11 @@ from PIL import Image
 
 from residua.cli.main import main
 from residua.data import load_data
-from residua.data.named import is_named, remember
+from residua.data.named_paths import is_named, remember
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import evaluate
 from residua.runs.own_data import own_data
+from residua.spec import DataSpec
 from residua.train import RunFolder, fit, resume
 
 
@@ -98,7 +99,7 @@ def test_shipped_data_need_no_name_and_missing_data_are_missing(run, photos, els
         "cifar_resnet8", "digits", run_dir=tmp_path / "digits", limit_batches=1, progress=False, threads=1
     )
     elsewhere()
-    assert own_data(digits).source == "digits"
+    assert own_data(digits) == DataSpec()
     photos.rename(tmp_path / "moved")
     with pytest.raises(ResiduaError, match="no such file or folder"):
         evaluate(run)

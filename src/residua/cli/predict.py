@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from residua.cli.say import complain, note, say, say_json
 from residua.errors import UsageError
+
+# what the answers about an image are in JSON and in print, by what the network answers
+_TABLES: dict[str, Callable[[list[tuple[str, float]]], dict[str, Any]]] = {
+    "classes": lambda found: {"top": [{"label": name, "probability": value} for name, value in found]},
+    "numbers": lambda found: {"values": dict(found)},
+}
+_FORMATS = {"classes": ".1%", "numbers": ".4g"}
 
 
 def predict(
@@ -21,7 +28,9 @@ def predict(
     device: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Say what is on images or in volumes. A bad one among good ones gets a line on stderr, and the exit code is 1.
+    """Say what is on images or in volumes, or their numbers.
+
+    A bad one among good ones gets a line on stderr, and the exit code is 1.
 
     Args:
         source: a run folder, its name under runs/, latest, a weight file or a peer's checkpoint.
@@ -47,10 +56,10 @@ def predict(
             errors.append({"image": image_name(path), "error": error.reason})
             complain(error)
             continue
-        top = [{"label": label, "probability": probability} for label, probability in found]
-        predictions.append({"image": image_name(path), "top": top})
+        table, format = _TABLES[predictor.answers], _FORMATS[predictor.answers]
+        predictions.append({"image": image_name(path), **table(found)})
         if not json:
-            named = ", ".join(f"{label} {probability:.1%}" for label, probability in found)
+            named = ", ".join(f"{name} {value:{format}}" for name, value in found)
             say(f"{image_name(path)}: {named}")
     if json:
         say_json({"schema": 1, "predictions": predictions, "errors": errors})

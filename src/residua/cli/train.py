@@ -14,9 +14,6 @@ from residua.cli.settings import read_settings
 from residua.errors import UsageError
 from residua.names import command
 
-# what a network of a kind of data is shown afterwards, where it is no image
-_SHOWN = {"moving-digits": "CLIP.npy", "volumes": "VOLUME.npy"}
-
 
 def train(
     data: str | None = None,
@@ -115,20 +112,22 @@ def train(
     if json:
         say_json(result)
     else:
-        say(*_summary(result, folder.path))
+        say(*_summary(result, folder))
 
 
 def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.loading import load_weights
     from residua.registry import model_spec
-    from residua.spec import DataSpec
+    from residua.spec import DataSpec, Recipe
     from residua.train import fit, recipe
     from residua.train.defaults import default_source
 
     run, model, recipe_table = dict(settings["run"]), dict(settings["model"]), dict(settings["recipe"])
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
-        recipe(recipe_name, **recipe_table)  # a wrong name or value is said before any data is read
+        # a wrong name or value is said before any data is read; only with them the task is known
+        shared = {k: v for k, v in recipe_table.items() if not Recipe.placed(k)[0].startswith("task")}
+        recipe(recipe_name, **shared)
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
     weights = None
@@ -139,7 +138,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
         model = {}
     return fit(
         name,
-        DataSpec.from_dict({"source": default_source(name), **settings["data"]}),
+        DataSpec.of(default_source(name)).change(**settings["data"]),
         recipe_name,
         weights=weights,
         **existing,
@@ -154,17 +153,17 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
 
     folder = RunFolder(resolve_run(text))
     epochs = settings["recipe"].pop("epochs", None)
-    stored = {
-        "model": folder.spec.to_dict(),
-        "data": folder.data_spec.to_dict(),
-        "recipe": folder.recipe.to_dict(),
-        "run": {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]},
-    }
+    run = {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]}
+    stored: dict[str, Any] = {"model": folder.spec, "data": folder.data_spec, "recipe": folder.recipe}
     for table, values in settings.items():
+        spec = stored.get(table)
         for key, value in values.items():
-            if value != "auto" and value != stored[table].get(key):  # auto: as the plan has it
+            same = run.get(key) == value if spec is None else spec.change(**{key: value}) == spec
+            if value != "auto" and not same:  # auto: as the plan has it
+                has = run if spec is None else spec.flat()
+                field = key if spec is None else spec.placed(key)[0]
                 raise UsageError(
-                    f"{table}.{key}={value} contradicts {folder.name}, which has {stored[table].get(key)}: "
+                    f"{table}.{key}={value} contradicts {folder.name}, which has {has.get(field)}: "
                     "a resumed run keeps its settings; only --epochs may extend it"
                 )
     return resume(folder, epochs=epochs, **options)
@@ -191,13 +190,14 @@ def _report(folder: Any, data: str | None) -> Path | None:
         return None
 
 
-def _summary(result: dict[str, Any], path: Path) -> list[str]:
-    name = result["primary"]
-    value = result[f"test_{name}"]
-    tested = "not finite" if value is None else f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
+def _summary(result: dict[str, Any], folder: Any) -> list[str]:
+    path, task = folder.path, folder.recipe.task
+    name = task.primary.name
+    tested = task.primary.shown(result[f"test_{name}"])
     next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(result["epochs"] * 2))]
-    if name == "accuracy":
-        next_steps.insert(1, ("predict", path, _SHOWN.get(result["data"], "IMAGE")))
+    if task.answers != "nothing":
+        shown = "VOLUME.npy" if len(folder.data["shape"]) == 4 else "IMAGE"
+        next_steps.insert(1, ("predict", path, shown))
     return [
         f"test {name.replace('_', ' ')}  {tested} on {result['test_images']} samples",
         f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "

@@ -10,7 +10,7 @@ from typing import Any
 from residua.compare import sentences, tables
 from residua.compare.matching import Match, cost_of
 from residua.compare.question import FIGURES, FILES, QUESTION, Question, ask, remember, settled
-from residua.data.base import Data
+from residua.data.loaded import Data
 from residua.experiments import Arm, Experiment, Setting
 from residua.experiments.grid import GridProgress
 from residua.experiments.measures import finite

@@ -17,7 +17,7 @@ from residua.registry import family, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import recipe as find_recipe
 from residua.train.defaults import default_recipe, default_source
-from residua.train.tasks.made import primary
+from residua.train.task import task_of
 from residua.user_files import UserFile, digests, files_behind
 
 QUESTION = "comparison.json"
@@ -104,7 +104,7 @@ def ask(
     one, other = contenders(a, b)
     metric, lower = _metric(metric, one.spec, other.spec)
     source = data or default_source(one.spec)
-    loaded = load(DataSpec(source=source, val_fraction=0.0))
+    loaded = load(DataSpec.of(source).change(val_fraction=0.0))
     named, own = recipe or default_recipe(loaded, one.spec), default_recipe(loaded, other.spec)
     note = f"Both are trained by the recipe {named}; that of {other.label} alone would be {own}."
     changes = {} if epochs is None else {"epochs": epochs}
@@ -173,7 +173,7 @@ def _metric(name: str | None, a: ModelSpec, b: ModelSpec) -> tuple[str, bool]:
     if tasks[0] == "classification":
         known, lower = _ERRORS, True
     else:
-        own = primary(a)
+        own = task_of(a, {}).primary
         known, lower = (f"test_{own.name}",), own.direction == "min"
     if name is not None and name not in known:
         raise UsageError(f"unknown metric {name!r} of {tasks[0]}{nearest(name, known)}")

@@ -9,14 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from residua.data.augment.crop_flip import crop_flip, normalize
-    from residua.data.base import ArraySplit, Data, Source, Split, StreamingSplit, stratified_split
+    from residua.data.augment.crop_flip import crop_flip
+    from residua.data.batches.normalize import normalize
     from residua.data.batches.pipeline import EvalBatch, TrainBatches, eval_batches
     from residua.data.identity import same_identity
     from residua.data.image import preprocess, read_image
     from residua.data.load import load_data
+    from residua.data.loaded import AnyData, Data, Source
+    from residua.data.splits import ArraySplit, Split, StreamingSplit, stratified_split
 
 __all__ = [
+    "AnyData",
     "ArraySplit",
     "Data",
     "EvalBatch",
@@ -35,12 +38,14 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("crop_flip", "normalize"), "augment.crop_flip"),
-    **dict.fromkeys(("ArraySplit", "Data", "Source", "Split", "StreamingSplit", "stratified_split"), "base"),
-    **dict.fromkeys(("preprocess", "read_image"), "image"),
+    "crop_flip": "augment.crop_flip",
+    "normalize": "batches.normalize",
     **dict.fromkeys(("EvalBatch", "TrainBatches", "eval_batches"), "batches.pipeline"),
-    "load_data": "load",
     "same_identity": "identity",
+    **dict.fromkeys(("preprocess", "read_image"), "image"),
+    "load_data": "load",
+    **dict.fromkeys(("AnyData", "Data", "Source"), "loaded"),
+    **dict.fromkeys(("ArraySplit", "Split", "StreamingSplit", "stratified_split"), "splits"),
 }
 
 

@@ -41,7 +41,7 @@ GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"
 
 _ROWS = 256  # of 16-bit and float images, scaled at once
 
-Source = str | os.PathLike[str] | bytes | Image.Image
+Encoded = str | os.PathLike[str] | bytes | Image.Image
 
 
 class BadImage(ResiduaError):
@@ -58,11 +58,11 @@ def image_name(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def open_image(source: Source) -> Image.Image:
+def open_image(source: Encoded) -> Image.Image:
     """The image with its header read and its pixels not yet. Raises BadImage."""
     if isinstance(source, Image.Image):
         return source
-    name = "image" if isinstance(source, bytes) else image_name(source)
+    name = _name(source)
     try:
         if not isinstance(source, bytes) and not Path(source).is_file():
             Path(source).stat()  # says what is wrong, if there is nothing at all
@@ -82,7 +82,7 @@ def open_image(source: Source) -> Image.Image:
     return image
 
 
-def read_image(source: Source, *, at_least: int | None = None) -> Image.Image:
+def read_image(source: Encoded, *, at_least: int | None = None) -> Image.Image:
     """The image as ``L`` or ``RGB``, upright.
 
     ``source`` is a path, the bytes of a file, or a Pillow image (which is left as it is). With ``at_least`` a JPEG
@@ -91,9 +91,8 @@ def read_image(source: Source, *, at_least: int | None = None) -> Image.Image:
     """
     if isinstance(source, Image.Image):
         return _decode(source, "image", None)
-    name = "image" if isinstance(source, bytes) else image_name(source)
     with open_image(source) as image:
-        return _decode(image, name, at_least)
+        return _decode(image, _name(source), at_least)
 
 
 def preprocess(image: Image.Image, size: int, channels: int) -> np.ndarray:
@@ -111,19 +110,19 @@ def decoded_size(size: int) -> int:
     return math.ceil(size / CENTRE) if size >= SMALL else size
 
 
-def random_crop(path: str, size: int, channels: int, random: np.random.Generator) -> np.ndarray:
+def random_crop(source: Path | bytes, size: int, channels: int, random: np.random.Generator) -> np.ndarray:
     """As ``read_image`` and ``preprocess``, but of a random part of the image: the usual training crop.
 
     Its area is drawn from 8 % to 100 % of the image and its aspect ratio from 3/4 to 4/3; after ten draws that do not
     fit, the largest centred square is taken. The part is chosen before decoding, so that a large JPEG is decoded no
     finer than needed. Raises BadImage.
     """
-    with open_image(path) as header:
+    with open_image(source) as header:
         width, height = header.size
         x, y, w, h = _random_part(width, height, random)
         shorter = min(width, height)
         needed = min(shorter, math.ceil(size * shorter / min(w, h)))
-        image = _decode(header, image_name(path), needed)
+        image = _decode(header, _name(source), needed)
     if (image.width > image.height) != (width > height):  # turned upright: the part turns with it
         x, y, w, h, width, height = y, x, h, w, height, width
     across, down = image.width / width, image.height / height
@@ -178,6 +177,10 @@ def _pixels(
     if image.size != (size, size) or box != (0, 0, size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _name(source: str | os.PathLike[str] | bytes) -> str:
+    return "image" if isinstance(source, bytes) else image_name(source)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:

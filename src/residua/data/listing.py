@@ -24,10 +24,10 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class Files:
+class PartFiles:
     """The files of one part in the order of their names: paths relative to the root, and classes."""
 
-    folder: str  # of the part, relative to the root: "" if the root has no parts
+    where: str  # they lie, relative to the root: "train/", or "" if the root has no parts
     paths: tuple[str, ...]
     classes: tuple[str, ...]  # the class of each path
 
@@ -37,9 +37,14 @@ class Listing:
     """A folder of images: its parts (``train`` alone if it has none) and its classes in the order of their names."""
 
     root: Path
-    parts: dict[str, Files]
+    parts: dict[str, PartFiles]
     classes: tuple[str, ...]
     what: str = "image"  # the files are, in messages
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file, part after part."""
+        return [path for files in self.parts.values() for path in files.paths]
 
 
 def list_folder(root: Path, suffixes: Iterable[str] = SUFFIXES, what: str = "image") -> Listing:
@@ -61,41 +66,40 @@ def list_folder(root: Path, suffixes: Iterable[str] = SUFFIXES, what: str = "ima
             parts[part] = name
         if "train" not in parts:
             raise ResiduaError(f"{root} has {', '.join(f'{name}/' for name in folders)} but no train/")
-    kind = _Kind(frozenset(suffixes), what)
-    listed = {part: _list_part(root, name, kind) for part, name in (parts or {"train": ""}).items()}
-    classes = tuple(dict.fromkeys(listed["train"].classes))
+    listed = {
+        part: _list_part(root, name, frozenset(suffixes), what)
+        for part, name in (parts or {"train": ""}).items()
+    }
+    return checked(Listing(root, listed, tuple(dict.fromkeys(listed["train"].classes)), what))
+
+
+def checked(listing: Listing) -> Listing:
+    """The listing itself. Raises ResiduaError for fewer than two classes, or one that the training part lacks."""
+    root, listed, classes, what = listing.root, listing.parts, listing.classes, listing.what
     if len(classes) < 2:
         raise ResiduaError(
-            f"{root / listed['train'].folder} has {len(classes)} class folders with {what}s; it should have at least "
+            f"{root / listed['train'].where} has {len(classes)} class folders with {what}s; it should have at least "
             f"two, <class>/<{what}>"
         )
     for files in listed.values():
         unknown = sorted(set(files.classes) - set(classes))
         if unknown:
             raise ResiduaError(
-                f"{root / files.folder} has the class {unknown[0]!r}, which the training part lacks"
+                f"{root / files.where} has the class {unknown[0]!r}, which the training part lacks"
             )
-    return Listing(root, listed, classes, what)
+    return listing
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """The files that are looked for."""
-
-    suffixes: frozenset[str]
-    what: str
-
-
-def _list_part(root: Path, folder: str, kind: _Kind) -> Files:
+def _list_part(root: Path, folder: str, suffixes: frozenset[str], what: str) -> PartFiles:
     paths: list[str] = []
     classes: list[str] = []
     for name in _folders(root / folder):
-        found = sorted(_files(root / folder / name, root, kind))
+        found = sorted(_files(root / folder / name, root, suffixes))
         if not found:
-            raise ResiduaError(f"class folder {image_name(root / folder / name)} holds no {kind.what}")
+            raise ResiduaError(f"class folder {image_name(root / folder / name)} holds no {what}")
         paths += found
         classes += [image_name(name)] * len(found)
-    return Files(folder, tuple(paths), tuple(classes))
+    return PartFiles(f"{folder}/" if folder else "", tuple(paths), tuple(classes))
 
 
 def _folders(root: Path) -> list[str]:
@@ -116,17 +120,17 @@ def _folders(root: Path) -> list[str]:
     return names
 
 
-def _files(folder: Path, root: Path, kind: _Kind) -> list[str]:
+def _files(folder: Path, root: Path, suffixes: frozenset[str]) -> list[str]:
     found = []
     for directory, below, names in os.walk(folder, onerror=_unreadable):
         below[:] = [name for name in below if not _ignored(name)]
         relative = Path(directory).relative_to(root)
-        found += [(relative / name).as_posix() for name in names if _is_of(kind, name)]
+        found += [
+            (relative / name).as_posix()
+            for name in names
+            if not _ignored(name) and Path(name).suffix.lower() in suffixes
+        ]
     return found
-
-
-def _is_of(kind: _Kind, name: str) -> bool:
-    return not _ignored(name) and Path(name).suffix.lower() in kind.suffixes
 
 
 def _unreadable(error: OSError) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A trained network that is given any image or volume: prepared as in training, named with its classes."""
+"""A trained network that is given any image or volume, prepared as in training: its class, or numbers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from PIL import Image
 
 from residua.data import normalize, preprocess, read_image
 from residua.data.image import SUFFIXES, BadImage, decoded_size
-from residua.data.sources.volumes import check_volume, open_volume, volume_of
+from residua.data.volume_files import check_volume, open_volume, volume_of
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import log_softmax
 from residua.evaluation.outputs import logits
-from residua.evaluation.source import NetworkLike, open_classifier
+from residua.evaluation.source import NetworkLike, open_source
 from residua.nn import place
 from residua.train.plan import choose_device
 
 Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
-Prediction = list[tuple[str, float]]  # label and probability, the likeliest first
+# label and probability, the likeliest first; of a regression every target and its value, in the data's units
+Prediction = list[tuple[str, float]]
 _BATCH = 64
 
 
@@ -29,7 +30,8 @@ class Predictor:
     """Says what is on images or in volumes, with the network of a run, a weight file or a foreign checkpoint.
 
     Args:
-        source: what ``load_weights`` takes, of a classifier. Its file must tell the size, mean and std of its images.
+        source: what ``load_weights`` takes, of a classifier or a regression. Its file must tell the size, mean and std
+            of its images.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
 
     An image is a path, the bytes of a file, a Pillow image, or a uint8 array ``(H, W)``, ``(H, W, 1)`` or
@@ -43,8 +45,10 @@ class Predictor:
     """
 
     def __init__(self, source: NetworkLike, *, device: str = "auto") -> None:
-        trained = open_classifier(source)
-        images = trained.images
+        trained = open_source(source)
+        images, self.answers = trained.images, trained.task.answers
+        if self.answers == "nothing":
+            raise UsageError(f"{trained.name} is trained for {trained.task.kind} and gives images no class")
         if images.shape is None or images.mean is None or images.std is None:
             raise ResiduaError(f"{trained.name} does not tell the size, mean and std of its images")
         self.volumes = len(images.shape) == 4
@@ -56,6 +60,7 @@ class Predictor:
         self.device = choose_device(device)
         self._precision = trained.precision
         self._shape, self._mean, self._std = images.shape, images.mean, images.std
+        self._images = images
         self._model = place(trained.model.eval(), self.device, torch.channels_last)
 
     @property
@@ -81,8 +86,11 @@ class Predictor:
             shown = [
                 normalize(torch.tensor(p, device=self.device)[None], self._mean, self._std) for p in prepared
             ]
-            log_probabilities = log_softmax(logits(self._model, torch.cat(shown), self._precision))
-            found += [self._named(row, k) for row in np.exp(log_probabilities)]
+            outputs = logits(self._model, torch.cat(shown), self._precision)
+            if self.answers == "numbers":
+                found += self._numbers(outputs)
+            else:
+                found += [self._named(row, k) for row in np.exp(log_softmax(outputs))]
         return found
 
     def prepare(self, image: Picture) -> np.ndarray:
@@ -104,6 +112,13 @@ class Predictor:
         else:
             raise BadImage("volume", f"a volume is a path or an array, not {type(volume).__name__}")
         return volume_of(array, self._shape, name, bytes=array.dtype == np.uint8)
+
+    def _numbers(self, outputs: np.ndarray) -> list[Prediction]:
+        """Standardised outputs (N, T) in the units of the targets."""
+        names = self._images.targets or self.classes
+        mean, std = self._images.target_mean or 0.0, self._images.target_std or 1.0
+        values = outputs.astype(np.float64) * std + mean
+        return [list(zip(names, row, strict=True)) for row in values.tolist()]
 
     def _named(self, probabilities: np.ndarray, k: int) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")[:k]

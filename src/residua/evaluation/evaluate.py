@@ -164,7 +164,7 @@ class _Session:
         n = len(ranks)
         return Evaluation(
             source=" + ".join(member.name for member in members),
-            data=data.spec.source,
+            data=str(data.spec.source),
             split=self.split,
             views=tuple(map(str, self.views)),
             precision=" + ".join(dict.fromkeys(member.precision for member in members)),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from residua.data import Data, load_data
-from residua.data.sources.scenes import SceneData
+from residua.data.annotated import SceneData
+from residua.data.sources.csv_targets import TargetData
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.outputs import SPLITS, Progress
 from residua.evaluation.source import NetworkLike, Trained, data_spec, notes_of, open_source
@@ -20,7 +21,7 @@ from residua.spec import DataSpec, Recipe
 from residua.train.loop import measure as measure_task
 from residua.train.plan import Plan, Request, applied, choose_device, make_plan
 from residua.train.session import eval_batch
-from residua.train.tasks.made import make_task
+from residua.train.task import make_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Measurement:
     data: str
     split: str
     precision: str
-    n: int  # samples: images, volumes; of text the bytes that were asked for
+    n: int  # samples
+    samples: str  # what they are: images; of text the bytes that were asked for
     primary: str  # the figure that the task is judged by
     direction: str  # "max" or "min": what is better of it
     figures: dict[str, float | None]  # None: not finite
@@ -111,11 +113,12 @@ def measure(
         raise ResiduaError(f"the {split} part of {shown.spec.source} has nothing that can be read")
     return Measurement(
         source=trained.name,
-        task=trained.task,
-        data=shown.spec.source,
+        task=trained.task.kind,
+        data=str(shown.spec.source),
         split=split,
         precision=plan.precision,
         n=count,
+        samples=trained.task.samples,
         primary=task.primary.name,
         direction=task.primary.direction,
         figures=figures,
@@ -134,17 +137,26 @@ def _plan(trained: Trained, device: str) -> Plan:
 
 def _data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: bool) -> DataSpec:
     spec = data_spec(trained, data, strict=strict)
-    return spec.change(context=getattr(trained.spec, "context", spec.context))
+    context = getattr(trained.spec, "context", None)
+    return spec.change(context=context) if context and spec.source.kind == "text" else spec
 
 
 def _normalized(trained: Trained, data: Any) -> Any:
-    """Images with the network's own mean and std."""
-    mean, std = trained.images.mean, trained.images.std
-    if mean is None or std is None or not isinstance(data, Data | SceneData):
+    """Images with the network's own mean and std, targets likewise."""
+    told = trained.images
+    if told.targets is not None and told.targets != tuple(data.about().get("targets", ())):
+        raise UsageError(
+            f"{trained.name} predicts {', '.join(told.targets)}, which {data.spec.source} has not"
+        )
+    if told.mean is None or told.std is None or not isinstance(data, Data | SceneData | TargetData):
         return data
-    if len(mean) != data.shape[0]:
-        raise UsageError(f"{trained.name} takes {len(mean)} channels, {data.spec.source} has {data.shape[0]}")
-    return dataclasses.replace(data, mean=mean, std=std)
+    if len(told.mean) != data.shape[0]:
+        raise UsageError(
+            f"{trained.name} takes {len(told.mean)} channels, {data.spec.source} has {data.shape[0]}"
+        )
+    if isinstance(data, TargetData):
+        return data.as_trained(told.mean, told.std, told.target_mean or (), told.target_std or ())
+    return dataclasses.replace(data, mean=told.mean, std=told.std)
 
 
 def _check(trained: Trained, data: Any) -> None:

@@ -19,9 +19,10 @@ from residua.errors import ResiduaError, UsageError, nearest
 from residua.evaluation.source import InputFacts, NetworkLike, Trained, data_spec, fitted, open_source
 from residua.loading import create_model, locate
 from residua.looks.base import Progress, Subject
-from residua.registry import build, family, list_models, model_spec
-from residua.spec import DataSpec, ModelSpec
+from residua.registry import build, list_models, model_spec
+from residua.spec import DataSpec, TaskSpec
 from residua.train.seeding import seed_torch
+from residua.train.task import task_of
 from residua.weights.model_files import read_weights
 
 
@@ -66,7 +67,7 @@ class Opener:
         suited = fitted(trained, data)
         pixels, images, labels = some_of(suited, self.split, count)
         subject = self._subject(trained, pixels=pixels, images=images, labels=labels, classes=suited.classes)
-        return Showing(trained=trained, fresh=fresh, subject=subject, data=data.spec.source)
+        return Showing(trained=trained, fresh=fresh, subject=subject, data=str(data.spec.source))
 
     def show_file(self, source: NetworkLike) -> Showing:
         """A trained network with the one image file that ``data`` is, prepared as in training."""
@@ -93,7 +94,7 @@ class Opener:
 
     def _fresh(self, name: str) -> tuple[Trained, Data]:
         spec = model_spec(name, **self.changes)
-        _refuse(name, spec)
+        _refuse(name, task_of(spec, {}))
         data = self._load(DataSpec() if self.data is None else self.data)
         spec = spec.change(**data.model_changes())
         with torch.random.fork_rng(devices=[]):
@@ -104,7 +105,7 @@ class Opener:
 
     def _stored(self, source: NetworkLike) -> tuple[Trained, Data]:
         trained = self._open(source)
-        _refuse(trained.name, trained.spec)
+        _refuse(trained.name, trained.task)
         data = self.data if isinstance(self.data, Data) else data_spec(trained, self.data)
         return trained, self._load(data)
 
@@ -120,7 +121,7 @@ class Opener:
 
     def _load(self, data: str | Path | DataSpec | Data) -> Data:
         if not isinstance(data, Data):
-            spec = data if isinstance(data, DataSpec) else DataSpec(source=str(data))
+            spec = DataSpec.of(data)
             if spec not in self.loaded:
                 self.loaded[spec] = load_data(spec)
             data = self.loaded[spec]
@@ -171,7 +172,6 @@ def _is_name(source: str) -> bool:
     return False
 
 
-def _refuse(name: str, spec: ModelSpec) -> None:
-    task = family(spec.family).task
-    if task != "classification":
-        raise UsageError(f"{name} is no image classifier (its task is {task}): analyze looks at those")
+def _refuse(name: str, task: TaskSpec) -> None:
+    if task.answers != "classes":
+        raise UsageError(f"{name} is no image classifier (its task is {task.kind}): analyze looks at those")

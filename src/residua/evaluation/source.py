@@ -13,14 +13,14 @@ from torch import nn
 
 from residua.convert.tensors import is_safetensors
 from residua.data import Data, same_identity
-from residua.data.load import sniff, split_source
-from residua.data.sources.volumes import MAX_VALUES
+from residua.data.volume_files import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
-from residua.registry import family
 from residua.runs.folder import RunFolder
 from residua.runs.own_data import own_data
-from residua.spec import DataSpec, ModelSpec, Spec
+from residua.spec import DataSpec, ModelSpec, Spec, TaskSpec
+from residua.train.task import task_of
+from residua.train.tasks.classification import Classification
 from residua.weights.model_files import build_model
 
 NetworkLike = str | Path | RunFolder | nn.Module
@@ -34,6 +34,10 @@ class InputFacts(Spec):
     mean: tuple[float, ...] | None = None  # per channel, of images scaled to [0, 1]
     std: tuple[float, ...] | None = None
     classes: tuple[str, ...] | None = None
+    task: str | None = None  # that the data are for, where they decide
+    targets: tuple[str, ...] | None = None  # names of the numbers that are learned, with their
+    target_mean: tuple[float, ...] | None = None  # units
+    target_std: tuple[float, ...] | None = None
 
     def validate(self) -> None:  # noqa: D102
         if self.shape is not None and (len(self.shape) not in (1, 3, 4) or min(self.shape) < 1):
@@ -44,6 +48,9 @@ class InputFacts(Spec):
             raise UsageError("mean and std belong together, a number a channel")
         if self.std is not None and min(self.std, default=0) <= 0:
             raise UsageError(f"std must be above 0, not {self.std}")
+        scales = [() if scale is None else scale for scale in (self.target_mean, self.target_std)]
+        if {len(self.targets or ())} != {*map(len, scales)} or min(scales[1], default=1) <= 0:
+            raise UsageError("targets have a mean and a std above 0 each")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,9 +71,10 @@ class Trained:
         return self.images.classes or tuple(str(number) for number in range(self.spec.num_classes))
 
     @property
-    def task(self) -> str:
-        """What its family is trained for."""
-        return family(self.spec.family).task
+    def task(self) -> TaskSpec:
+        """What it is trained for."""
+        recipe = None if self.run is None else self.run.recipe
+        return task_of(self.spec, self.images.to_dict(), recipe)
 
 
 def open_source(source: NetworkLike) -> Trained:
@@ -89,10 +97,9 @@ def open_source(source: NetworkLike) -> Trained:
     weights = load_weights(found.path if isinstance(found, RunFolder) else found)
     name = str(source) if run is None else run.name
     images = _images(weights.data, name)
-    if images.classes and len(images.classes) != weights.spec.num_classes:
-        raise ResiduaError(
-            f"{name} names {len(images.classes)} classes but has {weights.spec.num_classes} outputs"
-        )
+    for what, names in (("classes", images.classes), ("targets", images.targets)):
+        if names and len(names) != weights.spec.num_classes:
+            raise ResiduaError(f"{name} names {len(names)} {what} but has {weights.spec.num_classes} outputs")
     return Trained(
         name=name,
         model=build_model(weights),
@@ -107,18 +114,18 @@ def open_source(source: NetworkLike) -> Trained:
 def open_classifier(source: NetworkLike) -> Trained:
     """As ``open_source``. Raises UsageError for a network that does not tell classes of images apart."""
     trained = open_source(source)
-    if trained.task != "classification":
-        raise UsageError(f"{trained.name} is trained for {trained.task} and gives images no class")
+    if trained.task.answers != "classes":
+        raise UsageError(f"{trained.name} is trained for {trained.task.kind} and gives images no class")
     return trained
 
 
-def task_of(source: NetworkLike) -> str:
+def trained_for(source: NetworkLike) -> TaskSpec:
     """What the network of a source is trained for, told without reading its weights. Raises as ``open_source``."""
     found = locate(source) if isinstance(source, str | Path) else source
     if isinstance(found, RunFolder):
-        return family(found.spec.family).task
+        return task_of(found.spec, found.data, found.recipe)
     if isinstance(found, Path) and not is_safetensors(found):
-        return "classification"  # other libraries' checkpoints are of classifiers
+        return Classification()  # other libraries' checkpoints are of classifiers
     return open_source(found).task
 
 
@@ -137,12 +144,12 @@ def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: b
     elif trained.run is not None:
         spec = own_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
     elif data is not None:
-        spec = DataSpec(source=str(data))
+        spec = DataSpec.of(data)
     else:
         raise UsageError(
             f"{trained.name} does not say where its images are: name the data, a path or 'digits'"
         )
-    if trained.images.shape is not None and spec.image_size is None and _is_folder(spec.source):
+    if trained.images.shape is not None and spec.image_size is None and spec.source.resolved().resizes:
         spec = spec.change(image_size=trained.images.shape[1])
     return spec.change(strict=True) if strict else spec
 
@@ -175,9 +182,3 @@ def fitted(trained: Trained, data: Data) -> Data:
     return (
         data if images.mean is None or images.std is None else data.normalized_with(images.mean, images.std)
     )
-
-
-def _is_folder(source: str) -> bool:
-    kind, rest = split_source(source)
-    path = Path(rest).expanduser()
-    return (kind or (sniff(path) if path.exists() else None)) == "folder"

@@ -104,8 +104,8 @@ def make_cell(
 ) -> Cell:
     """The cell of an arm and a seed on the data at ``source``. Reads the data, for its fingerprint."""
     recipe = find_recipe(setting.recipe, **{**setting.changes, **arm.recipe}) if setting.recipe else None
-    data = DataSpec(
-        source=arm.source or source, val_fraction=0.0, validate_on="test" if setting.curves else "val"
+    data = DataSpec.of(arm.source or source).change(
+        val_fraction=0.0, validate_on="test" if setting.curves else "val"
     )
     loaded = load(data)
     spec = model_spec(arm.model, **{**loaded.model_changes(), **arm.changes}) if arm.model else None

@@ -13,7 +13,7 @@ from residua.loading import load_model
 from residua.registry import build, model_spec
 from residua.runs.folder import RunFolder
 from residua.spec import DataSpec, Recipe
-from residua.train.fit import fit, resume
+from residua.train.fitting import fit, resume
 from residua.train.seeding import seed_torch
 
 

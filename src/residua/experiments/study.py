@@ -104,7 +104,7 @@ class Study:
         elif setting.needs:
             self.refused = f"it needs {setting.needs}: --data PATH"
             return None
-        loaded = load(DataSpec(source=source, val_fraction=0.0))
+        loaded = load(DataSpec.of(source).change(val_fraction=0.0))
         if setting.needs and loaded.kind != setting.needs:
             self.refused = f"it needs {setting.needs}, and {source} is {loaded.kind}"
             return None

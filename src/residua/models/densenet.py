@@ -28,7 +28,7 @@ from residua.registry import Family, register
 class DenseNetSpec(StagedSpec):
     """Dense blocks with transitions between them. ``depths`` counts the dense layers of each block."""
 
-    table: ClassVar[str] = "densenet"
+    stored_as: ClassVar[str] = "densenet"
     repeats: ClassVar[str] = ""  # every layer gets more channels than the one before
     tail_is_named: ClassVar[bool] = True
 

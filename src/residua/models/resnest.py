@@ -22,7 +22,7 @@ from residua.registry import Family, register
 class ResNeStSpec(StagedSpec):
     """Stages of split-attention bottlenecks. ``widths`` are the 3x3 channels at cardinality 1 and base width 64."""
 
-    table: ClassVar[str] = "resnest"
+    stored_as: ClassVar[str] = "resnest"
 
     family: str = "resnest"
     depths: tuple[int, ...] = (3, 4, 6, 3)

@@ -24,7 +24,7 @@ class ResNetSpec(StagedSpec):
     ResNeXt and Wide ResNet are rows of this spec under family names of their own.
     """
 
-    table: ClassVar[str] = "resnet"
+    stored_as: ClassVar[str] = "resnet"
 
     family: str = "resnet"
 

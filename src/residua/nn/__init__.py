@@ -18,6 +18,7 @@ from residua.nn.network import ImageClassifier
 from residua.nn.residual import Chain, ContextModule, Residual, residual_units
 from residua.nn.shortcut import DropoutShortcut, PadShortcut, Projection, pad_shortcut
 from residua.nn.split_attention import SplitAttention
+from residua.nn.squeeze import ChannelGated, SqueezeExcite
 from residua.nn.stem import (
     BareCifarStem,
     CifarStem,

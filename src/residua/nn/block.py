@@ -19,7 +19,7 @@ class BasicBlock(Residual):
     """3x3, 3x3. ``(N, in_channels, H, W)`` to ``(N, out_channels, ceil(H / stride), ceil(W / stride))``."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
-        branch = OrderedDict(
+        branch: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
             norm1=nn.BatchNorm2d(out_channels),
             act1=nn.ReLU(),
@@ -35,7 +35,7 @@ class Bottleneck(Residual):
 
     def __init__(self, in_channels: int, width: int, stride: int = 1, expansion: int = 4) -> None:
         out_channels = expansion * width
-        branch = OrderedDict(
+        branch: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(in_channels, width, 1, bias=False),
             norm1=nn.BatchNorm2d(width),
             act1=nn.ReLU(),

@@ -23,7 +23,7 @@ from residua.files import (
     write_json,
 )
 from residua.names import command
-from residua.registry import spec_from_dict
+from residua.registry import family, spec_from_dict
 from residua.runs.logs import read_log
 from residua.runs.plan import Plan
 from residua.spec import DataSpec, ModelSpec, Recipe
@@ -64,7 +64,12 @@ class RunFolder:
     @property
     def recipe(self) -> Recipe:
         """How it is trained."""
-        return self._read("recipe.json", Recipe.from_dict)
+        return self._read("recipe.json", self._recipe_of)
+
+    def _recipe_of(self, values: Any) -> Recipe:
+        if isinstance(values, dict) and values.get("schema") == 1:  # which stated no task
+            values = {"task": family(self.spec.family).task, **values}
+        return Recipe.from_dict(values)
 
     @property
     def plan(self) -> Plan:
@@ -79,11 +84,13 @@ class RunFolder:
     @property
     def data_spec(self) -> DataSpec:
         """Where the images came from; a path that was relative to another folder is found all the same."""
-        spec = self._read("data.json", lambda _: DataSpec.from_dict(self.data["spec"]))
-        path = self.data.get("path")
+        data = self.data
+        spec = self._read("data.json", lambda _: DataSpec.from_dict(data["spec"]))
+        path = data.get("path")
         if not isinstance(path, str) or not Path(path).exists():
             return spec
-        return spec.change(source=f"{self.data['kind']}:{path}")
+        source = {**spec.source.to_dict(), "kind": data["kind"], "path": path}
+        return self._read("data.json", lambda _: spec.change(source=source))
 
     @property
     def env(self) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from residua.data.load import SHIPPED, split_source
-from residua.data.named import is_named
+from residua.data.named_paths import is_named
 from residua.errors import UsageError
 from residua.names import command
 from residua.runs.folder import RunFolder
@@ -18,12 +15,11 @@ def own_data(folder: RunFolder) -> DataSpec:
     Raises UsageError if that is a path that this user has never named: a folder made elsewhere may point anywhere.
     """
     spec = folder.data_spec
-    kind, rest = split_source(spec.source)
-    path = Path(rest).expanduser()
-    if (kind in SHIPPED and (kind != "text" or not rest)) or is_named(path) or not path.exists():
+    path = spec.source.place
+    if path is None or is_named(path) or not path.exists():
         return spec
     raise UsageError(
         f"{folder.name} was trained on {path}, a path that you have not named on this machine; if you mean it, name "
-        f"it once: {command('residua', 'evaluate', folder.path, spec.source)}, or "
-        f"{command('residua', 'train', spec.source, '--resume', folder.path)}"
+        f"it once: {command('residua', 'evaluate', folder.path, str(spec.source))}, or "
+        f"{command('residua', 'train', str(spec.source), '--resume', folder.path)}"
     )

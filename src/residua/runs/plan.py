@@ -17,7 +17,7 @@ _MOST_THREADS = 4096  # no machine has more cores for one training, and the syst
 class Plan(Spec):
     """The choices of one run. The last four fields say where they were made."""
 
-    table: ClassVar[str] = "plan"
+    stored_as: ClassVar[str] = "plan"
 
     schema: int = SCHEMA
     device: str

@@ -1,18 +1,25 @@
 """Specs: what a network, its data and its training are, as values. Imports no torch."""
 
 from residua.spec.base import SCHEMA, PartSpec, Spec, fraction, positive
-from residua.spec.data import DataSpec
+from residua.spec.data import DataSource, DataSpec
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
+from residua.spec.training import Augmentation, Metric, Optimizer, Schedule, TaskSpec
 
 __all__ = [
     "SCHEMA",
+    "Augmentation",
+    "DataSource",
     "DataSpec",
+    "Metric",
     "ModelSpec",
+    "Optimizer",
     "PartSpec",
     "Recipe",
+    "Schedule",
     "Spec",
+    "TaskSpec",
     "fraction",
     "parse_value",
     "positive",

@@ -28,7 +28,7 @@ class Spec:
     """Base of every spec: ``to_dict``, ``from_dict`` and ``change``."""
 
     # what files call it, where schema 1 had other keys (residua.spec.schema1)
-    table: ClassVar[str] = ""
+    stored_as: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for name, hint in _hints(type(self)).items():
@@ -48,6 +48,19 @@ class Spec:
     def fields(cls) -> tuple[str, ...]:
         """The names of its fields, in order."""
         return tuple(_hints(cls))
+
+    @classmethod
+    def required(cls) -> tuple[str, ...]:
+        """The names of the fields that have no default."""
+        none = dataclasses.MISSING
+        return tuple(
+            f.name for f in dataclasses.fields(cls) if f.default is none and f.default_factory is none
+        )
+
+    @classmethod
+    def placed(cls, name: str) -> tuple[str, ...]:
+        """Where a field stands, by its name of today or that of version 0.1 (``dropout``: ``unit.dropout``)."""
+        return schema1.places(cls.stored_as, name)
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain JSON values."""
@@ -72,8 +85,8 @@ class Spec:
         if not isinstance(values, Mapping):
             raise UsageError(f"{cls.title()} must be a table of keys and values, not {type(values).__name__}")
         schema = values.get("schema", SCHEMA)
-        if schema == 1 and cls.table:
-            values = schema1.read(cls.table, values)
+        if schema == 1 and cls.stored_as:
+            values = schema1.read(cls.stored_as, values)
         elif schema != SCHEMA:
             raise UsageError(f"{cls.title()} has schema {schema}; this residua reads schemas 1 and {SCHEMA}")
         return cls._filled({}, values)
@@ -90,14 +103,12 @@ class Spec:
     @classmethod
     def _filled(cls, values: dict[str, Any], changes: Mapping[str, Any]) -> Self:
         """The spec of a table with changes put into it, whole parts before their options."""
-        named = [
-            (place, value) for name, value in changes.items() for place in schema1.places(cls.table, name)
-        ]
+        named = [(place, value) for name, value in changes.items() for place in cls.placed(name)]
         for name, value in sorted(named, key=lambda item: item[0].count(".")):
             if name.partition(".")[0] not in cls.fields():
                 raise UsageError(f"{cls.title()} has no key {name!r}{nearest(name, cls.fields())}")
             _put(cls, values, name.split("."), value)
-        missing = [f.name for f in dataclasses.fields(cls) if _required(f) and f.name not in values]
+        missing = [name for name in cls.required() if name not in values]
         if missing:
             raise UsageError(f"{cls.title()} lacks {', '.join(missing)}")
         return cls(**values)
@@ -196,13 +207,22 @@ def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -
     """
     name, *rest = path
     hint = _hints(cls).get(name)
+    if rest and typing.get_origin(hint) is tuple and hasattr(typing.get_args(hint)[0], "spelled_out"):
+        given = values[name] if name in values else _default(cls, name)
+        values[name] = _put_in_list(typing.get_args(hint)[0], given, f"{cls.title()}.{name}", rest, value)
+        return
+    if type(None) in typing.get_args(hint):  # a part that may be left out
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+        if value is None and not rest:
+            values[name] = None
+            return
     part = hint if isinstance(hint, type) and issubclass(hint, PartSpec) else None
     if rest and part is None:
         raise UsageError(f"{cls.title()} has no part {name!r}{nearest(name, _hints(cls))}")
     if part is None or isinstance(value, PartSpec):
         values[name] = value
         return
-    options = part.spelled_out(values[name] if name in values else cls.__dataclass_fields__[name].default)
+    options = part.spelled_out(values[name] if name in values else _default(cls, name))
     if not rest and not (isinstance(value, Mapping) and "kind" not in value):  # another part
         whole = part.spelled_out(value)
         if whole is None:
@@ -212,9 +232,25 @@ def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -
         return
     if options is None:
         raise UsageError(f"{cls.title()}.{name} must be {_a(part.slot)}, not {values.get(name)!r}")
-    for key, inner in {".".join(rest): value}.items() if rest else value.items():
+    inside: Mapping[str, Any] = {".".join(rest): value} if rest else value
+    for key, inner in inside.items():
         _put(part.called(options["kind"]), options, str(key).split("."), inner)
     values[name] = options
+
+
+def _put_in_list(slot: type[PartSpec], given: Any, where: str, path: list[str], value: Any) -> list[Any]:
+    """The parts of a list, an option of those of one kind changed: ``augmentation.cutout.size``."""
+    kind, *option = path
+    items = [slot.spelled_out(item) for item in (given if isinstance(given, list | tuple) else [given])]
+    kinds = [item["kind"] for item in items if item]
+    if not option:
+        raise UsageError(f"{where}.{kind} needs the name of an option: {where}.{kind}.OPTION")
+    if kind not in kinds:
+        raise UsageError(f"{where} has no {kind!r}{nearest(kind, kinds)}")
+    for item in items:
+        if item and item["kind"] == kind:
+            _put(slot.called(kind), item, option, value)
+    return items
 
 
 def _a(noun: str) -> str:
@@ -227,8 +263,11 @@ def _hints(cls: type[Spec]) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
-def _required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+def _default(cls: type[Spec], name: str) -> Any:
+    field = cls.__dataclass_fields__[name]
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,8 @@ def check(value: Any, hint: Any, where: str) -> Any:
             return value
         raise UsageError(f"{where} must be one of {', '.join(map(repr, args))}, not {value!r}")
     if origin is tuple:
+        if isinstance(value, str | dict) and hasattr(args[0], "read"):
+            value = [value]  # one part stands for a list of it
         if isinstance(value, list | tuple):
             return tuple(check(item, args[0], f"{where}[{i}]") for i, item in enumerate(value))
         raise UsageError(f"{where} must be a list, not {value!r}")

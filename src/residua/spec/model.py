@@ -22,7 +22,7 @@ class ModelSpec(Spec):
     # the field that counts the units of each stage (or of the only one), if those after a stage's first are alike
     repeats: ClassVar[str] = ""
 
-    table: ClassVar[str] = "model"
+    stored_as: ClassVar[str] = "model"
 
     schema: int = SCHEMA
     family: str
@@ -35,6 +35,16 @@ class ModelSpec(Spec):
         if self.num_classes < 0:  # 0: no classifier, the network gives features
             raise UsageError(f"{type(self).__name__}.num_classes cannot be negative, not {self.num_classes}")
         _within_budget(type(self).__name__, self.to_dict())
+
+    @property
+    def depth(self) -> int:
+        """How deep the network is, as its paper counts."""
+        raise NotImplementedError
+
+    @property
+    def usual_input(self) -> tuple[int, ...]:
+        """Shape of what the papers feed it, without the batch."""
+        raise NotImplementedError
 
     def input_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what the network takes, where the data's samples have shape ``sample``: the sample itself."""

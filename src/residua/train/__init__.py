@@ -1,10 +1,24 @@
-"""Training: ``fit`` and ``resume``, recipes as data, the loop and the run folder."""
+"""Training: ``fit`` and ``resume``, recipes, the loop and the plan. Imported lazily: its specs need no torch."""
 
-from residua.runs.folder import RunFolder, list_runs, resolve_run
-from residua.train.fit import fit, resume
-from residua.train.loop import Interrupted
-from residua.train.plan import Plan, Request, make_plan
-from residua.train.recipes import RECIPES, recipe
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from residua.runs.folder import RunFolder, list_runs, resolve_run
+    from residua.train.fitting import fit, resume
+    from residua.train.loop import Interrupted
+    from residua.train.plan import Plan, Request, make_plan
+    from residua.train.recipes import RECIPES, recipe
+
+_HOME = {
+    **dict.fromkeys(("RunFolder", "list_runs", "resolve_run"), "residua.runs.folder"),
+    **dict.fromkeys(("fit", "resume"), "residua.train.fitting"),
+    "Interrupted": "residua.train.loop",
+    **dict.fromkeys(("Plan", "Request", "make_plan"), "residua.train.plan"),
+    **dict.fromkeys(("RECIPES", "recipe"), "residua.train.recipes"),
+}
 
 __all__ = [
     "RECIPES",
@@ -19,3 +33,9 @@ __all__ = [
     "resolve_run",
     "resume",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

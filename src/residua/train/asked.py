@@ -15,12 +15,18 @@ from residua.data.identity import digest
 from residua.errors import UsageError
 from residua.names import command
 from residua.runs.folder import RunFolder, resolve_run
-from residua.spec import ModelSpec, Recipe
+from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.plan import Plan, Request
 from residua.weights.model_files import Weights
 
 _CHOSEN = ("device", "precision", "threads", "workers", "compile")  # of a plan, by a request
-_ANYWHERE = {"source": None, "strict": None}  # of data: they may have moved, and their identity is compared
+_ANYWHERE = (
+    "schema",
+    "source",
+    "strict",
+    "kind",
+    "path",
+)  # of data: they may have moved; their identity is compared
 
 
 def run_to_go_on_with(model: Any, run_dir: str | Path | None, *, overwrite: bool) -> RunFolder | None:
@@ -52,7 +58,7 @@ def refuse_other(
         "model": (run.spec.to_dict(), model.to_dict()),
         "recipe": (run.recipe.to_dict(), recipe.to_dict()),
         "run": ({key: env[key] for key in begun if key in env}, begun),
-        "data": (run.data_spec.to_dict() | _ANYWHERE, data.spec.to_dict() | _ANYWHERE),
+        "data": (_as_split(run.data_spec), _as_split(data.spec)),
         "plan": tuple({key: getattr(each, key) for key in _CHOSEN} for each in (run.plan, plan)),
     }
     differing = [
@@ -68,6 +74,12 @@ def refuse_other(
             f"{run.path} holds another run: {differing[0]}; another --run-dir keeps both, "
             f"{command('residua', 'train', '--resume', run.path)} goes on with that one"
         )
+
+
+def _as_split(spec: DataSpec) -> dict[str, Any]:
+    """What is asked of data, wherever they lie."""
+    options = {**spec.to_dict(), **spec.source.to_dict()}
+    return {key: value for key, value in options.items() if key not in _ANYWHERE}
 
 
 def as_planned(request: Request, plan: Plan) -> Request:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from residua.data import Data, TrainBatches, crop_flip, eval_batches, load_data, normalize
+from residua.data.augment.crop_flip import CropFlip
 from residua.data.batches.keyed import generator
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
@@ -36,7 +37,8 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 def batches(data: Data, **changes: object) -> TrainBatches:
-    options = {"data": data, "batch_size": 8, "seed": 0, "pad": 2, "flip": True}
+    crop = CropFlip(pad=changes.pop("pad", 2), flip=changes.pop("flip", True))  # type: ignore[arg-type]
+    options = {"data": data, "batch_size": 8, "seed": 0, "augmentation": (crop,)}
     return TrainBatches(**{**options, **changes})  # type: ignore[arg-type]
 
 
@@ -168,6 +170,8 @@ def test_reading_ahead_is_bounded(streaming: Data) -> None:
             return streaming.train.read(positions)
 
         read_augmented = lambda self, positions, key: self.read(positions)  # noqa: E731
+        order = lambda self, random: random.permutation(len(self))  # noqa: E731
+        sample = None
 
     iterator = batches(dataclasses.replace(streaming, train=Counting()), batch_size=4).epoch(0)
     next(iterator)

@@ -57,7 +57,7 @@ def test_the_same_clips_every_time_and_others_in_another_size(clips):
     assert large.shape == (1, 8, 32, 32)
     with pytest.raises(UsageError, match="16 to 64 px, not 8"):
         load_data(DataSpec(source="moving-digits", image_size=8))
-    with pytest.raises(UsageError, match="no option 'fast'"):
+    with pytest.raises(UsageError, match="takes no option 'fast'"):
         load_data("moving-digits:fast")
 
 

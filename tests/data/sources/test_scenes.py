@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from residua.data import load_data, same_identity
-from residua.data.sources.scenes import COUNTS, DIGITS, SIZES, Annotated, Scenes
+from residua.data.annotated import Annotated, Scenes
+from residua.data.sources.scenes import COUNTS, DIGITS, SIZES
 from residua.errors import UsageError
 from residua.spec import DataSpec, Recipe
 
@@ -114,8 +115,8 @@ def test_without_validation_and_larger(few):
 @pytest.mark.parametrize(
     ("source", "size", "message"),
     [
-        ("scenes", None, "'scenes:boxes' or 'scenes:masks', not 'scenes'"),
-        ("scenes:words", None, "not 'scenes:words'"),
+        ("scenes", None, "source 'scenes' lacks target"),
+        ("scenes:words", None, "must be one of 'boxes', 'masks', not 'words'"),
         ("scenes:boxes", 31, "at least 32 px wide, not 31"),
     ],
 )

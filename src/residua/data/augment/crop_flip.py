@@ -1,23 +1,54 @@
-"""Augmentation of whole batches, on the device where they are, without a loop over images."""
+"""Crops and mirror images of whole batches, on the device where they are, without a loop over images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 
 from residua.data.batches.keyed import generator
-from residua.nn import suited
+from residua.errors import UsageError
+from residua.parts import register
+from residua.spec import Augmentation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from residua.data.augment import Augment
 
 
-def crop_flip(images: torch.Tensor, *, pad: int, flip: bool, seed: int, step: int) -> torch.Tensor:
+@register
+@dataclass(frozen=True, kw_only=True)
+class CropFlip(Augmentation):
+    """Shifted by up to ``pad`` pixels, and mirrored half of the time (He et al. 2015, sec. 4.2)."""
+
+    kind: ClassVar[str] = "crop_flip"
+    pad: int | None = None  # crop with this padding, in pixels; None: the data's own habit
+    flip: bool | None = None  # mirror half of the images; None: the data's own habit
+
+    def validate(self) -> None:  # noqa: D102
+        if self.pad is not None and self.pad < 0:
+            raise UsageError(f"{self.title()}.pad cannot be negative, not {self.pad}")
+
+    def build(self, data: Any) -> Augment:  # noqa: D102
+        pad = data.pad if self.pad is None else self.pad
+        flip = data.flip if self.flip is None else self.flip
+        return lambda images, targets, seed, step: (
+            crop_flip(images, pad=pad, flip=flip, seed=seed, step=step),
+            targets,
+        )
+
+
+def crop_flip(images: Tensor, *, pad: int, flip: bool, seed: int, step: int) -> Tensor:
     """Pad with zeros, crop at random to the old size, and mirror every second image (He et al. 2015, sec. 4.2).
 
     Takes and returns uint8 (B, C, H, W), in channels_last memory. What happens to image i of the batch is a function
     of ``seed``, ``step``, i and B alone. ``pad`` in pixels; 0 leaves out the crop, ``flip=False`` the mirror. Of clips
     and volumes (B, C, D, H, W) all slices move together; of other numbers than uint8, zeros are padded all the same.
     """
+    import torch
+
     if not pad and not flip:
         return images
     if images.ndim > 4:
@@ -42,31 +73,3 @@ def crop_flip(images: torch.Tensor, *, pad: int, flip: bool, seed: int, step: in
         runs = padded.as_strided((rows, width * channels), (channels, 1))
         pixels = runs.index_select(0, begin).view(count, height, width, channels)
     return pixels.permute(0, 3, 1, 2)
-
-
-def normalize(
-    images: torch.Tensor,
-    mean: Sequence[float],
-    std: Sequence[float],
-    *,
-    dtype: torch.dtype = torch.float32,
-    memory_format: torch.memory_format = torch.channels_last,
-) -> torch.Tensor:
-    """uint8 (B, C, H, W) to ``(images / 255 - mean) / std``, computed in float32; ``mean`` and ``std`` per channel.
-
-    Volumes are (B, C, D, H, W). What is not uint8 is taken as it is, without the 255. ``memory_format`` is that of
-    images; volumes get what corresponds to it.
-    """
-    shape, like = images.shape[1:], {"dtype": torch.float32, "device": images.device}
-    full = 255 if images.dtype == torch.uint8 else 1
-    memory_format = suited(memory_format, images.ndim)
-    # Spread over the whole image, so that the arithmetic runs along memory: a broadcast over channels is 3x slower.
-    scale, offset = (
-        torch.tensor(values, **like)
-        .view(1, -1, *[1] * (len(shape) - 1))
-        .expand(1, *shape)
-        .contiguous(memory_format=memory_format)
-        for values in ([1 / (full * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)])
-    )
-    values = images.to(torch.float32, memory_format=memory_format, copy=True)
-    return values.mul_(scale).add_(offset).to(dtype)

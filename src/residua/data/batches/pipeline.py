@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
 
-from residua.data.augment.crop_flip import crop_flip, normalize
-from residua.data.base import ArraySplit, Data, Split, StreamingSplit
 from residua.data.batches.keyed import generator
+from residua.data.batches.normalize import normalize
+from residua.data.splits import ArraySplit, Split, StreamingSplit
 from residua.errors import ResiduaError
+from residua.spec import Augmentation
 
 AHEAD = 3  # batches of a streaming split that are decoded before they are asked for
 
 T = TypeVar("T")
 
 
+class Images(Protocol):
+    """What batches are made of: ``residua.data.Data``."""
+
+    @property
+    def train(self) -> Split:
+        """The training images."""
+        ...
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Per channel, of images scaled to [0, 1]."""
+        ...
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Per channel."""
+        ...
+
+    def split(self, name: str) -> Split:
+        """``train``, ``val`` or ``test``. Raises UsageError for another."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainBatches:
     """Training batches. Batch i of epoch e is a function of (seed, e, i): a resumed run sees the same stream.
 
-    The last, partial batch of an epoch is dropped; a set smaller than a batch is one batch. ``pad`` and ``flip`` are
-    those of ``crop_flip``; ``limit`` ends each epoch after so many batches.
+    The last, partial batch of an epoch is dropped; a set smaller than a batch is one batch. ``limit`` ends each epoch
+    after so many batches.
     """
 
-    data: Data
+    data: Images
     batch_size: int
     seed: int
-    pad: int
-    flip: bool
+    augmentation: Sequence[Augmentation] = ()
     device: torch.device | str = "cpu"
     memory_format: torch.memory_format = torch.channels_last
     limit: int | None = None
@@ -48,21 +71,30 @@ class TrainBatches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Batches ``start``, ``start + 1``, ... of an epoch: images float32 (B, C, H, W) and labels int64 (B,).
 
+        Where labels are mixed they are the share of each class, float32 (B, classes).
         A batch of a streaming set may be smaller by the files that cannot be read. Raises ResiduaError if none of a
         batch's files can be, BadImage for the first of them if the data is strict.
         """
-        order = generator(self.seed, "order", epoch).permutation(len(self.data.train))
+        train, random = self.data.train, generator(self.seed, "order", epoch)
+        order = train.order(random) if isinstance(train, StreamingSplit) else random.permutation(len(train))
         size = min(self.batch_size, len(order))
         reads = (
             partial(self._read, epoch, order[i * size : (i + 1) * size])
             for i in range(start, self.steps_per_epoch)
         )
-        for i, (images, labels) in enumerate(_in_advance(reads, self.data.train), start):
-            images = images.to(self.device, non_blocking=True)
+        of_pixels, of_normalized = (
+            [part.build(self.data) for part in self.augmentation if part.normalized is normalized]
+            for normalized in (False, True)
+        )
+        for i, (images, targets) in enumerate(_in_advance(reads, train), start):
+            images, targets = (part.to(self.device, non_blocking=True) for part in (images, targets))
             step = epoch * self.steps_per_epoch + i
-            images = crop_flip(images, pad=self.pad, flip=self.flip, seed=self.seed, step=step)
+            for augment in of_pixels:
+                images, targets = augment(images, targets, self.seed, step)
             images = normalize(images, self.data.mean, self.data.std, memory_format=self.memory_format)
-            yield images, labels.to(self.device, non_blocking=True)
+            for augment in of_normalized:
+                images, targets = augment(images, targets, self.seed, step)
+            yield images, targets
 
     def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         train = self.data.train
@@ -84,7 +116,7 @@ class EvalBatch(NamedTuple):
 
 
 def eval_batches(
-    data: Data,
+    data: Images,
     split_name: str,
     batch_size: int,
     *,

@@ -7,15 +7,16 @@ the training has no part in it.
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from residua.data.arrays import array_data
-from residua.data.base import Data
+import numpy as np
+
 from residua.data.batches.keyed import generator
-from residua.data.sources.digits import load_digits
+from residua.data.sources.digits import Digits
 from residua.errors import UsageError
-from residua.spec import DataSpec
+from residua.parts import register
+from residua.spec import DataSource, DataSpec
 
 FRAMES = 8
 SIDES = (16, 64)  # pixels of a frame: twice a digit and more
@@ -34,43 +35,45 @@ DIRECTIONS = {
 SPEEDS = (1, 2)  # pixels a frame
 
 
-def load_clips(spec: DataSpec, option: str) -> Data:
-    """Clips uint8 (1, 8, side, side); ``spec.image_size`` is the side, 16 by default; ``option`` must be empty.
+@register
+@dataclass(frozen=True, kw_only=True)
+class MovingDigits(DataSource):
+    """Clips uint8 (1, 8, side, side); ``image_size`` is the side, 16 by default.
 
-    Test clips are of the test digits, which no training clip shows. Raises UsageError.
+    Test clips are of the test digits, which no training clip shows.
     """
-    side = spec.image_size or SIDES[0]
-    if option or not SIDES[0] <= side <= SIDES[1]:
-        raise UsageError(
-            f"moving-digits takes no option {option!r}"
-            if option
-            else f"moving-digits has frames of {SIDES[0]} to {SIDES[1]} px, not {side}"
+
+    kind: ClassVar[str] = "moving-digits"
+
+    def load(self, spec: DataSpec, *, threads: int = 0, storage: str | None = None) -> Any:  # noqa: D102
+        import torch
+
+        from residua.data.arrays import array_data
+
+        side = spec.image_size or SIDES[0]
+        if not SIDES[0] <= side <= SIDES[1]:
+            raise UsageError(f"moving-digits has frames of {SIDES[0]} to {SIDES[1]} px, not {side}")
+        digits = Digits().load(DataSpec(val_fraction=0))
+        (train, _), (test, _) = (part.read(np.arange(len(part))) for part in (digits.train, digits.test))
+        pixels = torch.cat([train, test])[:, 0].repeat_interleave(CLIPS, 0).numpy()  # (N, 8, 8)
+        count, random = len(pixels), generator(0, "moving digits", side)
+        labels = random.permutation(np.arange(count) % len(DIRECTIONS))
+        clips = moving(
+            pixels,
+            side=side,
+            start=random.integers(0, side, (count, 2)),
+            step=np.array(list(DIRECTIONS.values()))[labels] * random.choice(SPEEDS, (count, 1)),
         )
-    digits = load_digits(DataSpec(val_fraction=0), "")
-    (train, _), (test, _) = (part.read(np.arange(len(part))) for part in (digits.train, digits.test))
-    pixels = torch.cat([train, test])[:, 0].repeat_interleave(CLIPS, 0).numpy()  # (N, 8, 8)
-    count, random = len(pixels), generator(0, "moving digits", side)
-    labels = random.permutation(np.arange(count) % len(DIRECTIONS))
-    clips = moving(
-        pixels,
-        side=side,
-        start=random.integers(0, side, (count, 2)),
-        step=np.array(list(DIRECTIONS.values()))[labels] * random.choice(SPEEDS, (count, 1)),
-    )
-    split = len(train) * CLIPS
-    return array_data(
-        spec,
-        kind="moving-digits",
-        path=None,
-        classes=tuple(DIRECTIONS),
-        images=torch.from_numpy(clips)[:, None],
-        labels=labels,
-        train=np.arange(split),
-        test=np.arange(split, count),
-        test_is="clips of the fixed stratified fifth of the digits that the package ships",
-        pad=0,  # clips start everywhere already,
-        flip=False,  # and a mirrored one goes elsewhere
-    )
+        split = len(train) * CLIPS
+        return array_data(  # neither shifted nor mirrored: clips start everywhere, and a mirrored one goes elsewhere
+            spec,
+            classes=tuple(DIRECTIONS),
+            images=torch.from_numpy(clips)[:, None],
+            labels=labels,
+            train=np.arange(split),
+            test=np.arange(split, count),
+            test_is="clips of the fixed stratified fifth of the digits that the package ships",
+        )
 
 
 def moving(pixels: np.ndarray, *, side: int, start: np.ndarray, step: np.ndarray) -> np.ndarray:

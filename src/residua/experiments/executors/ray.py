@@ -17,10 +17,10 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
-from residua.data.load import split_source
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.attempt import CellResult, attempt
 from residua.experiments.cell import Cell
+from residua.spec import DataSpec
 from residua.user_files import UserFile
 
 CONNECT_SECONDS = 30.0
@@ -98,14 +98,10 @@ def _run(cell: Cell, files: Sequence[UserFile], mark: str) -> CellResult:
 
 def _anywhere(cell: Cell) -> Cell:
     """The cell with paths that do not depend on where a worker stands."""
-    kind, path = split_source(cell.data["source"])
-    source = cell.data["source"]
-    if path and Path(path).expanduser().exists():
-        absolute = str(Path(path).expanduser().absolute())
-        source = f"{kind}:{absolute}" if kind else absolute
-    return dataclasses.replace(
-        cell, root=str(Path(cell.root).absolute()), data={**cell.data, "source": source}
-    )
+    spec = DataSpec.from_dict(cell.data)
+    if (place := spec.source.place) and place.exists():
+        spec = spec.moved(place.absolute())
+    return dataclasses.replace(cell, root=str(Path(cell.root).absolute()), data=spec.to_dict())
 
 
 def _import_ray() -> Any:

@@ -1,17 +1,14 @@
-"""What version 0.1 wrote (schema 1), in the words of today: flat tables, whose options belong to parts now.
-
-``read`` reads its files. Its names stay shorthands too: ``dropout=0.3`` is ``unit.dropout``, and refused by a unit that
-has none.
-"""
+"""Networks of schema 1."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-_DROP_PATH = {"drop_path_rule": "drop_path.rule", "drop_path_mode": "drop_path.mode"}
-# what the specs of a table called what has another place now, which may be several
-PLACES: dict[str, dict[str, str | tuple[str, ...]]] = {
+_Places = dict[str, str | tuple[str, ...]]
+_DROP_PATH: _Places = {"drop_path_rule": "drop_path.rule", "drop_path_mode": "drop_path.mode"}
+# table -> what its specs called what has another place now, which may be several
+PLACES: dict[str, _Places] = {
     "model": _DROP_PATH,
     "resnet": {
         **_DROP_PATH,
@@ -39,9 +36,6 @@ PLACES: dict[str, dict[str, str | tuple[str, ...]]] = {
         "compression": "transition.compression",
         "width": "stem.width",
     },
-    "data": {},
-    "recipe": {},
-    "plan": {},
 }
 # options that 0.1 stated of every network, and ignored where the part was of another kind
 _OF_KIND = {
@@ -55,15 +49,9 @@ _OF_MERGE = {
 }
 
 
-def places(table: str, name: str) -> tuple[str, ...]:
-    """Where what schema 1 called ``name`` stands now."""
-    place = PLACES.get(table, {}).get(name, name)
-    return (place,) if isinstance(place, str) else place
-
-
-def read(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of a spec of schema 1, in the words of today; its keys may still be the old ones."""
-    values = {**values, "schema": 2}
+def read_model(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a network; its keys may still be the old ones."""
+    values = dict(values)
     if table == "resnet":
         merge = values.get("merge", "add")
         ignored = [

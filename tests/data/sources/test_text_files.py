@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def load(source, **options):
-    return load_data(DataSpec(source=str(source), **{"context": 16, **options}))
+    return load_data(DataSpec.of(source).change(**{"context": 16, **options}))
 
 
 def stream(data, seed, epoch, start=0, batch_size=4):

@@ -1,22 +1,23 @@
-"""A folder of images: ``<class>/*``, or ``train/``, ``val/`` and ``test/`` with class folders in each.
+"""Encoded images with classes, wherever they lie: what they are decoded to, and in memory or at each reading.
 
-A set that fits is decoded once into memory and augmented a batch at a time; a larger one streams from its files. The
-test part is always read from its files, at the end.
+A set that fits is decoded once into memory and augmented a batch at a time; a larger one is decoded as it is read. The
+test part is always read from where it lies, at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from residua.data.base import ArraySplit, Data, Split, mean_std
 from residua.data.batches.keyed import generator
-from residua.data.files import Decoding, FileSplit, log
+from residua.data.decoding import Decoding, EncodedSplit, Store, log, sample
+from residua.data.division import Labelled, check_classes, divide, fingerprint, split_hash
 from residua.data.image import GREY_MODES, SMALL, BadImage, image_name, open_image
-from residua.data.listing import Listing, list_folder
-from residua.data.parts import Part, check_classes, divide, fingerprint, in_parallel, split_hash
+from residua.data.listing import Listing
+from residua.data.loaded import Data, identified
+from residua.data.parallel import in_parallel
+from residua.data.splits import ArraySplit, Split, mean_std
 from residua.errors import ResiduaError
 from residua.machine import machine, usable_cores
 from residua.spec import DataSpec
@@ -31,84 +32,83 @@ PREPROCESSING = {
 }
 
 
-def load_folder(spec: DataSpec, path: Path, *, threads: int = 0, storage: str | None = None) -> Data:
-    """``Data`` of a folder of images.
+def encoded_data(
+    spec: DataSpec,
+    listing: Listing,
+    store: Store,
+    *,
+    threads: int = 0,
+    storage: str | None = None,
+    files: Sequence[str] | None = None,
+) -> Data:
+    """``Data`` of listed images, whose bytes are in ``store``.
 
     ``threads`` decode (0: one for each usable core); ``storage`` is ``memory`` or ``stream``, or None to decide by
-    the available memory. Raises ResiduaError for a folder without two classes of readable images, UsageError for
-    fractions that leave nothing to test; with ``spec.strict``, BadImage at the first bad file.
+    the available memory; ``files`` hold the images, if they are no files themselves. Raises ResiduaError without two
+    classes of readable images, UsageError for fractions that leave nothing to test; with ``spec.strict``, BadImage at
+    the first bad image.
     """
     threads = threads or usable_cores()
-    listing = list_folder(path)
-    headers, skipped = _look(listing, spec.strict, threads)
+    headers, skipped = _look(listing, store, spec.strict, threads)
     size = spec.image_size or _native_size(headers)
     channels = 1 if all(grey for _, grey in headers) else 3
-    decoding = Decoding(root=path, size=size, channels=channels, threads=threads, strict=spec.strict)
-    parts, come_from = divide(listing, set(skipped), spec)
-    fitted = {name: parts[name] for name in ("train", "val") if name in parts}  # what is read again and again
+    decoding = Decoding(
+        root=listing.root, store=store, size=size, channels=channels, threads=threads, strict=spec.strict
+    )
+    divided, come_from = divide(listing, set(skipped), spec)
+    fitted = {
+        name: divided[name] for name in ("train", "val") if name in divided
+    }  # what is read again and again
     storage = storage or _storage(sum(len(part.paths) for part in fitted.values()) * size * size * channels)
-    splits: dict[str, Split] = {
-        name: FileSplit(decoding, part.paths, part.labels) for name, part in parts.items()
+    parts: dict[str, Split] = {
+        name: EncodedSplit(decoding, part.paths, part.labels) for name, part in divided.items()
     }
     if storage == "memory":
         in_memory, bad = _in_memory(decoding, fitted)
-        splits.update(in_memory)
+        parts.update(in_memory)
         skipped.update(bad)
-        check_classes(listing, splits["train"], skipped)
-        whole = "val" in splits and "val" not in listing.parts  # validation images were training images
-        mean, std, seen = mean_std(splits["train"], *([splits["val"]] if whole else []))
+        check_classes(listing, parts["train"], skipped)
+        whole = "val" in parts and "val" not in listing.parts  # validation images were training images
+        mean, std, seen = mean_std(parts["train"], *([parts["val"]] if whole else []))
         measured_on = f"all {seen} training images, before the validation split"
     else:
-        check_classes(listing, splits["train"], skipped)
-        mean, std, seen = mean_std(splits["train"], at_most=MEASURED)
-        measured_on = f"{seen} of {len(splits['train'])} training images, after the validation split"
-    identity = {
-        "source": spec.source,
-        "path": str(path.resolve()),
-        "kind": "folder",
-        "storage": storage,
-        "image_size": size,
-        "channels": channels,
-        "channels_are": f"{'grey' if channels == 1 else 'colour'}, by {len(headers)} images",
-        "classes": list(listing.classes),
-        "counts": {name: len(split) for name, split in sorted(splits.items())},
-        "fingerprint": fingerprint(listing, threads, contents=storage == "memory"),
-        "splits": come_from,
-        "split_sha256": split_hash(parts, skipped),
-        "mean": list(mean),
-        "std": list(std),
-        "mean_std_of": measured_on,
-        "preprocessing": PREPROCESSING[size < SMALL].format(size=size),
-        "skipped": [{"path": image_name(p), "reason": reason} for p, reason in sorted(skipped.items())],
-    }
-    return Data(
-        kind="folder",
-        spec=spec,
+        check_classes(listing, parts["train"], skipped)
+        mean, std, seen = mean_std(parts["train"], at_most=MEASURED)
+        measured_on = f"{seen} of {len(parts['train'])} training images, after the validation split"
+    return identified(
+        spec,
+        path=listing.root,
+        storage=storage,
         classes=listing.classes,
         shape=(channels, size, size),
-        train=splits["train"],
-        val=splits.get("val"),
-        test=splits["test"],
+        parts=parts,
         mean=mean,
         std=std,
         pad=size // 8 if storage == "memory" else 0,  # a streaming image is cropped before it is resized
         flip=True,
-        identity=identity,
+        channels_are=f"{'grey' if channels == 1 else 'colour'}, by {len(headers)} images",
+        fingerprint=fingerprint(listing.root, files or listing.paths, threads, contents=storage == "memory"),
+        splits=come_from,
+        split_sha256=split_hash(divided, skipped),
+        mean_std_of=measured_on,
+        preprocessing=PREPROCESSING[size < SMALL].format(size=size),
+        skipped=[{"path": image_name(p), "reason": reason} for p, reason in sorted(skipped.items())],
     )
 
 
 def _look(
-    listing: Listing, strict: bool, threads: int
+    listing: Listing, store: Store, strict: bool, threads: int
 ) -> tuple[list[tuple[tuple[int, int], bool]], dict[str, str]]:
     """Size and greyness of the images (of a sample, if there are many), and the files that are none."""
-    paths = np.array([path for files in listing.parts.values() for path in files.paths], dtype=object)
+    paths = listing.paths
     if len(paths) > LOOKED_AT:
-        paths = paths[np.sort(generator(0, "look").choice(len(paths), LOOKED_AT, replace=False))]
+        chosen = sample(len(paths), store.blocks(paths), generator(0, "look"), LOOKED_AT)
+        paths = [paths[i] for i in chosen]
     headers, skipped = [], {}
 
     def look(path: str) -> tuple[tuple[int, int], bool] | BadImage:
         try:
-            with open_image(listing.root / path) as image:
+            with open_image(store.contents(path)) as image:
                 return image.size, image.mode in GREY_MODES
         except BadImage as error:
             return error
@@ -118,7 +118,7 @@ def _look(
             headers.append(found)
             continue
         if strict:
-            raise found
+            raise BadImage(image_name(listing.root / path), found.reason)
         skipped[path] = found.reason
         log.warning("skipped %s: %s", image_name(path), found.reason)
     if not headers:
@@ -142,7 +142,9 @@ def _storage(size: int) -> str:
     return "memory" if available and size <= min(available // 4, NEVER_FITS) else "stream"
 
 
-def _in_memory(decoding: Decoding, parts: dict[str, Part]) -> tuple[dict[str, ArraySplit], dict[str, str]]:
+def _in_memory(
+    decoding: Decoding, parts: dict[str, Labelled]
+) -> tuple[dict[str, ArraySplit], dict[str, str]]:
     """The parts, decoded into one array, and the files found bad."""
     paths = [path for part in parts.values() for path in part.paths]
     images, bad = decoding.read_all(paths, lambda i: decoding.read(paths[i]))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from residua.data import ArraySplit, load_data, stratified_split
-from residua.data.base import mean_std
+from residua.data.splits import mean_std
 from residua.errors import UsageError
 
 

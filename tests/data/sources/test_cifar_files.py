@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from residua.data import Data, load_data
-from residua.data.base import Split
-from residua.data.sources import cifar as module
+from residua.data.loaded import Split
+from residua.data.sources import cifar_files as module
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 

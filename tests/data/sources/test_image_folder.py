@@ -19,8 +19,8 @@ from residua.data import (
     read_image,
     same_identity,
 )
-from residua.data.base import Split
-from residua.data.sources import folder as module
+from residua.data import encoded as module
+from residua.data.loaded import Split
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 

@@ -36,8 +36,7 @@ from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.seeding import seed_torch
 from residua.train.session import Session
-from residua.train.task import Task
-from residua.train.tasks.made import make_task
+from residua.train.task import Task, make_task, task_of
 from residua.user_files import digests, files_changed, files_in_use
 from residua.weights.model_files import Weights, adapt
 
@@ -106,12 +105,16 @@ def fit(
     if data is None:
         data = default_source(getattr(model, "spec", None) if isinstance(model, nn.Module) else model)
     loaded = (
-        load_data(_data_spec(data), workers=workers or 0, storage=begun.data["storage"] if begun else None)
+        load_data(data, workers=workers or 0, storage=begun.data["storage"] if begun else None)
         if isinstance(data, str | Path | DataSpec)
         else data
     )
     network = _network(model, model_changes or {}, loaded, seed)
-    chosen = find_recipe(recipe or default_recipe(loaded, network.spec), **(recipe_changes or {}))
+    chosen = find_recipe(recipe or default_recipe(loaded, network.spec))
+    task = task_of(
+        network.spec, loaded.about(), chosen
+    )  # said in the recipe, so that its options can be changed
+    chosen = find_recipe(chosen.change(task=task), **(recipe_changes or {}))
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
     with _leaving(shown):
@@ -124,7 +127,7 @@ def fit(
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
             return resume(begun, data=loaded, progress=shown)
         plan = _plan(request, network, chosen, loaded)
-        task = _task(network, chosen, plan, loaded)
+        training = _task(network, chosen, plan, loaded)
         about = _about(network, loaded)
         path = Path(run_dir) if run_dir is not None else runs.new_path(loaded.kind, network.spec.name, seed)
         files = {
@@ -144,7 +147,7 @@ def fit(
             folder = runs.create(
                 path,
                 files,
-                lambda at: save_checkpoint(at / "checkpoints" / "last.safetensors", task, State(), about),
+                lambda at: save_checkpoint(at / "checkpoints" / "last.safetensors", training, State(), about),
                 overwrite=overwrite,
             )
             runs.point_latest(folder.path)
@@ -152,7 +155,7 @@ def fit(
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
             session = Session(
                 folder=folder,
-                task=task,
+                task=training,
                 data=loaded,
                 recipe=chosen,
                 plan=plan,
@@ -251,10 +254,6 @@ def _say(mended: list[str]) -> None:
     """What was lost is said by the logger, also to a program that wants to see no progress."""
     for said in mended:
         _log.warning("%s", said)
-
-
-def _data_spec(data: str | Path | DataSpec) -> DataSpec:
-    return data if isinstance(data, DataSpec) else DataSpec(source=str(data))
 
 
 def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> Source:

@@ -8,7 +8,7 @@ import torch
 
 from residua.data import load_data, normalize, same_identity
 from residua.data.image import BadImage
-from residua.data.sources.volumes import open_volume, volume_of
+from residua.data.volume_files import open_volume, volume_of
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 from residua.train.recipes import recipe

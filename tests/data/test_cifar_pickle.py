@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from residua.data.sources.cifar_pickle import as_array, read_dictionary
+from residua.data.cifar_pickle import as_array, read_dictionary
 from residua.pickled import UnreadablePickle
 
 PLAIN = st.recursive(

@@ -1,4 +1,4 @@
-"""A split whose images are decoded from their files at each reading, by a pool of threads.
+"""A split whose images are decoded at each reading, by a pool of threads.
 
 Pillow decodes outside Python's lock, so threads are enough and no worker process is needed.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,20 +20,55 @@ from residua.data.image import BadImage, decoded_size, image_name, preprocess, r
 
 log = logging.getLogger(__name__)
 
+WINDOW = 128 << 20  # bytes of encoded images that are shuffled at once, where they are read in blocks
+
+
+class Blocks:
+    """Positions in runs that are read as one, such as the row groups of a file."""
+
+    def __init__(self, runs: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
+        self._runs = runs
+        self._sizes = sizes  # bytes of each run
+
+    def order(self, random: np.random.Generator) -> np.ndarray:
+        """Every position once: runs in any order, and any order among those that fit in ``WINDOW`` bytes together."""
+        windows: list[list[np.ndarray]] = [[]]
+        room = WINDOW
+        for i in random.permutation(len(self._runs)):
+            if windows[-1] and self._sizes[i] > room:
+                windows.append([])
+                room = WINDOW
+            windows[-1].append(self._runs[i])
+            room -= self._sizes[i]
+        return np.concatenate([random.permutation(np.concatenate(window)) for window in windows])
+
+
+class Store(Protocol):
+    """Where the encoded images of a set lie, by name."""
+
+    def contents(self, name: str) -> Path | bytes:
+        """The file of an image, or the bytes of one. Raises BadImage. Called by several threads at once."""
+        ...
+
+    def blocks(self, names: Sequence[str]) -> Blocks | None:
+        """Which of the images, by position, are read together; None if each is read alone."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How the files of a folder become pixels, alike for all of its splits."""
+    """How the images of a set become pixels, alike for all of its splits."""
 
-    root: Path
+    root: Path  # names are relative to it
+    store: Store
     size: int
     channels: int
     threads: int
     strict: bool  # raise at the first bad file instead of leaving it out
 
     def read(self, path: str) -> np.ndarray:
-        """Pixels uint8 (C, H, W) of the file ``path`` below the root. Raises BadImage."""
-        image = read_image(self.root / path, at_least=decoded_size(self.size))
+        """Pixels uint8 (C, H, W) of an image. Raises BadImage."""
+        image = read_image(self.store.contents(path), at_least=decoded_size(self.size))
         return preprocess(image, self.size, self.channels)
 
     def read_all(
@@ -51,7 +87,7 @@ class Decoding:
                 pixels[i] = read(i).transpose(1, 2, 0)
             except BadImage as error:
                 if self.strict:
-                    raise
+                    raise BadImage(image_name(self.root / paths[i]), error.reason) from error
                 bad[i] = error.reason
 
         with ThreadPoolExecutor(self.threads) as pool:
@@ -63,14 +99,15 @@ class Decoding:
         return torch.from_numpy(pixels).permute(0, 3, 1, 2), bad
 
 
-class FileSplit:
-    """Images of a folder, decoded when they are read; what cannot be read is left out and listed."""
+class EncodedSplit:
+    """Images that are decoded when they are read; what cannot be read is left out and listed."""
 
     def __init__(self, decoding: Decoding, files: Sequence[str], labels: np.ndarray) -> None:
         self.labels = labels.astype(np.int64)
         self.left_out: dict[int, str] = {}
         self._decoding = decoding
         self._files = files
+        self._blocks = decoding.store.blocks(files)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -100,9 +137,17 @@ class FileSplit:
 
         def crop(position: int) -> np.ndarray:
             random = generator(seed, "crop", epoch, position)
-            return random_crop(str(how.root / self._files[position]), how.size, how.channels, random)
+            return random_crop(how.store.contents(self._files[position]), how.size, how.channels, random)
 
         return self._read(positions, crop)
+
+    def order(self, random: np.random.Generator) -> np.ndarray:
+        """Every position once: in any order, or block by block as ``Blocks.order``."""
+        return random.permutation(len(self)) if self._blocks is None else self._blocks.order(random)
+
+    def sample(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """``count`` positions, each once; of few blocks, if there are any."""
+        return sample(len(self), self._blocks, random, count)
 
     def _read(
         self, positions: np.ndarray, read: Callable[[int], np.ndarray]
@@ -115,3 +160,10 @@ class FileSplit:
             return images, labels
         good = torch.tensor([i for i in range(len(wanted)) if i not in bad], dtype=torch.int64)
         return images[good].contiguous(memory_format=torch.channels_last), labels[good]
+
+
+def sample(length: int, blocks: Blocks | None, random: np.random.Generator, count: int) -> np.ndarray:
+    """``count`` of the positions below ``length``, in order; of few blocks, if there are any."""
+    if blocks is None:
+        return np.sort(random.choice(length, count, replace=False))
+    return np.sort(blocks.order(random)[:count])

@@ -3,14 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from residua.data.files import Decoding, FileSplit
+from residua.data.decoding import Decoding, EncodedSplit
 from residua.data.image import BadImage
+from residua.data.sources.image_folder import ImageFiles
 
 
-def split_of(root: Path, strict: bool = False) -> FileSplit:
+def split_of(root: Path, strict: bool = False) -> EncodedSplit:
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
-    decoding = Decoding(root=root, size=16, channels=3, threads=2, strict=strict)
-    return FileSplit(decoding, paths, np.arange(len(paths)))
+    decoding = Decoding(root=root, store=ImageFiles(root), size=16, channels=3, threads=2, strict=strict)
+    return EncodedSplit(decoding, paths, np.arange(len(paths)))
 
 
 def test_a_file_that_turns_bad_is_left_out_of_its_batch_and_warned_of_once(

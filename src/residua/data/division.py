@@ -1,48 +1,45 @@
-"""What every folder of files with classes shares: its parts, and the hashes that say which files they are."""
+"""How listed files with classes are divided into parts, and the hashes that say which files they are."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
 
 import numpy as np
 
-from residua.data.base import Split, stratified_split
 from residua.data.identity import digest
 from residua.data.image import image_name
-from residua.data.listing import Files, Listing
+from residua.data.listing import Listing, PartFiles
+from residua.data.parallel import in_parallel
+from residua.data.splits import Split, stratified_split
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Labelled:
     """Files of one split, less those found bad."""
 
     paths: list[str]
     labels: np.ndarray
 
 
-def divide(listing: Listing, skipped: set[str], spec: DataSpec) -> tuple[dict[str, Part], dict[str, str]]:
+def divide(listing: Listing, skipped: set[str], spec: DataSpec) -> tuple[dict[str, Labelled], dict[str, str]]:
     """The files of ``train``, ``test`` and, if there is one, ``val``, and where each comes from in words.
 
     Raises UsageError if nothing is left to test on.
     """
     number = {name: i for i, name in enumerate(listing.classes)}
 
-    def readable(files: Files) -> Part:
+    def readable(files: PartFiles) -> Labelled:
         kept = [i for i, path in enumerate(files.paths) if path not in skipped]
         labels = np.array([number[files.classes[i]] for i in kept], dtype=np.int64)
-        return Part(paths=[files.paths[i] for i in kept], labels=labels)
+        return Labelled(paths=[files.paths[i] for i in kept], labels=labels)
 
     parts = {name: readable(files) for name, files in listing.parts.items()}
-    are = {name: f"{files.folder}/" for name, files in listing.parts.items() if files.folder}
+    are = {name: files.where for name, files in listing.parts.items() if files.where}
     home = are.get("train", "the folder")
     if "test" not in parts and "val" in parts:  # the habit of ImageNet: what is called val is the test set
         parts["test"], are["test"] = parts.pop("val"), are.pop("val")
@@ -60,9 +57,9 @@ def divide(listing: Listing, skipped: set[str], spec: DataSpec) -> tuple[dict[st
     return parts, are
 
 
-def _cut(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
+def _cut(part: Labelled, fraction: float, seed: int) -> tuple[Labelled, Labelled]:
     rest, cut = (
-        Part(paths=[part.paths[i] for i in chosen], labels=part.labels[chosen])
+        Labelled(paths=[part.paths[i] for i in chosen], labels=part.labels[chosen])
         for chosen in stratified_split(part.labels, fraction, seed)
     )
     return rest, cut
@@ -85,25 +82,20 @@ def check_classes(listing: Listing, train: Split, skipped: dict[str, str]) -> No
             )
 
 
-def fingerprint(listing: Listing, threads: int, *, contents: bool) -> dict[str, str]:
+def fingerprint(root: Path, paths: Sequence[str], threads: int, *, contents: bool) -> dict[str, str]:
     """A hash of the files' names and contents, or of their names and sizes, which a large set has to do with."""
-
-    def digested(path: str) -> bytes:
-        with (listing.root / path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-
-    def size(path: str) -> bytes:
-        return (listing.root / path).stat().st_size.to_bytes(8, "little")
-
-    describe = digested if contents else size
 
     def line(path: str) -> bytes:
         try:
-            return describe(path) if (listing.root / path).is_file() else b"no file"
+            if not (root / path).is_file():
+                return b"no file"
+            if not contents:
+                return (root / path).stat().st_size.to_bytes(8, "little")
+            with (root / path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").digest()
         except OSError:
             return b"unreadable"
 
-    paths = [path for files in listing.parts.values() for path in files.paths]
     lines = (
         part
         for pair in zip(map(_encoded, paths), in_parallel(line, paths, threads), strict=True)
@@ -113,7 +105,7 @@ def fingerprint(listing: Listing, threads: int, *, contents: bool) -> dict[str, 
     return {"of": of, "sha256": digest(lines)}
 
 
-def split_hash(parts: dict[str, Part], skipped: dict[str, str]) -> str:
+def split_hash(parts: dict[str, Labelled], skipped: dict[str, str]) -> str:
     """A hash of which files stand in which part."""
     named = (
         (name, *(path for path in part.paths if path not in skipped)) for name, part in sorted(parts.items())
@@ -123,9 +115,3 @@ def split_hash(parts: dict[str, Part], skipped: dict[str, str]) -> str:
 
 def _encoded(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
-
-
-def in_parallel(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
-    """``function`` of every item, in order."""
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))

@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100 in both official layouts, extracted or still inside the official archive.
 
-The pickled layout is read without unpickling (see ``pickled``); an archive is read in memory, without extracting.
+The pickled layout is read without unpickling (see ``cifar_pickle``); an archive is read in memory, without extracting.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
-from residua.data.arrays import array_data
-from residua.data.base import Data
-from residua.data.sources.cifar_pickle import as_array, read_dictionary
+from residua.data.cifar_pickle import as_array, read_dictionary
 from residua.errors import ResiduaError, UsageError
+from residua.parts import register
 from residua.pickled import UnreadablePickle
-from residua.spec import DataSpec
+from residua.spec import DataSource, DataSpec
 
 PIXELS = 3 * 32 * 32
 MAX_FILE = 200 << 20  # bytes; the largest official file, CIFAR-100's training part, has 155 MB
@@ -30,7 +29,7 @@ MAX_MEMBERS = 100  # of an archive; the official ones have 8 at most, folder inc
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class OfficialLayout:
     """The names that one official layout gives its archive, folder, files and keys."""
 
     kind: str
@@ -50,7 +49,7 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout(
+    OfficialLayout(
         kind="cifar10",
         archive="cifar-10-python.tar.gz",
         folder="cifar-10-batches-py",
@@ -60,7 +59,7 @@ LAYOUTS = (
         labels="labels",
         classes="label_names",
     ),
-    Layout(
+    OfficialLayout(
         kind="cifar10",
         archive="cifar-10-binary.tar.gz",
         folder="cifar-10-batches-bin",
@@ -69,7 +68,7 @@ LAYOUTS = (
         meta="batches.meta.txt",
         label_bytes=1,
     ),
-    Layout(
+    OfficialLayout(
         kind="cifar100",
         archive="cifar-100-python.tar.gz",
         folder="cifar-100-python",
@@ -79,7 +78,7 @@ LAYOUTS = (
         labels="fine_labels",
         classes="fine_label_names",
     ),
-    Layout(
+    OfficialLayout(
         kind="cifar100",
         archive="cifar-100-binary.tar.gz",
         folder="cifar-100-binary",
@@ -91,7 +90,35 @@ LAYOUTS = (
 )
 
 
-def find_cifar(path: Path) -> list[tuple[Layout, Path]]:
+@dataclass(frozen=True, kw_only=True)
+class _Cifar(DataSource):
+    path: str
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return any(layout.kind == cls.kind for layout, _ in find_cifar(path))
+
+    def load(self, spec: DataSpec, *, threads: int = 0, storage: str | None = None) -> Any:
+        return load_cifar(spec, Path(self.path).expanduser())
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Cifar10(_Cifar):
+    """CIFAR-10."""
+
+    kind: ClassVar[str] = "cifar10"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Cifar100(_Cifar):
+    """CIFAR-100, with its fine labels."""
+
+    kind: ClassVar[str] = "cifar100"
+
+
+def find_cifar(path: Path) -> list[tuple[OfficialLayout, Path]]:
     """The layouts that lie at ``path`` (a layout's folder, the folder around it or around an archive, an archive).
 
     Each comes with the folder or archive that holds it; extracted ones stand before archives.
@@ -104,16 +131,21 @@ def find_cifar(path: Path) -> list[tuple[Layout, Path]]:
     return found + [(layout, archive) for layout, archive in archives if archive.is_file()]
 
 
-def _has_batches(layout: Layout, folder: Path) -> bool:
+def _has_batches(layout: OfficialLayout, folder: Path) -> bool:
     return any((folder / name).is_file() for name in (*layout.train, layout.test))
 
 
-def load_cifar(spec: DataSpec, kind: str, path: Path) -> Data:
-    """CIFAR-10 or CIFAR-100 (``kind``) as uint8 (3, 32, 32).
+def load_cifar(spec: DataSpec, path: Path) -> Any:
+    """CIFAR-10 or CIFAR-100 as uint8 (3, 32, 32), by the kind of the spec's source.
 
     Raises UsageError if neither a layout nor an archive of it lies at ``path``, ResiduaError naming the file that is
     missing, truncated, damaged or refused.
     """
+    import torch
+
+    from residua.data.arrays import array_data
+
+    kind = spec.source.kind
     candidates = [layout for layout in LAYOUTS if layout.kind == kind]
     found = [item for item in find_cifar(path) if item[0] in candidates]
     place = path  # an archive under another name, if nothing is found: its contents tell the layout
@@ -136,13 +168,11 @@ def load_cifar(spec: DataSpec, kind: str, path: Path) -> Data:
     rows = np.concatenate([rows for rows, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
     count = len(labels) - len(batches[-1][1])
-    images = torch.from_numpy(rows).view(-1, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     return array_data(
         spec,
-        kind=kind,
         path=place,
         classes=classes,
-        images=images,
+        images=torch.from_numpy(rows).view(-1, 3, 32, 32),
         labels=labels,
         train=np.arange(count),
         test=np.arange(count, len(labels)),
@@ -152,7 +182,7 @@ def load_cifar(spec: DataSpec, kind: str, path: Path) -> Data:
     )
 
 
-def _extracted(folder: Path, layout: Layout) -> dict[str, bytes]:
+def _extracted(folder: Path, layout: OfficialLayout) -> dict[str, bytes]:
     files = {}
     for name in layout.files:
         path = folder / name
@@ -167,7 +197,7 @@ def _extracted(folder: Path, layout: Layout) -> dict[str, bytes]:
     return files
 
 
-def _archived(archive: Path, layouts: Iterable[Layout]) -> dict[str, bytes]:
+def _archived(archive: Path, layouts: Iterable[OfficialLayout]) -> dict[str, bytes]:
     """The files of the first of ``layouts`` that the archive holds. Member names are compared, never used as paths."""
     wanted = {(layout.folder, name) for layout in layouts for name in layout.files}
     files: dict[str, bytes] = {}
@@ -210,7 +240,7 @@ def _check_size(size: int, path: Path) -> None:
         raise ResiduaError(f"{path} is refused: a file of {size >> 20} MiB is larger than any of CIFAR's")
 
 
-def _classes(layout: Layout, content: bytes, where: str) -> tuple[str, ...]:
+def _classes(layout: OfficialLayout, content: bytes, where: str) -> tuple[str, ...]:
     if layout.label_bytes:
         names: object = content.decode("latin-1").split()
     else:
@@ -224,7 +254,7 @@ def _classes(layout: Layout, content: bytes, where: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _batch(layout: Layout, content: bytes, classes: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+def _batch(layout: OfficialLayout, content: bytes, classes: int, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 (N, 3072) and labels int64 (N,) of one file."""
     if layout.label_bytes:
         record = layout.label_bytes + PIXELS

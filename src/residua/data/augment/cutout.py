@@ -1,0 +1,55 @@
+"""Cutout (DeVries & Taylor 2017, arXiv 1708.04552): a square of each image is hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from residua.data.batches.keyed import generator
+from residua.parts import register
+from residua.spec import Augmentation, positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from residua.data.augment import Augment
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Cutout(Augmentation):
+    """A square of ``size`` pixels is zero, which is the mean: its centre is anywhere, part of it may lie outside."""
+
+    kind: ClassVar[str] = "cutout"
+    normalized: ClassVar[bool] = (
+        True  # sec. 3.2: so that what is hidden does not move the statistics of the batch
+    )
+    size: int | None = None  # pixels; None: half of the shorter side, the paper's 16 of CIFAR-10's 32
+
+    def validate(self) -> None:  # noqa: D102
+        if self.size is not None:
+            positive(self, "size")
+
+    def build(self, data: Any) -> Augment:  # noqa: D102
+        size = min(data.shape[-2:]) // 2 if self.size is None else self.size
+        return lambda images, targets, seed, step: (cutout(images, size=size, seed=seed, step=step), targets)
+
+
+def cutout(images: Tensor, *, size: int, seed: int, step: int) -> Tensor:
+    """Images (B, C, ..., H, W) with a square of zeros in each, the same in all slices of a clip or volume."""
+    import torch
+
+    count, height, width = len(images), *images.shape[-2:]
+    centres = generator(seed, "cutout", step).integers(0, (height, width), (count, 2))
+    rows, columns = (
+        _hidden(centres[:, i, None], size, np.arange(side)) for i, side in enumerate((height, width))
+    )
+    square = torch.from_numpy(rows[:, :, None] & columns[:, None, :]).to(images.device)  # (B, H, W)
+    return images.masked_fill(square.view(count, *[1] * (images.ndim - 3), height, width), 0)
+
+
+def _hidden(centre: np.ndarray, size: int, place: np.ndarray) -> np.ndarray:
+    begin = centre - size // 2
+    return (begin <= place) & (place < begin + size)
