@@ -39,20 +39,18 @@ _PLAIN = Experiment(
     zh="He 初始化在普通网络的 ReLU 层之间保持方差；Xavier 初始化使其减半",
     claims=("T10",),
     where="He et al. 2015b, sec. 2.2, eq. 10 and 14, Figure 3; Glorot & Bengio 2010, eq. 12",
-    settings={
-        "quick": untrained(
-            (
-                _arm("plain-20, He", "cifar_plain20", "He"),
-                _arm("plain-20, Xavier", "cifar_plain20", "Xavier"),
-                _arm("narrow plain-56, He", "cifar_plain56", "He", wide=False),
-                _arm("narrow plain-56, He, zero padding", "cifar_plain56", "He", wide=False, borders=True),
-            ),
-            {
-                **_factor("plain-20, He", 0.9, 1.1, "He: a layer keeps the variance"),
-                **_factor("plain-20, Xavier", 0.4, 0.6, "Xavier: a layer halves it"),
-            },
-        )
-    },
+    settings=untrained(
+        (
+            _arm("plain-20, He", "cifar_plain20", "He"),
+            _arm("plain-20, Xavier", "cifar_plain20", "Xavier"),
+            _arm("narrow plain-56, He", "cifar_plain56", "He", wide=False),
+            _arm("narrow plain-56, He, zero padding", "cifar_plain56", "He", wide=False, borders=True),
+        ),
+        {
+            **_factor("plain-20, He", 0.9, 1.1, "He: a layer keeps the variance"),
+            **_factor("plain-20, Xavier", 0.4, 0.6, "Xavier: a layer halves it"),
+        },
+    ),
     look="signal",
     measures=("layer_factor", "layer_factor_back"),
     figure="series",
@@ -64,22 +62,20 @@ _RESIDUAL = Experiment(
     zh="在没有归一化的残差网络中，He 初始化并不保持方差：每个单元使其加倍",
     claims=("T10",),
     where="He et al. 2015b, sec. 2.2, applied to sums",
-    settings={
-        "quick": untrained(
-            (
-                _arm("pre-activation ResNet-20, He", "cifar_preact_resnet20", "He"),
-                _arm("ResNet-20, He", "cifar_resnet20", "He"),
-                _arm("ResNet-20, He, with norms", "cifar_resnet20", "He", norms=True),
-                _arm("narrow ResNet-56, He", "cifar_resnet56", "He", wide=False),
+    settings=untrained(
+        (
+            _arm("pre-activation ResNet-20, He", "cifar_preact_resnet20", "He"),
+            _arm("ResNet-20, He", "cifar_resnet20", "He"),
+            _arm("ResNet-20, He, with norms", "cifar_resnet20", "He", norms=True),
+            _arm("narrow ResNet-56, He", "cifar_resnet56", "He", wide=False),
+        ),
+        {
+            **_factor(
+                "pre-activation ResNet-20, He", 1.6, 2.4, "a pre-activation unit about doubles it", "unit"
             ),
-            {
-                **_factor(
-                    "pre-activation ResNet-20, He", 1.6, 2.4, "a pre-activation unit about doubles it", "unit"
-                ),
-                **_factor("ResNet-20, He", 1.6, 2.4, "so does an original unit", "unit"),
-            },
-        )
-    },
+            **_factor("ResNet-20, He", 1.6, 2.4, "so does an original unit", "unit"),
+        },
+    ),
     look="signal",
     measures=("unit_factor", "unit_factor_back"),
     figure="series",

@@ -125,23 +125,21 @@ _EXPERIMENTS = (
         zh="预激活与原始单元：浅层与深层",
         claims=("X11",),
         where="He et al. 2016, sec. 4.1, Tables 3 and 4",
-        settings={
-            "quick": quick(
-                nets("ResNet-20", "pre-activation-20", "ResNet-110", "pre-activation-110"),
-                {
-                    "at 110 layers pre-activation errs less": greater(
-                        "test_error", "ResNet-110", "pre-activation-110"
-                    ),
-                    **_deeper_gains(20, 110),
-                },
-            ),
-            "paper": as_published(
-                nets(*_TABLE3),
-                {**published_errors(_TABLE3, _TOLERANCE), **_deeper_gains(110, 1001)},
-                # "warm-up ... is not necessary for our proposed Residual Unit"
-                warm_up=[f"ResNet-{depth}" for depth in _DEPTHS],
-            ),
-        },
+        settings=quick(
+            nets("ResNet-20", "pre-activation-20", "ResNet-110", "pre-activation-110"),
+            {
+                "at 110 layers pre-activation errs less": greater(
+                    "test_error", "ResNet-110", "pre-activation-110"
+                ),
+                **_deeper_gains(20, 110),
+            },
+        )
+        | as_published(
+            nets(*_TABLE3),
+            {**published_errors(_TABLE3, _TOLERANCE), **_deeper_gains(110, 1001)},
+            # "warm-up ... is not necessary for our proposed Residual Unit"
+            warm_up=[f"ResNet-{depth}" for depth in _DEPTHS],
+        ),
         measures=("test_error", "train_error", "early_train_error"),
         published=tuple(
             PublishedRow(
@@ -200,14 +198,12 @@ _EXPERIMENTS = (
         zh="表 2：批归一化、ReLU 与相加的五种顺序",
         claims=("X11",),
         where="He et al. 2016, sec. 4.1, Table 2 and Figure 4",
-        settings={
-            "quick": quick(_orders(32), _ORDER_RULES),
-            "paper": as_published(
-                _orders(110),
-                {**published_errors(_TABLE2, _TOLERANCE), **_ORDER_RULES},
-                warm_up=[arm.name for arm in _orders(110)[:-1]],
-            ),
-        },
+        settings=quick(_orders(32), _ORDER_RULES)
+        | as_published(
+            _orders(110),
+            {**published_errors(_TABLE2, _TOLERANCE), **_ORDER_RULES},
+            warm_up=[arm.name for arm in _orders(110)[:-1]],
+        ),
         measures=("test_error", "train_error"),
         published=(
             PublishedRow("he2016.t2", "original Residual Unit", "resnet110", "original"),
@@ -222,25 +218,23 @@ _EXPERIMENTS = (
         zh="表 1：对捷径的改动都会带来损害",
         claims=("X11",),
         where="He et al. 2016, sec. 3, Table 1 and Figure 2",
-        settings={
-            "quick": quick(
-                [arm for arm in _shortcuts(32) if arm.name not in _HARMLESS_BELOW_110],
-                _hurts(name for name, *_ in _VARIANTS if name not in _HARMLESS_BELOW_110),
-            ),
-            "paper": as_published(
-                _shortcuts(110),
-                {
-                    **_hurts((name for name, *_ in _VARIANTS), "test_error"),
-                    **published_errors(_TABLE1, _TOLERANCE),
-                    **{
-                        f"{name} fails": at_least("test_error", name, _FAIL)
-                        for name, *_ in _VARIANTS
-                        if name not in _TABLE1
-                    },
+        settings=quick(
+            [arm for arm in _shortcuts(32) if arm.name not in _HARMLESS_BELOW_110],
+            _hurts(name for name, *_ in _VARIANTS if name not in _HARMLESS_BELOW_110),
+        )
+        | as_published(
+            _shortcuts(110),
+            {
+                **_hurts((name for name, *_ in _VARIANTS), "test_error"),
+                **published_errors(_TABLE1, _TOLERANCE),
+                **{
+                    f"{name} fails": at_least("test_error", name, _FAIL)
+                    for name, *_ in _VARIANTS
+                    if name not in _TABLE1
                 },
-                warm_up=[arm.name for arm in _shortcuts(110)],
-            ),
-        },
+            },
+            warm_up=[arm.name for arm in _shortcuts(110)],
+        ),
         measures=("train_error", "test_error"),
         published=(
             PublishedRow("he2016.t1", "original", "err", "original"),

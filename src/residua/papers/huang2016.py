@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
 from residua.experiments.rules import above, between, greater, published_errors
-from residua.experiments.scales import cifar10, quick, untrained
+from residua.experiments.scales import paper, quick, untrained
 from residua.parts import register
 
 _CONSTANT = "ResNet, constant depth (110; SVHN 152; ImageNet 152)"
@@ -29,10 +29,8 @@ _ERROR = Experiment(
     zh="随机深度：测试误差更低",
     claims=("X12",),
     where="Huang et al. 2016, sec. 4, Table 1 and Figure 3",
-    settings={
-        "quick": quick(_arms(56), _BETTER),
-        "paper": cifar10(_arms(110), {**_BETTER, **_NUMBERS}, "huang2016-cifar", seeds=4),
-    },
+    settings=quick(_arms(56), _BETTER)
+    | paper(_arms(110), {**_BETTER, **_NUMBERS}, "huang2016-cifar", seeds=4),
     measures=("test_error", "train_error"),
     figure="curves",
     published=(
@@ -55,17 +53,15 @@ _TIME = Experiment(
     zh="随机深度：110 层时训练时间约减少 25 %",
     claims=("X12",),
     where="Huang et al. 2016, sec. 3 and 4, Table 2",
-    settings={
-        "quick": untrained(
-            (Arm("ResNet-110, p_L = 0.5", "cifar_resnet110_stochastic_depth"),),
-            {
-                "a step skips about a quarter of the multiply-adds, in expectation": between(
-                    "work_saved", "ResNet-110, p_L = 0.5", 24.0, 27.0
-                ),
-                "and at least a fifth of its time": above("time_saved", "ResNet-110, p_L = 0.5", 20.0),
-            },
-        )
-    },
+    settings=untrained(
+        (Arm("ResNet-110, p_L = 0.5", "cifar_resnet110_stochastic_depth"),),
+        {
+            "a step skips about a quarter of the multiply-adds, in expectation": between(
+                "work_saved", "ResNet-110, p_L = 0.5", 24.0, 27.0
+            ),
+            "and at least a fifth of its time": above("time_saved", "ResNet-110, p_L = 0.5", 20.0),
+        },
+    ),
     look="skipping",
     measures=("work_saved", "time_saved"),
     published=(

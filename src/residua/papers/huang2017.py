@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
 from residua.experiments.rules import above, below, greater, published_errors
-from residua.experiments.scales import cifar10, nets, quick
+from residua.experiments.scales import nets, paper, quick
 from residua.parts import register
 
 _PARAMETERS = Experiment(
@@ -13,32 +13,30 @@ _PARAMETERS = Experiment(
     zh="参数量相同时，DenseNet 优于 ResNet",
     claims=("T12",),
     where="Huang et al. 2017, sec. 4.3 and 5, Table 2 and Figure 4",
-    settings={
-        "quick": quick(
-            (
-                # 31,989 and 32,318 parameters
-                Arm("ResNet-20", "cifar_resnet20", changes={"widths": (5, 11, 22)}),
-                Arm("DenseNet-BC-22", "densenet_tiny"),
+    settings=quick(
+        (
+            # 31,989 and 32,318 parameters
+            Arm("ResNet-20", "cifar_resnet20", changes={"widths": (5, 11, 22)}),
+            Arm("DenseNet-BC-22", "densenet_tiny"),
+        ),
+        {
+            "at the same number of parameters the DenseNet has the lower test error": greater(
+                "test_error", "ResNet-20", "DenseNet-BC-22"
+            )
+        },
+    )
+    | paper(
+        (Arm("ResNet-110", "cifar_resnet110"), Arm("DenseNet (L=40, k=12)", "densenet_40_12")),
+        {
+            "with 1.0 M parameters against 1.7 M the DenseNet has the lower test error": greater(
+                "test_error", "ResNet-110", "DenseNet (L=40, k=12)"
             ),
-            {
-                "at the same number of parameters the DenseNet has the lower test error": greater(
-                    "test_error", "ResNet-20", "DenseNet-BC-22"
-                )
-            },
-        ),
-        "paper": cifar10(
-            (Arm("ResNet-110", "cifar_resnet110"), Arm("DenseNet (L=40, k=12)", "densenet_40_12")),
-            {
-                "with 1.0 M parameters against 1.7 M the DenseNet has the lower test error": greater(
-                    "test_error", "ResNet-110", "DenseNet (L=40, k=12)"
-                ),
-                # a single run is printed; runs of such networks spread by 0.1 to 0.2
-                **published_errors({"DenseNet (L=40, k=12)": 5.24}, 0.4),
-            },
-            "huang2017-cifar",
-            seeds=4,
-        ),
-    },
+            # a single run is printed; runs of such networks spread by 0.1 to 0.2
+            **published_errors({"DenseNet (L=40, k=12)": 5.24}, 0.4),
+        },
+        "huang2017-cifar",
+        seeds=4,
+    ),
     measures=("test_error", "train_error", "parameters"),
     figure="curves",
     published=(
@@ -56,19 +54,17 @@ _DENSE = Experiment(
     zh="DenseNet 的层使用其前面所有层的特征",
     claims=("T12",),
     where="Huang et al. 2017, sec. 5, Figure 5",
-    settings={
-        "quick": quick(
-            (Arm("DenseNet-BC-22", "densenet_tiny"),),
-            {
-                "what entered the block still has at least half the mean weight of a source": above(
-                    "weight_of_input", "DenseNet-BC-22", 0.5
-                ),
-                "the layer just before has not even twice the mean weight": below(
-                    "weight_of_last_layer", "DenseNet-BC-22", 2.0
-                ),
-            },
-        )
-    },
+    settings=quick(
+        (Arm("DenseNet-BC-22", "densenet_tiny"),),
+        {
+            "what entered the block still has at least half the mean weight of a source": above(
+                "weight_of_input", "DenseNet-BC-22", 0.5
+            ),
+            "the layer just before has not even twice the mean weight": below(
+                "weight_of_last_layer", "DenseNet-BC-22", 2.0
+            ),
+        },
+    ),
     look="reuse",
     measures=("weight_of_input", "weight_of_last_layer", "mean_cka"),
     caveats=(
@@ -82,26 +78,24 @@ _RESNETS = Experiment(
     zh="残差网络中低层特征传到高层",
     claims=("T12",),
     where="popular texts; He et al. 2015, sec. 3.1; Kornblith et al. 2019",
-    settings={
-        "quick": quick(
-            (
-                *nets("ResNet-20", "ResNet-56", images=128, panel=1),
-                *nets("plain-20", "plain-56", images=128, panel=0),
+    settings=quick(
+        (
+            *nets("ResNet-20", "ResNet-56", images=128, panel=1),
+            *nets("plain-20", "plain-56", images=128, panel=0),
+        ),
+        {
+            "ResNet-56: branches are smaller than their shortcuts": below("mean_ratio", "ResNet-56", 1.0),
+            "a residual unit's output is more like its input than a plain unit's (20 layers)": greater(
+                "mean_cka", "ResNet-20", "plain-20"
             ),
-            {
-                "ResNet-56: branches are smaller than their shortcuts": below("mean_ratio", "ResNet-56", 1.0),
-                "a residual unit's output is more like its input than a plain unit's (20 layers)": greater(
-                    "mean_cka", "ResNet-20", "plain-20"
-                ),
-                "the last unit's output is more like the first one's than in the plain net (20 layers)": greater(
-                    "cka_first_last", "ResNet-20", "plain-20"
-                ),
-                "travel straight: in ResNet-56 the last unit's output is still like the first one's (CKA)": above(
-                    "cka_first_last", "ResNet-56", 0.5
-                ),
-            },
-        )
-    },
+            "the last unit's output is more like the first one's than in the plain net (20 layers)": greater(
+                "cka_first_last", "ResNet-20", "plain-20"
+            ),
+            "travel straight: in ResNet-56 the last unit's output is still like the first one's (CKA)": above(
+                "cka_first_last", "ResNet-56", 0.5
+            ),
+        },
+    ),
     look="reuse",
     measures=("mean_ratio", "mean_cka", "cka_first_last"),
     figure="series",

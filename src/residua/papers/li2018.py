@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments import Experiment, Paper, PublishedRow
 from residua.experiments.rules import Contrast, greater
-from residua.experiments.scales import nets, quick
+from residua.experiments.scales import nets, not_judged, quick
 from residua.parts import register
 
 _NETS = nets("ResNet-20", "ResNet-56", "plain-20", "plain-56", images=64, points=7, panel=1)
@@ -16,21 +16,20 @@ _EXPERIMENTS = (
         zh="深度使普通网络的损失曲面变得混乱，捷径可以防止",
         claims=("X1",),
         where="Li et al. 2018, sec. 5, Figures 1, 5 and 6",
-        settings={
-            "quick": quick(
-                _NETS,
-                {
-                    "at 56 layers the surface is further from convex without shortcuts": greater(
-                        "nonconvexity", "plain-56", "ResNet-56"
-                    ),
-                    "and that is a matter of depth: the difference is larger than at 20 layers": Contrast(
-                        "nonconvexity",
-                        {"plain-56": 1.0, "ResNet-56": -1.0, "plain-20": -1.0, "ResNet-20": 1.0},
-                    ),
-                },
-            ),
-            "paper": "the paper trains with batches of 128 by a recipe of its own, and prints pictures of the surfaces",
-        },
+        settings=quick(
+            _NETS,
+            {
+                "at 56 layers the surface is further from convex without shortcuts": greater(
+                    "nonconvexity", "plain-56", "ResNet-56"
+                ),
+                "and that is a matter of depth: the difference is larger than at 20 layers": Contrast(
+                    "nonconvexity", {"plain-56": 1.0, "ResNet-56": -1.0, "plain-20": -1.0, "ResNet-20": 1.0}
+                ),
+            },
+        )
+        | not_judged(
+            "the paper trains with batches of 128 by a recipe of its own, and prints pictures of the surfaces"
+        ),
         look="landscape",
         measures=("nonconvexity", "negative_curvature", "rise", "loss"),
         figure="series",

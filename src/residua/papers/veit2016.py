@@ -48,19 +48,17 @@ _EFFECTIVE = Experiment(
     zh="承载梯度的路径很短",
     claims=("T5",),
     where="Veit et al. 2016, sec. 4.3, Figure 6",
-    settings={
-        "quick": quick(
-            nets("ResNet-56", images=32, draws=16, panel=2),
-            {
-                "weighted by the gradient that they carry, paths are shorter than the mean path (13.5 units)": below(
-                    "mean_length_by_gradient", "ResNet-56", 13.5
-                ),
-                "the lengths that carry 95 % of the gradient hold less than half of the paths": below(
-                    "share_of_paths", "ResNet-56", 0.5
-                ),
-            },
-        )
-    },
+    settings=quick(
+        nets("ResNet-56", images=32, draws=16, panel=2),
+        {
+            "weighted by the gradient that they carry, paths are shorter than the mean path (13.5 units)": below(
+                "mean_length_by_gradient", "ResNet-56", 13.5
+            ),
+            "the lengths that carry 95 % of the gradient hold less than half of the paths": below(
+                "share_of_paths", "ResNet-56", 0.5
+            ),
+        },
+    ),
     look="paths",
     measures=("mean_length_by_gradient", "share_of_paths"),
     figure="series",
@@ -75,23 +73,21 @@ _LESIONS = Experiment(
     zh="删除一个单元：残差网络几乎不受影响，VGG 降到随机水平",
     claims=("T5",),
     where="Veit et al. 2016, sec. 4.1, Figure 3",
-    settings={
-        "quick": quick(
-            _NETS,
-            {
-                "the same 20 layers lose more to a missing unit without shortcuts": greater(
-                    "one_deleted", "plain-20", "ResNet-20"
-                ),
-                "so does a VGG to a missing layer": greater("one_deleted", "VGG", "ResNet-56"),
-                "a missing unit costs ResNet-56 less than 5 points on average": below(
-                    "one_deleted", "ResNet-56", 5.0
-                ),
-                "a missing layer brings the VGG within 10 points of chance, on average": below(
-                    "chance_gap", "VGG", 10.0
-                ),
-            },
-        )
-    },
+    settings=quick(
+        _NETS,
+        {
+            "the same 20 layers lose more to a missing unit without shortcuts": greater(
+                "one_deleted", "plain-20", "ResNet-20"
+            ),
+            "so does a VGG to a missing layer": greater("one_deleted", "VGG", "ResNet-56"),
+            "a missing unit costs ResNet-56 less than 5 points on average": below(
+                "one_deleted", "ResNet-56", 5.0
+            ),
+            "a missing layer brings the VGG within 10 points of chance, on average": below(
+                "chance_gap", "VGG", 10.0
+            ),
+        },
+    ),
     look="lesions",
     measures=("error", "one_deleted", "worst_deleted", "halving_deleted", "chance"),
     figure="bars",
@@ -109,19 +105,17 @@ _MANY = Experiment(
     zh="删除多个单元或改变次序，误差平稳上升，如同集成",
     claims=("T5",),
     where="Veit et al. 2016, sec. 4.2 and 4.3, Figure 5",
-    settings={
-        "quick": quick(
-            nets("ResNet-56"),
-            {
-                "no cliff: no doubling of the deleted units (1, 2, 4, 8, 16) makes three quarters of the rise": below(
-                    "largest_step", "ResNet-56", 0.75
-                ),
-                "the further the order is from the trained one (Kendall's tau), the higher the error": below(
-                    "order_correlation", "ResNet-56", -0.3
-                ),
-            },
-        )
-    },
+    settings=quick(
+        nets("ResNet-56"),
+        {
+            "no cliff: no doubling of the deleted units (1, 2, 4, 8, 16) makes three quarters of the rise": below(
+                "largest_step", "ResNet-56", 0.75
+            ),
+            "the further the order is from the trained one (Kendall's tau), the higher the error": below(
+                "order_correlation", "ResNet-56", -0.3
+            ),
+        },
+    ),
     look="lesions",
     measures=("largest_step", "order_correlation"),
     figure="series",

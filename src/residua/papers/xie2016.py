@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
 from residua.experiments.rules import greater
-from residua.experiments.scales import quick
+from residua.experiments.scales import not_judged, quick
 from residua.parts import register
 
 _IMAGENET = "the published figures are of ImageNet, for which there is no data here"
@@ -14,21 +14,19 @@ _CARDINALITY = Experiment(
     zh="乘加次数相同时，增加基数优于加宽",
     claims=("X13",),
     where="Xie et al. 2016, sec. 5.1, Table 3",
-    settings={
-        "quick": quick(
-            (
-                # 944,640 multiply-adds and 98,074 parameters, against 925,184 and 91,066
-                Arm("1 x 12d", "resnext_tiny", changes={"cardinality": 1, "path_width": 12}),
-                Arm("4 x 4d", "resnext_tiny"),
-            ),
-            {
-                "four paths of 4 channels have a lower test error than one of 12": greater(
-                    "test_error", "1 x 12d", "4 x 4d"
-                )
-            },
+    settings=quick(
+        (
+            # 944,640 multiply-adds and 98,074 parameters, against 925,184 and 91,066
+            Arm("1 x 12d", "resnext_tiny", changes={"cardinality": 1, "path_width": 12}),
+            Arm("4 x 4d", "resnext_tiny"),
         ),
-        "paper": _IMAGENET,
-    },
+        {
+            "four paths of 4 channels have a lower test error than one of 12": greater(
+                "test_error", "1 x 12d", "4 x 4d"
+            )
+        },
+    )
+    | not_judged(_IMAGENET),
     measures=("test_error", "train_error", "parameters", "multiply_adds"),
     figure="curves",
     published=tuple(
@@ -51,22 +49,20 @@ _SHORTCUTS = Experiment(
     zh="去掉捷径的 ResNeXt 更差",
     claims=("X1",),
     where="Xie et al. 2016, sec. 5.1, 'Residual connections'",
-    settings={
-        "quick": quick(
-            tuple(
-                Arm(name, "resnext_tiny", changes={"depths": (3, 3, 3), **merge})
-                for name, merge in (("with", {}), ("without", {"merge": "branch_only"}))
-            ),
-            {
-                "29 layers without shortcuts have the higher training error": greater(
-                    "train_error", "without", "with"
-                ),
-                "and the higher test error": greater("test_error", "without", "with"),
-            },
-            epochs=5,
+    settings=quick(
+        tuple(
+            Arm(name, "resnext_tiny", changes={"depths": (3, 3, 3), **merge})
+            for name, merge in (("with", {}), ("without", {"merge": "branch_only"}))
         ),
-        "paper": _IMAGENET,
-    },
+        {
+            "29 layers without shortcuts have the higher training error": greater(
+                "train_error", "without", "with"
+            ),
+            "and the higher test error": greater("test_error", "without", "with"),
+        },
+        epochs=5,
+    )
+    | not_judged(_IMAGENET),
     measures=("train_error", "test_error"),
     figure="curves",
     published=tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
 from residua.experiments.rules import greater, published_errors
-from residua.experiments.scales import cifar10, quick
+from residua.experiments.scales import paper, quick
 from residua.parts import register
 
 _WIDER = "WRN-10-1.9"
@@ -18,29 +18,27 @@ _EXPERIMENTS = (
         zh="参数量相同时，加宽优于加深",
         claims=("X13",),
         where="Zagoruyko & Komodakis 2016, sec. 3, Tables 4 and 5",
-        settings={
-            "quick": quick(
-                (
-                    # 271,994 parameters and 2.53 M multiply-adds, against 267,126 and 2.45 M
-                    Arm(_DEEPER, "wrn_22_1"),
-                    Arm(_WIDER, "wrn_10_2", changes={"widths": (30, 60, 120)}),
-                ),
-                {
-                    "twice the width at half the depth has the lower test error": greater(
-                        "test_error", _DEEPER, _WIDER
-                    )
-                },
+        settings=quick(
+            (
+                # 271,994 parameters and 2.53 M multiply-adds, against 267,126 and 2.45 M
+                Arm(_DEEPER, "wrn_22_1"),
+                Arm(_WIDER, "wrn_10_2", changes={"widths": (30, 60, 120)}),
             ),
-            "paper": cifar10(
-                (Arm("WRN-40-4", "wrn_40_4"), Arm("WRN-16-8", "wrn_16_8")),
-                {
-                    "WRN-16-8 has a lower error than WRN-40-4": greater("test_error", "WRN-40-4", "WRN-16-8"),
-                    # medians of five runs are printed; two of their standard deviations are about 0.3
-                    **published_errors(_TABLE, 0.3),
-                },
-                "zagoruyko2016-cifar",
-            ),
-        },
+            {
+                "twice the width at half the depth has the lower test error": greater(
+                    "test_error", _DEEPER, _WIDER
+                )
+            },
+        )
+        | paper(
+            (Arm("WRN-40-4", "wrn_40_4"), Arm("WRN-16-8", "wrn_16_8")),
+            {
+                "WRN-16-8 has a lower error than WRN-40-4": greater("test_error", "WRN-40-4", "WRN-16-8"),
+                # medians of five runs are printed; two of their standard deviations are about 0.3
+                **published_errors(_TABLE, 0.3),
+            },
+            "zagoruyko2016-cifar",
+        ),
         measures=("test_error", "train_error", "parameters"),
         figure="curves",
         published=(

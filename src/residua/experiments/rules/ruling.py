@@ -59,7 +59,8 @@ _WEAKEST_FIRST: tuple[Status, ...] = (
 
 def weakest(statuses: Iterable[Status]) -> Status:
     """The status that decides; of nothing, that nothing is judged."""
-    return min(statuses, key=_WEAKEST_FIRST.index, default="not judged at this scale")
+    given = set(statuses)
+    return next((status for status in _WEAKEST_FIRST if status in given), "not judged at this scale")
 
 
 def shared_seeds(evidence: Evidence, arms: Iterable[str], measure: str) -> list[int]:

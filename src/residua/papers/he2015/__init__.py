@@ -30,11 +30,9 @@ _DEGRADATION = Experiment(
     zh="退化：20 层与 56 层的普通网络和残差网络",
     claims=("X1",),
     where="He et al. 2015, sec. 4.2, Figures 1 and 6",
-    settings={
-        "quick": quick(_DEGRADATION_ARMS, _DEGRADATION_RULES),
-        "small": small(_DEGRADATION_ARMS, _DEGRADATION_RULES),
-        "paper": as_published(_DEGRADATION_ARMS, _DEGRADATION_RULES),
-    },
+    settings=quick(_DEGRADATION_ARMS, _DEGRADATION_RULES)
+    | small(_DEGRADATION_ARMS, _DEGRADATION_RULES)
+    | as_published(_DEGRADATION_ARMS, _DEGRADATION_RULES),
     measures=("train_error", "test_error"),
     figure="curves",
     published=(

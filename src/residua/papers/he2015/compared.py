@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from residua.experiments import Arm, Experiment, PublishedRow
+from residua.experiments import SCALES, Arm, Experiment, PublishedRow
 from residua.experiments.rules import EnsembleGain, Number, alike, at_most, greater
-from residua.experiments.scales import net, nets, quick, small
+from residua.experiments.scales import net, nets, not_judged, quick, small
 from residua.papers.he2015.protocol import NEEDS_IMAGENET, as_published
 
 # network: error, tolerance. The one published spread is 0.16 points: 3 of them for what was run once, 2 for the mean of
@@ -64,7 +64,7 @@ EXPERIMENTS = (
         zh="ImageNet 上 18 层与 34 层的普通网络和残差网络",
         claims=("X1", "X6"),
         where="He et al. 2015, sec. 4.1, Table 2 and Figure 4",
-        settings={"quick": NEEDS_IMAGENET, "small": NEEDS_IMAGENET, "paper": NEEDS_IMAGENET},
+        settings=not_judged(NEEDS_IMAGENET, *SCALES),
         published=tuple(
             _top1(model, "he2015.t2") for model in ("plain-18", "plain-34", "ResNet-18", "ResNet-34")
         ),
@@ -80,10 +80,8 @@ EXPERIMENTS = (
         zh="三倍的迭代次数不能消除退化",
         claims=("X2",),
         where="He et al. 2015, sec. 4.1, footnote 3",
-        settings={
-            "quick": quick(_longer(_LONGER, 3, epochs=10), _LONGER_RULES),
-            "paper": as_published(_longer(_LONGER, 3, iterations=64_000), _LONGER_RULES),
-        },
+        settings=quick(_longer(_LONGER, 3, epochs=10), _LONGER_RULES)
+        | as_published(_longer(_LONGER, 3, iterations=64_000), _LONGER_RULES),
         measures=("train_error", "test_error"),
         figure="curves",
         observations=("not-vanishing",),
@@ -98,21 +96,19 @@ EXPERIMENTS = (
         zh="捷径方案 A、B 与 C",
         claims=("X3",),
         where="He et al. 2015, sec. 4.1, Table 3",
-        settings={
-            "quick": quick(
-                _SHORTCUTS,
-                {
-                    "B is more accurate than A": greater("test_error", "option A", "option B"),
-                    "C is more accurate than B": greater("test_error", "option B", "option C"),
-                    # Table 3: 0.84 points lie between A and C, 3.5 between the plain net and A
-                    "A and C are less than a point apart: A suffices": alike(
-                        "test_error", "option A", "option C", 1.0
-                    ),
-                    "even A is better than no shortcut": greater("test_error", "plain-20", "option A"),
-                },
-            ),
-            "paper": NEEDS_IMAGENET,
-        },
+        settings=quick(
+            _SHORTCUTS,
+            {
+                "B is more accurate than A": greater("test_error", "option A", "option B"),
+                "C is more accurate than B": greater("test_error", "option B", "option C"),
+                # Table 3: 0.84 points lie between A and C, 3.5 between the plain net and A
+                "A and C are less than a point apart: A suffices": alike(
+                    "test_error", "option A", "option C", 1.0
+                ),
+                "even A is better than no shortcut": greater("test_error", "plain-20", "option A"),
+            },
+        )
+        | not_judged(NEEDS_IMAGENET),
         measures=("test_error", "train_error", "parameters"),
         published=(*(_top1(f"ResNet-34 {option}") for option in "ABC"), _top1("plain-34")),
         caveats=(
@@ -125,29 +121,27 @@ EXPERIMENTS = (
         zh="表 6：110 层以内越深越好，1202 层则不然",
         claims=("X4", "X10"),
         where="He et al. 2015, sec. 4.2, Table 6",
-        settings={
-            "quick": quick(
-                nets("ResNet-20", "ResNet-56", "ResNet-110"),
-                {
-                    "56 layers err less than 20": greater("test_error", "ResNet-20", "ResNet-56"),
-                    "110 layers err less than 56": greater("test_error", "ResNet-56", "ResNet-110"),
+        settings=quick(
+            nets("ResNet-20", "ResNet-56", "ResNet-110"),
+            {
+                "56 layers err less than 20": greater("test_error", "ResNet-20", "ResNet-56"),
+                "110 layers err less than 56": greater("test_error", "ResNet-56", "ResNet-110"),
+            },
+        )
+        | as_published(
+            nets(*_TABLE6),
+            {
+                **{
+                    f"{model} has the error of Table 6": Number("test_error", model, *_TABLE6[model])
+                    for model in _TABLE6
                 },
-            ),
-            "paper": as_published(
-                nets(*_TABLE6),
-                {
-                    **{
-                        f"{model} has the error of Table 6": Number("test_error", model, *_TABLE6[model])
-                        for model in _TABLE6
-                    },
-                    "1202 layers optimise: training error below 0.1 %": at_most(
-                        "train_error", "ResNet-1202", 0.1
-                    ),
-                    "and err more than 110 layers": greater("test_error", "ResNet-1202", "ResNet-110"),
-                },
-                warm_up=("ResNet-110", "ResNet-1202"),
-            ),
-        },
+                "1202 layers optimise: training error below 0.1 %": at_most(
+                    "train_error", "ResNet-1202", 0.1
+                ),
+                "and err more than 110 layers": greater("test_error", "ResNet-1202", "ResNet-110"),
+            },
+            warm_up=("ResNet-110", "ResNet-1202"),
+        ),
         measures=("test_error", "train_error"),
         published=(
             *(PublishedRow("he2015.t6", model, "err", model) for model in _TABLE6),
@@ -169,11 +163,9 @@ EXPERIMENTS = (
         zh="残差网络在早期收敛更快",
         claims=("X6",),
         where="He et al. 2015, sec. 4.1, Figure 4",
-        settings={
-            "quick": quick(_PLAIN_AND_RESIDUAL, _EARLY),
-            "small": small(_PLAIN_AND_RESIDUAL, _EARLY),
-            "paper": as_published(_PLAIN_AND_RESIDUAL, _EARLY),
-        },
+        settings=quick(_PLAIN_AND_RESIDUAL, _EARLY)
+        | small(_PLAIN_AND_RESIDUAL, _EARLY)
+        | as_published(_PLAIN_AND_RESIDUAL, _EARLY),
         measures=("early_train_error", "train_error"),
         figure="curves",
         caveats=("The paper says so of 18 layers on ImageNet, where both nets end equally accurate.",),
@@ -184,16 +176,14 @@ EXPERIMENTS = (
         zh="同一数据上的 ResNet、VGG 与 GoogLeNet",
         claims=("X8",),
         where="He et al. 2015, sec. 4.1, Tables 3 and 4",
-        settings={
-            "quick": quick(
-                _REFERENCES,
-                {
-                    "ResNet errs less than VGG": greater("test_error", "VGG, small", "ResNet-20"),
-                    "ResNet errs less than GoogLeNet": greater("test_error", "GoogLeNet, small", "ResNet-20"),
-                },
-            ),
-            "paper": NEEDS_IMAGENET,
-        },
+        settings=quick(
+            _REFERENCES,
+            {
+                "ResNet errs less than VGG": greater("test_error", "VGG, small", "ResNet-20"),
+                "ResNet errs less than GoogLeNet": greater("test_error", "GoogLeNet, small", "ResNet-20"),
+            },
+        )
+        | not_judged(NEEDS_IMAGENET),
         measures=("test_error", "parameters", "multiply_adds"),
         published=(
             *(_top1(model) for model in ("VGG-16", "PReLU-net", "ResNet-50", "ResNet-152")),
@@ -211,17 +201,15 @@ EXPERIMENTS = (
         zh="六个不同深度的网络集成后误差更低",
         claims=("X9",),
         where="He et al. 2015, sec. 4.1, Table 5",
-        settings={
-            "quick": quick(
-                nets(*_ENSEMBLE),
-                {
-                    "averaging the probabilities of six networks errs less than they do on average": EnsembleGain(
-                        _ENSEMBLE
-                    )
-                },
-            ),
-            "paper": NEEDS_IMAGENET,
-        },
+        settings=quick(
+            nets(*_ENSEMBLE),
+            {
+                "averaging the probabilities of six networks errs less than they do on average": EnsembleGain(
+                    _ENSEMBLE
+                )
+            },
+        )
+        | not_judged(NEEDS_IMAGENET),
         look="probabilities",
         published=(
             _top1("ResNet (ILSVRC'15)", "he2015.t5", "top5_err"),

@@ -22,28 +22,26 @@ EXPERIMENTS = (
         zh="一张流传甚广、却不在论文中的 CIFAR-10 表",
         claims=("X10",),
         where="He et al. 2015, sec. 4.2, Table 6",
-        settings={
-            "quick": untrained(
-                [Arm(name, options=options) for name, options in _POPULAR_OPTIONS.items()],
-                {
-                    f"Table 6 prints {value:.2f} % for {name}": exactly(
-                        "value" if name.startswith("ResNet") else "printed",
-                        name,
-                        value if name.startswith("ResNet") else 1,
-                    )
-                    for name, value in _POPULAR.items()
-                },
-                fixed=True,
-            ),
-            "paper": as_published(
-                [Arm(arm.name, arm.model, options=_POPULAR_OPTIONS[arm.name]) for arm in nets(*_POPULAR)],
-                {
-                    **published_errors(_POPULAR, 0.48),
-                    "plain-56 errs more than ResNet-56": greater("test_error", "plain-56", "ResNet-56"),
-                },
-                warm_up=("ResNet-110",),
-            ),
-        },
+        settings=untrained(
+            [Arm(name, options=options) for name, options in _POPULAR_OPTIONS.items()],
+            {
+                f"Table 6 prints {value:.2f} % for {name}": exactly(
+                    "value" if name.startswith("ResNet") else "printed",
+                    name,
+                    value if name.startswith("ResNet") else 1,
+                )
+                for name, value in _POPULAR.items()
+            },
+            fixed=True,
+        )
+        | as_published(
+            [Arm(arm.name, arm.model, options=_POPULAR_OPTIONS[arm.name]) for arm in nets(*_POPULAR)],
+            {
+                **published_errors(_POPULAR, 0.48),
+                "plain-56 errs more than ResNet-56": greater("test_error", "plain-56", "ResNet-56"),
+            },
+            warm_up=("ResNet-110",),
+        ),
         look="published_figure",
         measures=("printed", "value", "test_error"),
         published=(

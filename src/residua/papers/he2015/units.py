@@ -32,17 +32,12 @@ EXPERIMENTS = (
         zh="图 7：普通网络与残差网络的层响应",
         claims=("X5",),
         where="He et al. 2015, sec. 4.2, Figure 7",
-        settings={
-            "quick": quick(_PLAIN_AND_RESIDUAL, _RESPONSES),
-            "paper": as_published(
-                (*_PLAIN_AND_RESIDUAL, net("ResNet-110")),
-                {
-                    **_RESPONSES,
-                    "and so from 56 layers to 110": greater("mean_std", "ResNet-56", "ResNet-110"),
-                },
-                warm_up=("ResNet-110",),
-            ),
-        },
+        settings=quick(_PLAIN_AND_RESIDUAL, _RESPONSES)
+        | as_published(
+            (*_PLAIN_AND_RESIDUAL, net("ResNet-110")),
+            {**_RESPONSES, "and so from 56 layers to 110": greater("mean_std", "ResNet-56", "ResNet-110")},
+            warm_up=("ResNet-110",),
+        ),
         look="responses",
         measures=("mean_std", "median_std"),
         figure="series",
@@ -57,10 +52,7 @@ EXPERIMENTS = (
         zh="据称没有好处的单层残差单元",
         claims=("T8",),
         where="He et al. 2015, sec. 3.2; He et al. 2016, Table 3",
-        settings={
-            "quick": quick(_ONE_LAYER, _ONE_LAYER_RULES),
-            "paper": as_published(_ONE_LAYER, _ONE_LAYER_RULES),
-        },
+        settings=quick(_ONE_LAYER, _ONE_LAYER_RULES) | as_published(_ONE_LAYER, _ONE_LAYER_RULES),
         measures=("train_error", "test_error"),
         figure="curves",
         published=(
@@ -79,22 +71,20 @@ EXPERIMENTS = (
         zh="F = 0 时单元即恒等映射：增加的深度可以什么都不改变",
         claims=("T7",),
         where="He et al. 2015, sec. 1 and 3.1",
-        settings={
-            "quick": quick(
-                _PLAIN_AND_RESIDUAL,
-                {
-                    **{
-                        f"six more units with F = 0 leave every logit of a trained {name} as it was": exactly(
-                            "largest_change", name, 0
-                        )
-                        for name in ("ResNet-20", "ResNet-56")
-                    },
-                    "and trained, 36 more layers cost less than half a point of training error": greater(
-                        "train_error", "ResNet-20", "ResNet-56", by=-0.5
-                    ),
+        settings=quick(
+            _PLAIN_AND_RESIDUAL,
+            {
+                **{
+                    f"six more units with F = 0 leave every logit of a trained {name} as it was": exactly(
+                        "largest_change", name, 0
+                    )
+                    for name in ("ResNet-20", "ResNet-56")
                 },
-            )
-        },
+                "and trained, 36 more layers cost less than half a point of training error": greater(
+                    "train_error", "ResNet-20", "ResNet-56", by=-0.5
+                ),
+            },
+        ),
         look="deepened",
         measures=("largest_change", "error_change", "train_error"),
         caveats=(

@@ -31,21 +31,19 @@ _UNROLLED = Experiment(
     zh="x_L = x_l + ΣF_i：仅在恒等单元上精确成立",
     claims=("T1",),
     where="He et al. 2016, sec. 2, eq. 4",
-    settings={
-        "quick": quick(
-            _arms(panel=0),
-            {
-                "with identity shortcuts and nothing after the addition the sum is exact to rounding": at_most(
-                    "relative_error", "pre-activation ResNet-20", 1e-12
-                ),
-                "with a ReLU after the addition it is off by more than a tenth of |x_L|": at_least(
-                    "relative_error", "ResNet-20", 0.1
-                ),
-                "and so at 56 layers": at_least("relative_error", "ResNet-56", 0.1),
-            },
-            fixed=True,
-        )
-    },
+    settings=quick(
+        _arms(panel=0),
+        {
+            "with identity shortcuts and nothing after the addition the sum is exact to rounding": at_most(
+                "relative_error", "pre-activation ResNet-20", 1e-12
+            ),
+            "with a ReLU after the addition it is off by more than a tenth of |x_L|": at_least(
+                "relative_error", "ResNet-20", 0.1
+            ),
+            "and so at 56 layers": at_least("relative_error", "ResNet-56", 0.1),
+        },
+        fixed=True,
+    ),
     look="unroll",
     measures=("relative_error", "spoilt"),
     figure="series",
@@ -63,29 +61,27 @@ _PRODUCT = Experiment(
     zh="梯度等于各因子 D(S + J) 的乘积",
     claims=("T2",),
     where="He et al. 2016, sec. 2, eq. 5 and appendix",
-    settings={
-        "quick": quick(
-            _PRODUCT_ARMS,
-            {
-                **{
-                    f"{arm.name}: the product of D (S + J), each built from its part alone, is autograd's": at_most(
-                        "relative_error", arm.name, _ROUNDING
-                    )
-                    for arm in _PRODUCT_ARMS
-                },
-                **{
-                    f"{arm.name}: so is what a direction does to the loss that is pushed through the factors": at_most(
-                        "forward_error", arm.name, _ROUNDING
-                    )
-                    for arm in _PRODUCT_ARMS
-                },
-                "with nothing after the addition the product of I + J is as exact (eq. 5)": at_most(
-                    "naive_error", "pre-activation ResNet-20", _ROUNDING
-                ),
+    settings=quick(
+        _PRODUCT_ARMS,
+        {
+            **{
+                f"{arm.name}: the product of D (S + J), each built from its part alone, is autograd's": at_most(
+                    "relative_error", arm.name, _ROUNDING
+                )
+                for arm in _PRODUCT_ARMS
             },
-            fixed=True,
-        )
-    },
+            **{
+                f"{arm.name}: so is what a direction does to the loss that is pushed through the factors": at_most(
+                    "forward_error", arm.name, _ROUNDING
+                )
+                for arm in _PRODUCT_ARMS
+            },
+            "with nothing after the addition the product of I + J is as exact (eq. 5)": at_most(
+                "naive_error", "pre-activation ResNet-20", _ROUNDING
+            ),
+        },
+        fixed=True,
+    ),
     look="jacobian",
     measures=("relative_error", "forward_error", "naive_error"),
     observations=("gradient-1",),
@@ -100,18 +96,14 @@ _NAIVE = Experiment(
     zh="流行说法：2015 年 ResNet 的梯度等于 Π(I + J_i)",
     claims=("T2",),
     where="He et al. 2016, sec. 2, eq. 5, as popular texts apply it",
-    settings={
-        "quick": quick(
-            _PRODUCT_ARMS[:3],
-            {
-                f"{arm.name}: the gradient is the product of I + J": at_most(
-                    "naive_error", arm.name, _ROUNDING
-                )
-                for arm in _PRODUCT_ARMS[1:3]
-            },
-            fixed=True,
-        )
-    },
+    settings=quick(
+        _PRODUCT_ARMS[:3],
+        {
+            f"{arm.name}: the gradient is the product of I + J": at_most("naive_error", arm.name, _ROUNDING)
+            for arm in _PRODUCT_ARMS[1:3]
+        },
+        fixed=True,
+    ),
     look="jacobian",
     measures=("naive_error", "relative_error"),
     caveats=(
@@ -155,15 +147,13 @@ _GROWTH = Experiment(
     zh="残差网络的梯度是否只随深度多项式增长？",
     claims=("T3",),
     where="a popular text; He et al. 2016, sec. 2",
-    settings={
-        "quick": untrained(
-            tuple(Arm(f"ResNet-{depth}", f"cifar_resnet{depth}", options=_BARE) for depth in (20, 56, 110)),
-            {
-                # n^k over n units: a factor of exp(k log(n) / n) a unit; its logarithm falls to 0.30 from 9 to 54 units
-                _POLYNOMIAL: Contrast("log10_gain", {"ResNet-20": 0.5, "ResNet-110": -1.0})
-            },
-        )
-    },
+    settings=untrained(
+        tuple(Arm(f"ResNet-{depth}", f"cifar_resnet{depth}", options=_BARE) for depth in (20, 56, 110)),
+        {
+            # n^k over n units: a factor of exp(k log(n) / n) a unit; its logarithm falls to 0.30 from 9 to 54 units
+            _POLYNOMIAL: Contrast("log10_gain", {"ResNet-20": 0.5, "ResNet-110": -1.0})
+        },
+    ),
     look="signal",
     measures=("log10_gain", "log10_ratio"),
     figure="series",
@@ -218,16 +208,14 @@ _MEASURED = Experiment(
     zh="训练后的残差网络中梯度的最小系数",
     claims=("T11",),
     where="popular texts; He et al. 2016, sec. 2",
-    settings={
-        "quick": quick(
-            _arms(),
-            {
-                f"{_POPULAR}every unit of {name}": at_least("least", name, 1.0)
-                for name in ("ResNet-20", "ResNet-56", "pre-activation ResNet-20")
-            },
-            fixed=True,
-        )
-    },
+    settings=quick(
+        _arms(),
+        {
+            f"{_POPULAR}every unit of {name}": at_least("least", name, 1.0)
+            for name in ("ResNet-20", "ResNet-56", "pre-activation ResNet-20")
+        },
+        fixed=True,
+    ),
     look="transmitted",
     measures=("least", "greatest", "below_1"),
     figure="series",
@@ -243,16 +231,14 @@ _SINGULAR = Experiment(
     zh="训练后的残差网络中 Π(I + J) 的最小奇异值",
     claims=("T11",),
     where="popular texts; He et al. 2016, sec. 2",
-    settings={
-        "quick": quick(
-            _arms()[:3],
-            {
-                f"{_POPULAR}{name}, in every direction": at_least("smallest", name, 1.0)
-                for name in ("pre-activation ResNet-20", "ResNet-20", "ResNet-56")
-            },
-            fixed=True,
-        )
-    },
+    settings=quick(
+        _arms()[:3],
+        {
+            f"{_POPULAR}{name}, in every direction": at_least("smallest", name, 1.0)
+            for name in ("pre-activation ResNet-20", "ResNet-20", "ResNet-56")
+        },
+        fixed=True,
+    ),
     look="singular_values",
     measures=("smallest", "largest", "e", "lower", "upper"),
     figure="series",

@@ -44,22 +44,18 @@ _WITH_NORMS = Experiment(
     zh="“普通网络梯度消失”：论文中带批归一化的网络，初始化时",
     claims=("T4",),
     where=_WHERE,
-    settings={
-        "quick": untrained(
-            (*_nets(20, 56, 110, init="He"), *_nets(56, suffix=", Xavier", init="Xavier")),
-            {
-                **_VANISH,
-                "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
-                "plain-56, layer 50: below 1e-6 (the table: 1e-20)": below(
-                    "log10_layer_50", "plain-56", -6.0
-                ),
-                "ResNet-56, layer 1: about 1e-3, below 1e-2": below("log10_layer_1", "ResNet-56", -2.0),
-                "the shortcuts let more of the gradient through to the first unit": greater(
-                    "log10_ratio", "ResNet-56", "plain-56"
-                ),
-            },
-        )
-    },
+    settings=untrained(
+        (*_nets(20, 56, 110, init="He"), *_nets(56, suffix=", Xavier", init="Xavier")),
+        {
+            **_VANISH,
+            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
+            "plain-56, layer 50: below 1e-6 (the table: 1e-20)": below("log10_layer_50", "plain-56", -6.0),
+            "ResNet-56, layer 1: about 1e-3, below 1e-2": below("log10_layer_1", "ResNet-56", -2.0),
+            "the shortcuts let more of the gradient through to the first unit": greater(
+                "log10_ratio", "ResNet-56", "plain-56"
+            ),
+        },
+    ),
     look="signal",
     measures=_ROWS,
     figure="series",
@@ -76,29 +72,27 @@ _BARE = Experiment(
     zh="没有批归一化时：Xavier 初始化下普通网络的梯度确实消失，捷径可以防止",
     claims=("T4",),
     where=_WHERE,
-    settings={
-        "quick": untrained(
-            tuple(
-                arm
-                for init in ("He", "Xavier")
-                for arm in _nets(20, 56, 110, suffix=f", {init}", init=init, norms=False)
+    settings=untrained(
+        tuple(
+            arm
+            for init in ("He", "Xavier")
+            for arm in _nets(20, 56, 110, suffix=f", {init}", init=init, norms=False)
+        ),
+        {
+            "plain-56 after Xavier: the gradient falls more than a thousandfold": below(
+                "log10_ratio", "plain-56, Xavier", -3.0
             ),
-            {
-                "plain-56 after Xavier: the gradient falls more than a thousandfold": below(
-                    "log10_ratio", "plain-56, Xavier", -3.0
-                ),
-                "the deeper the plain net the further it falls: by another thousand from 20 to 110 layers": greater(
-                    "log10_ratio", "plain-20, Xavier", "plain-110, Xavier", by=3.0
-                ),
-                "He's initialisation, made for ReLU, keeps a thousand times as much": greater(
-                    "log10_ratio", "plain-56, He", "plain-56, Xavier", by=3.0
-                ),
-                "with shortcuts, at 110 layers, the gradient keeps at least a tenth": above(
-                    "log10_ratio", "ResNet-110, Xavier", -1.0
-                ),
-            },
-        )
-    },
+            "the deeper the plain net the further it falls: by another thousand from 20 to 110 layers": greater(
+                "log10_ratio", "plain-20, Xavier", "plain-110, Xavier", by=3.0
+            ),
+            "He's initialisation, made for ReLU, keeps a thousand times as much": greater(
+                "log10_ratio", "plain-56, He", "plain-56, Xavier", by=3.0
+            ),
+            "with shortcuts, at 110 layers, the gradient keeps at least a tenth": above(
+                "log10_ratio", "ResNet-110, Xavier", -1.0
+            ),
+        },
+    ),
     look="signal",
     measures=_ROWS,
     figure="series",
@@ -114,15 +108,13 @@ _TRAINING = Experiment(
     zh="“普通网络梯度消失”：训练十个周期之后",
     claims=("T4",),
     where=_WHERE,
-    settings={
-        "quick": quick(
-            _nets(20, 56),
-            {
-                **_VANISH,
-                "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
-            },
-        )
-    },
+    settings=quick(
+        _nets(20, 56),
+        {
+            **_VANISH,
+            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
+        },
+    ),
     look="signal",
     measures=_ROWS,
     figure="series",
@@ -135,22 +127,20 @@ _HEALTHY = Experiment(
     zh="论文的说法：有批归一化时，普通网络的梯度范数是健康的",
     claims=("T4",),
     where="He et al. 2015, sec. 4.1",
-    settings={
-        "quick": quick(
-            _nets(20, 56),
-            {
-                **{
-                    f"plain-{depth}, trained: the first unit gets at least a tenth of the last one's gradient": above(
-                        "log10_ratio", f"plain-{depth}", -1.0
-                    )
-                    for depth in (20, 56)
-                },
-                "and yet the deeper plain net has the higher training error": greater(
-                    "train_error", "plain-56", "plain-20"
-                ),
+    settings=quick(
+        _nets(20, 56),
+        {
+            **{
+                f"plain-{depth}, trained: the first unit gets at least a tenth of the last one's gradient": above(
+                    "log10_ratio", f"plain-{depth}", -1.0
+                )
+                for depth in (20, 56)
             },
-        )
-    },
+            "and yet the deeper plain net has the higher training error": greater(
+                "train_error", "plain-56", "plain-20"
+            ),
+        },
+    ),
     look="signal",
     measures=("train_error", *_ROWS),
     figure="series",
