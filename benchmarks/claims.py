@@ -19,11 +19,11 @@ from residua.experiments.experiment import SCALES
 from residua.experiments.store import result_path
 from residua.files import read_json, write_text
 from residua.published import published
-from residua.report.evidence import Result, find_results, read_result
+from residua.report.experiment_charts import words
+from residua.report.experiment_result import Result, find_results, read_result
+from residua.report.language import translator
 from residua.report.numbers import spread
-from residua.report.pictures import words
 from residua.report.reproduction import VERDICTS, repeat_command, shown_value, title, verdict_word
-from residua.report.text import translator
 
 FOLDER = RESULTS / "reproduce"
 DOCS = RESULTS.parent.parent / "docs"

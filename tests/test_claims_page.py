@@ -8,7 +8,7 @@ import pytest
 from benchmarks import claims
 
 from residua.experiments.claims import CLAIMS
-from residua.report.evidence import read_result
+from residua.report.experiment_result import read_result
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -36,7 +36,7 @@ MOMENTS = {
     "before the test images": "residua.train.session:eval_batch",
     "before result.json": "residua.train.session:Session:_result",
     "after it": "residua.evaluation.inspect:read_outputs",
-    "before report.html": "residua.report.page:write_text",
+    "before report.html": "residua.report.run_page:write_text",
 }
 
 

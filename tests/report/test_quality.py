@@ -3,7 +3,7 @@ import re
 import pytest
 
 from residua.report import quality, read_run
-from residua.report.text import translator
+from residua.report.language import translator
 
 T = translator("en")
 

@@ -13,11 +13,11 @@ from residua.cli.reproduce import reproduce
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.claims import CLAIMS
 from residua.report import render_gallery, render_reproduction
-from residua.report.dots import Row, dot_chart
-from residua.report.evidence import find_results, over_seeds, read_result
+from residua.report.experiment_charts import pictures
+from residua.report.experiment_result import find_results, over_seeds, read_result
 from residua.report.html import VOID
-from residua.report.pictures import pictures
-from residua.report.text import TEXT, translator
+from residua.report.language import TEXT, translator
+from residua.report.seed_chart import Row, dot_chart
 
 EN = translator("en")
 

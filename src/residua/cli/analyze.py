@@ -117,7 +117,7 @@ def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
 
 
 def _write(folder: Path, looks: Sequence[Look], answer: dict[str, Any]) -> None:
-    from residua.report.finding import draw_finding
+    from residua.report.finding_figure import draw_finding
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

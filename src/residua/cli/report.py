@@ -35,7 +35,7 @@ def report(
         json: print one JSON object, with the diagnosis of runs.
 
     """
-    from residua.report.evidence import find_results
+    from residua.report.experiment_result import find_results
 
     paths = [Path(run) for run in runs]
     found = [find_results(path) if path.exists() else [] for path in paths]

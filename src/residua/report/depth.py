@@ -6,10 +6,10 @@ import math
 from functools import partial
 from typing import Literal
 
+from residua.report.charts import Series, line_chart
 from residua.report.curves import Named, run_label
-from residua.report.figures import Series, line_chart
 from residua.report.html import Html, element, join
-from residua.report.text import Translate
+from residua.report.language import Translate
 
 Kind = Literal["residual", "plain"]
 KINDS: tuple[Kind, ...] = ("residual", "plain")

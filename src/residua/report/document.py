@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from residua.report.html import Html, element
-from residua.report.text import translator
+from residua.report.language import translator
 
 Section = tuple[str, Html | None]  # the key of its title, and its contents; None: there is nothing to show
 

@@ -12,12 +12,12 @@ from residua.experiments.claims import CLAIMS
 from residua.experiments.known import experiments
 from residua.files import write_text
 from residua.report.document import document
-from residua.report.evidence import Result, find_results, read_result
+from residua.report.experiment_charts import pictures
+from residua.report.experiment_result import Result, find_results, read_result
 from residua.report.html import Html, element, join, table
+from residua.report.language import Translate, translator
 from residua.report.numbers import count
-from residua.report.pictures import pictures
 from residua.report.reproduction import VERDICTS, title, verdict_badge, verdict_word
-from residua.report.text import Translate, translator
 
 INDEX = "index.html"
 

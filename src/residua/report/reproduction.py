@@ -13,12 +13,12 @@ from residua.experiments.verdict import MAX_SEEDS
 from residua.files import write_text
 from residua.names import command
 from residua.report.document import document
-from residua.report.evidence import Result, read_result
+from residua.report.experiment_charts import pictures, words
+from residua.report.experiment_result import Result, read_result
 from residua.report.html import Html, element, escape, join, table
+from residua.report.language import Translate, translator
 from residua.report.numbers import count, duration, figure, spread
-from residua.report.pictures import pictures, words
-from residua.report.stored import command_box, flatten, say
-from residua.report.text import Translate, translator
+from residua.report.run_tables import command_box, flatten, say
 
 # What each verdict is called, means, and how it is coloured.
 VERDICTS = {

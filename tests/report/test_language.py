@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from residua.errors import UsageError
-from residua.report import text
-from residua.report.text import TEXT, translator
+from residua.report import language
+from residua.report.language import TEXT, translator
 
 
 def fields(template):
@@ -28,7 +28,9 @@ def test_chinese_is_chinese_wherever_there_are_words():
 
 
 def test_no_text_is_without_use_and_none_is_missing():
-    source = "".join(p.read_text() for p in Path(text.__file__).parent.glob("*.py") if p.name != "text.py")
+    source = "".join(
+        p.read_text() for p in Path(language.__file__).parent.glob("*.py") if p.name != "language.py"
+    )
     said = set(re.findall(r"""["']([a-z_0-9]+(?: [a-z]+)*)["']""", source))
     kinds = {f"say_{kind}" for kind in ("degraded", "overfitted")}  # f-strings
     assert set(TEXT) <= said | kinds

@@ -8,30 +8,30 @@ from pathlib import Path
 
 from residua.errors import UsageError
 from residua.files import write_text
-from residua.report import compare, quality, stored
+from residua.report import quality, run_tables, side_by_side
 from residua.report.curves import curves, schedule
 from residua.report.depth import depth
 from residua.report.document import Section, document
 from residua.report.folder import Run, read_run
 from residua.report.headline import headline
 from residua.report.html import Html, element, join
-from residua.report.text import Translate, translator
+from residua.report.language import Translate, translator
 
 SECTIONS: dict[str, Callable[[Run, Translate], Html | None]] = {
     "curves": lambda run, t: _noted(curves([(run.name, run)], t), t("curves_note")),
-    "samples": stored.samples,
+    "samples": run_tables.samples,
     "schedule": lambda run, t: schedule([(run.name, run)], t),
     "confusion": quality.confusion,
     "classes": quality.classes,
     "calibration": quality.calibration,
     "mistakes": quality.mistakes,
     "depth": lambda run, t: depth([(run.name, run)], t),
-    "cost": stored.cost,
-    "recipe": stored.recipe,
-    "plan": stored.plan,
-    "data": stored.data,
-    "environment": stored.environment,
-    "repeat": stored.repeat,
+    "cost": run_tables.cost,
+    "recipe": run_tables.recipe,
+    "plan": run_tables.plan,
+    "data": run_tables.data,
+    "environment": run_tables.environment,
+    "repeat": run_tables.repeat,
 }
 
 
@@ -82,17 +82,17 @@ def _one(run: Run, lang: str) -> str:
 
 def _many(runs: Sequence[Run], lang: str) -> str:
     t = translator(lang)
-    named = list(zip(compare.names(runs), runs, strict=True))
+    named = list(zip(side_by_side.names(runs), runs, strict=True))
     said = [f"{name}{t('colon')}{note}" for name, run in named for note in notes(run, lang)]
     top = join(element("div", element("p", note), class_="callout") for note in said)
     sections = [
-        ("diagnosis", compare.diagnosis_box(named, t, compare.diagnose_runs(runs, lang=lang))),
-        ("side_by_side", compare.side_by_side(named, t)),
+        ("diagnosis", side_by_side.diagnosis_box(named, t, side_by_side.diagnose_runs(runs, lang=lang))),
+        ("side_by_side", side_by_side.side_by_side(named, t)),
         ("curves", _noted(curves(named, t), t("overlay_note"))),
         ("schedule", schedule(named, t)),
         ("depth", depth(named, t)),
-        ("differences", compare.differences(named, t)),
-        ("repeat", compare.commands(named, t)),
+        ("differences", side_by_side.differences(named, t)),
+        ("repeat", side_by_side.commands(named, t)),
     ]
     return _page(t("title_many", n=len(runs)), top, sections, lang)
 
@@ -103,7 +103,7 @@ def notes(run: Run, lang: str = "en") -> list[str]:
         "unfinished_note": run.result is None,
         "cut_note": run.cut,
         "limited_note": run.limited,
-        "stale_note": run.inspected == "stale" or stored.old_samples(run),
+        "stale_note": run.inspected == "stale" or run_tables.old_samples(run),
         "unknown_note": run.inspected == "unknown",
     }
     t = translator(lang)

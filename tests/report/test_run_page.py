@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from residua.errors import ResiduaError, UsageError
 from residua.report import render_report
 from residua.report.html import VOID
-from residua.report.text import TEXT
+from residua.report.language import TEXT
 
 SECTIONS = ("curves", "schedule", "confusion", "classes", "calibration", "mistakes", "depth", "cost")
 SECTIONS += ("recipe", "plan", "data", "environment", "repeat")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from residua.analysis.finding import Curve, Finding, Panel, Surface
 from residua.errors import UsageError
 from residua.files import write_atomic
-from residua.report.figures import GRID, INK, SETTINGS
+from residua.report.charts import GRID, INK, SETTINGS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

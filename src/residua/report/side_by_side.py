@@ -10,9 +10,9 @@ from residua.report.curves import Named
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
 from residua.report.folder import Run
 from residua.report.html import Html, element, join, table
+from residua.report.language import Translate, translator
 from residua.report.numbers import count, duration, percent, short, wilson
-from residua.report.stored import command, command_box, flatten, say
-from residua.report.text import Translate, translator
+from residua.report.run_tables import command, command_box, flatten, say
 
 COMPARED = ("spec", "recipe", "plan", "data")
 UNSAID = "–"

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from residua.report import read_run, stored
-from residua.report.text import translator
+from residua.report import read_run, run_tables
+from residua.report.language import translator
 
 T = translator("en")
 
@@ -27,8 +27,8 @@ def stating(make_run, name, values):
 )
 def test_the_command_can_be_pasted_into_a_shell(make_run, command, said):
     run = stating(make_run, "env", {"command": command})
-    assert stored.command(run) == said
-    assert (stored.repeat(run, T) is None) is (said is None)
+    assert run_tables.command(run) == said
+    assert (run_tables.repeat(run, T) is None) is (said is None)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_the_command_can_be_pasted_into_a_shell(make_run, command, said):
         ([1, [2, 3]], "1, 2, 3"),
         ([], "none"),
         ([{"a": 1, "b": None}], "a=1, b=none"),
-        (list(range(100)), ", ".join(map(str, range(stored.SHOWN))) + ", and 60 more"),
+        (list(range(100)), ", ".join(map(str, range(run_tables.SHOWN))) + ", and 60 more"),
     ],
 )
 def test_values_as_a_person_reads_them(value, said):
-    assert stored.say(value, T) == said
+    assert run_tables.say(value, T) == said
 
 
 def test_nesting_ends_somewhere():
@@ -53,17 +53,17 @@ def test_nesting_ends_somewhere():
     for _ in range(900):
         value["x"] = {}
         value = value["x"]
-    (name, rest), *none = stored.flatten(deep)
-    assert name == ".".join("x" * (stored.DEEPEST + 1)) and not none
-    assert "…" in stored.say(rest, T)
+    (name, rest), *none = run_tables.flatten(deep)
+    assert name == ".".join("x" * (run_tables.DEEPEST + 1)) and not none
+    assert "…" in run_tables.say(rest, T)
 
 
 def test_skipped_files_are_counted_and_listed_with_their_reasons(make_run):
     skipped = [{"path": f"{i}.png", "reason": "truncated"} for i in range(1500)]
-    markup = stored.data(stating(make_run, "data", {"kind": "folder", "skipped": skipped}), T)
+    markup = run_tables.data(stating(make_run, "data", {"kind": "folder", "skipped": skipped}), T)
     assert "Skipped files: 1,500" in markup and "and 1,300 more" in markup
-    assert markup.count("truncated") == stored.LISTED
-    assert "No file was skipped" in stored.data(stating_again(make_run), T)
+    assert markup.count("truncated") == run_tables.LISTED
+    assert "No file was skipped" in run_tables.data(stating_again(make_run), T)
 
 
 def stating_again(make_run):
@@ -74,10 +74,10 @@ def stating_again(make_run):
 
 def test_costs_add_up(make_run):
     parts = [{"part": p, "parameters": n, "multiply_adds": 10 * n} for p, n in (("stem", 100), ("head", 300))]
-    markup = stored.cost(read_run(make_run(inspected={"schema": 1, "cost": parts})), T)
+    markup = run_tables.cost(read_run(make_run(inspected={"schema": 1, "cost": parts})), T)
     assert "<b>400</b>" in markup and "<b>4,000</b>" in markup
     assert re.findall(r"--share:([\d.]+)", markup) == ["0.2500", "0.2500", "0.7500", "0.7500"]
 
 
 def test_the_environment_leaves_the_command_to_its_own_section(make_run):
-    assert "--model" not in stored.environment(read_run(make_run(epochs=0)), T)
+    assert "--model" not in run_tables.environment(read_run(make_run(epochs=0)), T)

@@ -11,8 +11,8 @@ from residua.names import command as shell
 from residua.report.folder import Run
 from residua.report.html import Html, bar, element, join, table
 from residua.report.inspection import picture
+from residua.report.language import Translate
 from residua.report.numbers import count
-from residua.report.text import Translate
 
 SHOWN = 40  # items of a list
 LISTED = 200  # skipped files

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from residua.report.figures import COLOURS, MOST_POINTS, Series, line_chart, matrix_chart
+from residua.report.charts import COLOURS, MOST_POINTS, Series, line_chart, matrix_chart
 
 
 def chart(series, **changes):

@@ -11,7 +11,7 @@ from typing import Any
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.statistics import Sample
 from residua.files import read_json
-from residua.report.figures import LARGEST
+from residua.report.charts import LARGEST
 from residua.report.shape import COUNT, MEASURED, POSITIVE, TEXT, Optional, check
 
 RESULT, PAGE = "result.json", "report.html"

@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from residua.report.dots import Row, dot_chart
-from residua.report.evidence import Result, number, over_seeds
-from residua.report.figures import COLOURS, Series, line_chart
+from residua.report.charts import COLOURS, Series, line_chart
+from residua.report.experiment_result import Result, number, over_seeds
 from residua.report.html import Html
-from residua.report.text import TEXT, Translate
+from residua.report.language import TEXT, Translate
+from residua.report.seed_chart import Row, dot_chart
 
 _EPOCHS, _X = "curve_epoch", "x"
 _LONG = 30  # epochs from which on the first ones are cut off above, as in the paper

@@ -7,7 +7,7 @@ from PIL import Image
 
 from residua.analysis.finding import Curve, Finding, Panel, Surface
 from residua.errors import ResiduaError, UsageError
-from residua.report.finding import draw_finding
+from residua.report.finding_figure import draw_finding
 
 
 def _panel(title="Curves", *labels, surface=None, **options):
@@ -68,7 +68,7 @@ def test_networks_share_panels_and_are_named_by_their_curves(tmp_path):
 
 
 def test_maps_of_networks_stand_beside_each_other_on_one_scale(tmp_path):
-    from residua.report.finding import _scales
+    from residua.report.finding_figure import _scales
 
     found = _svg(tmp_path, {n: _finding(_panel("Map", surface=_map([[1, 2], [3, 4]]))) for n in ("a", "b")})
     assert {"a: Map", "b: Map"} <= set(found)
