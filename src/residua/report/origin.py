@@ -41,13 +41,15 @@ def inspect_again(
     anew, or why it could not be made. Raises nothing but for faults of the machine: a report can do without.
     """
     from residua.evaluation import inspect_run
-    from residua.registry import family
     from residua.train import RunFolder
+    from residua.train.task import task_of
 
     why = ""
     try:
         folder = RunFolder(run)
-        if folder.result is None or family(folder.spec.family).task != "classification":
+        if folder.result is None:
+            return []
+        if task_of(folder.spec, folder.data, folder.recipe).answers != "classes":
             return []
         try:
             found = read_inspection(run / "inspection.json")

@@ -23,7 +23,7 @@ from residua.files import (
     write_json,
 )
 from residua.names import command
-from residua.registry import spec_from_dict
+from residua.registry import family, spec_from_dict
 from residua.runs.logs import read_log
 from residua.runs.plan import Plan
 from residua.spec import DataSpec, ModelSpec, Recipe
@@ -63,7 +63,12 @@ class RunFolder:
     @property
     def recipe(self) -> Recipe:
         """How it is trained."""
-        return self._read("recipe.json", Recipe.from_dict)
+        return self._read("recipe.json", self._recipe_of)
+
+    def _recipe_of(self, values: Any) -> Recipe:
+        if isinstance(values, dict) and values.get("schema") == 1:  # which stated no task
+            values = {"task": family(self.spec.family).task, **values}
+        return Recipe.from_dict(values)
 
     @property
     def plan(self) -> Plan:

@@ -36,8 +36,7 @@ from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.seeding import seed_torch
 from residua.train.session import Session
-from residua.train.task import Task
-from residua.train.tasks.made import make_task
+from residua.train.task import Task, make_task, task_of
 from residua.weights.model_files import Weights, adapt
 
 _log = logging.getLogger("residua")
@@ -110,7 +109,11 @@ def fit(
         else data
     )
     network = _network(model, model_changes or {}, loaded, seed)
-    chosen = find_recipe(recipe or default_recipe(loaded, network.spec), **(recipe_changes or {}))
+    chosen = find_recipe(recipe or default_recipe(loaded, network.spec))
+    task = task_of(
+        network.spec, loaded.about(), chosen
+    )  # said in the recipe, so that its options can be changed
+    chosen = find_recipe(chosen.change(task=task), **(recipe_changes or {}))
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
     with _leaving(shown):
@@ -123,7 +126,7 @@ def fit(
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
             return resume(begun, data=loaded, progress=shown)
         plan = _plan(request, network, chosen, loaded)
-        task = _task(network, chosen, plan, loaded)
+        training = _task(network, chosen, plan, loaded)
         about = _about(network, loaded)
         path = Path(run_dir) if run_dir is not None else runs.new_path(loaded.kind, network.spec.name, seed)
         files = {
@@ -142,7 +145,7 @@ def fit(
             folder = runs.create(
                 path,
                 files,
-                lambda at: save_checkpoint(at / "checkpoints" / "last.safetensors", task, State(), about),
+                lambda at: save_checkpoint(at / "checkpoints" / "last.safetensors", training, State(), about),
                 overwrite=overwrite,
             )
             runs.point_latest(folder.path)
@@ -150,7 +153,7 @@ def fit(
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
             session = Session(
                 folder=folder,
-                task=task,
+                task=training,
                 data=loaded,
                 recipe=chosen,
                 plan=plan,
