@@ -8,7 +8,7 @@ from PIL import Image
 
 from residua.errors import UsageError
 from residua.evaluation import evaluate, inspect_run
-from residua.report.inspection import read_inspection
+from residua.runs.inspection import read_inspection
 
 
 @pytest.fixture(params=["digits", "folder"])

@@ -7,7 +7,7 @@ import pytest
 
 from residua.errors import ResiduaError
 from residua.report import render_report
-from residua.report.folder import read_run
+from residua.runs.record import read_run
 
 
 @pytest.fixture

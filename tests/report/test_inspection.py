@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from residua.errors import ResiduaError
-from residua.report.inspection import SHAPE, picture, read_inspection
+from residua.runs.inspection import SHAPE, picture, read_inspection
 
 
 def write(tmp_path, values):

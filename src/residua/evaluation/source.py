@@ -18,7 +18,7 @@ from residua.data.sources.volumes import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
 from residua.runs.folder import RunFolder
-from residua.runs.own_data import own_data
+from residua.runs.trusted_data import own_data
 from residua.spec import DataSpec, ModelSpec, Spec, TaskSpec
 from residua.train.task import task_of
 from residua.train.tasks.classification import Classification

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from residua.report.folder import Run
 from residua.report.html import Html, element, join
 from residua.report.language import Translate
 from residua.report.numbers import count, duration, percent, short, wilson
+from residua.runs.record import Run
 
 
 def headline(run: Run, t: Translate, notes: Sequence[str]) -> Html:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from residua.errors import ResiduaError
-from residua.report.inspection import read_inspection
+from residua.runs.inspection import read_inspection
 from residua.weights.digest import digest_of
 
 Origin = Literal["current", "stale", "unknown"]

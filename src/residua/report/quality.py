@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from residua.report.charts import Series, line_chart, matrix_chart
-from residua.report.folder import Run
 from residua.report.html import Html, bar, element, join, table
-from residua.report.inspection import SMALL, picture
 from residua.report.language import Translate
 from residua.report.numbers import count, percent
+from residua.runs.inspection import SMALL, picture
+from residua.runs.record import Run
 
 READABLE = 25  # classes up to which the confusion matrix is a table with numbers
 PALEST = 0.2  # opacity of the rarest mistake: it must be seen

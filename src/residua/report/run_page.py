@@ -12,10 +12,10 @@ from residua.report import quality, run_tables, side_by_side
 from residua.report.curves import curves, schedule
 from residua.report.depth import depth
 from residua.report.document import Section, document
-from residua.report.folder import Run, read_run
 from residua.report.headline import headline
 from residua.report.html import Html, element, join
 from residua.report.language import Translate, translator
+from residua.runs.record import Run, read_run
 
 SECTIONS: dict[str, Callable[[Run, Translate], Html | None]] = {
     "curves": lambda run, t: _noted(curves([(run.name, run)], t), t("curves_note")),

@@ -8,11 +8,11 @@ from typing import Any
 
 from residua.errors import ResiduaError
 from residua.names import command as shell
-from residua.report.folder import Run
 from residua.report.html import Html, bar, element, join, table
-from residua.report.inspection import picture
 from residua.report.language import Translate
 from residua.report.numbers import count
+from residua.runs.inspection import picture
+from residua.runs.record import Run
 
 SHOWN = 40  # items of a list
 LISTED = 200  # skipped files

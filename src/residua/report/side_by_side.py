@@ -8,11 +8,11 @@ from typing import Any
 
 from residua.report.curves import Named
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
-from residua.report.folder import Run
 from residua.report.html import Html, element, join, table
 from residua.report.language import Translate, translator
 from residua.report.numbers import count, duration, percent, short, wilson
 from residua.report.run_tables import command, command_box, flatten, say
+from residua.runs.record import Run
 
 COMPARED = ("spec", "recipe", "plan", "data")
 UNSAID = "–"

@@ -26,7 +26,7 @@ from residua.runs.folder import RunFolder
 from residua.runs.intact import is_intact
 from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
-from residua.runs.own_data import own_data
+from residua.runs.trusted_data import own_data
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.defaults import default_model, default_recipe, default_source

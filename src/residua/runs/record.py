@@ -10,9 +10,9 @@ from typing import Any
 
 from residua.errors import ResiduaError, UsageError
 from residua.files import read_json
-from residua.report.inspection import read_inspection
 from residua.report.origin import Origin, origin
 from residua.report.shape import COUNT, MEASURED, POSITIVE, SHARE, TEXT, Optional, check
+from residua.runs.inspection import read_inspection
 from residua.runs.logs import read_log
 
 STEP = {"step": COUNT, "lr": Optional(MEASURED), "loss": Optional(MEASURED)}

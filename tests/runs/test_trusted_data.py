@@ -14,7 +14,7 @@ from residua.data import load_data
 from residua.data.named import is_named, remember
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import evaluate
-from residua.runs.own_data import own_data
+from residua.runs.trusted_data import own_data
 from residua.train import RunFolder, fit, resume
 
 

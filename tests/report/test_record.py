@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from residua.errors import ResiduaError, UsageError
-from residua.report.folder import read_run
+from residua.runs.record import read_run
 
 
 def test_a_run_is_read_as_columns(make_run):
