@@ -1,4 +1,3 @@
-import json
 import math
 import tempfile
 from pathlib import Path
@@ -9,6 +8,15 @@ from hypothesis import strategies as st
 
 from residua.errors import ResiduaError, UsageError
 from residua.runs.record import read_run
+
+
+def bare(path):
+    """A run of which nothing is known."""
+    tables = dict.fromkeys(("spec", "recipe", "plan"), "{}")
+    tables["data"] = '{"kind": "", "storage": "", "classes": [], "spec": {}}'
+    tables["env"] = '{"seed": 0, "sessions": []}'
+    for name, content in tables.items():
+        (path / f"{name}.json").write_text(content)
 
 
 def test_a_run_is_read_as_columns(make_run):
@@ -26,25 +34,22 @@ def test_a_run_is_read_as_columns(make_run):
     assert not run.cut
 
 
-def test_a_run_without_a_result_is_read_from_what_is_there(make_run):
-    path = make_run(complete=False)
-    for name in ("metrics.jsonl", "recipe.json", "plan.json", "data.json", "env.json"):
-        (path / name).unlink()
+def test_a_run_without_a_result_is_read_from_what_is_there(make_run, restate):
+    path = restate(make_run(complete=False), "data", counts=None)
+    (path / "metrics.jsonl").unlink()
     run = read_run(path)
     assert run.result is None and run.get("test_accuracy") is None
     assert run.epochs["epoch"] == [] and run.last("val_accuracy") is None and run.images("test") is None
     assert run.model == "cifar_resnet20"
 
 
-def test_of_limited_batches_nobody_knows_how_many_images_they_held(make_run):
-    path = make_run()
-    (path / "env.json").write_text(json.dumps({"limit_batches": 2}))
+def test_of_limited_batches_nobody_knows_how_many_images_they_held(make_run, restate):
+    path = restate(make_run(), "env", limit_batches=2)
     assert read_run(path).images("test") is None
 
 
-def test_a_folder_of_images_gives_its_name(make_run):
-    path = make_run()
-    (path / "data.json").write_text(json.dumps({"kind": "folder", "path": "/home/me/flowers"}))
+def test_a_folder_of_images_gives_its_name(make_run, restate):
+    path = restate(make_run(), "data", kind="folder", path="/home/me/flowers")
     assert read_run(path).dataset == "flowers"
 
 
@@ -65,14 +70,17 @@ def test_what_is_no_run_folder_is_refused(tmp_path, name):
     [
         ("{oops", "line 7 is damaged: it is not valid JSON"),
         ("\\xff\\x00", "line 7 is damaged"),
-        ("[1]", "line 7 must be a table of keys and values"),
-        ("{}", "line 7 lacks 'event'"),
-        ('{"event": "step", "lr": 0.1}', "line 7 lacks 'step'"),
+        ("[1]", "line 7 is damaged: it must be a table of keys and values"),
+        ("{}", "line 7 is damaged: it lacks 'event'"),
+        ('{"event": "step", "lr": 0.1}', "line 7 is damaged: it lacks 'step'"),
         (
             '{"event": "epoch", "epoch": 1, "train_accuracy": 7}',
-            r"line 7: train_accuracy must be a number in \[0, 1\]",
+            r"line 7 is damaged: train_accuracy must be a number in \[0, 1\]",
         ),
-        ('{"event": "step", "step": 1, "loss": "low"}', "line 7: loss must be a number, not 'low'"),
+        (
+            '{"event": "step", "step": 1, "loss": "low"}',
+            "line 7 is damaged: loss must be a number, not 'low'",
+        ),
         ('{"event": "step", "step": ' + "9" * 5000 + "}", "line 7"),
         ("[" * 100_000, "line 7 is damaged"),
     ],
@@ -108,7 +116,7 @@ def test_a_diverged_run_is_read(make_run):
 def test_metrics_cut_at_any_byte_are_read_up_to_there(data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        (path / "spec.json").write_text("{}")
+        bare(path)
         lines = [b'{"event": "step", "step": %d, "lr": 0.1, "loss": 2.5}\n' % i for i in range(5)]
         content = b"".join(lines)
         cut = data.draw(st.integers(0, len(content)))
@@ -123,7 +131,7 @@ def test_metrics_cut_at_any_byte_are_read_up_to_there(data):
 def test_any_bytes_are_read_or_refused_in_one_line(metrics, result):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        (path / "spec.json").write_text("{}")
+        bare(path)
         (path / "metrics.jsonl").write_bytes(metrics)
         (path / "result.json").write_bytes(result)
         with pytest.raises(ResiduaError) as caught:

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from residua.errors import ResiduaError
-from residua.evaluation import evaluate, measure
+from residua.evaluation import evaluate, inspect_again, measure
 from residua.loading import load_model
-from residua.report import inspect_again, read_run, render_report
+from residua.report import read_run, render_report
 from residua.train import RunFolder, resume
 
 HERE = Path(__file__).parent / "schema1"
@@ -135,8 +135,8 @@ def test_an_older_an_unfinished_and_another_tasks_run_have_a_page(name, copy):
         ("recipe.json", {"lr": "0.1"}, "recipe.json is damaged: .*lr must be a number"),
         ("recipe.json", {"epochs": 0}, "recipe.json is damaged: .*epochs must be above 0"),
         ("plan.json", {"threads": 10**9}, "plan.json is damaged: --threads must be from 1"),
-        ("data.json", {"storage": 3}, "data.json is damaged: 'storage'"),
-        ("env.json", {"seed": None}, "env.json is damaged: 'seed'"),
+        ("data.json", {"storage": 3}, "data.json is damaged: '?storage"),
+        ("env.json", {"seed": None}, "env.json is damaged: '?seed"),
     ],
 )
 def test_damage_is_refused_as_0_1_refused_it(copy, file, damage, said):

@@ -14,7 +14,7 @@ from residua.data import load_data
 from residua.data.named import is_named, remember
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import evaluate
-from residua.runs.trusted_data import own_data
+from residua.runs.trusted_data import trusted_data
 from residua.train import RunFolder, fit, resume
 
 
@@ -90,7 +90,7 @@ def test_whatever_data_json_says_no_path_is_opened(run, kind, path, source, monk
     stored |= {"kind": kind, "path": path, "spec": stored["spec"] | {"source": source}}
     file.write_text(json.dumps(stored))
     with pytest.raises(UsageError, match="that you have not named"):
-        own_data(RunFolder(run.path))
+        trusted_data(RunFolder(run.path))
 
 
 def test_shipped_data_need_no_name_and_missing_data_are_missing(run, photos, elsewhere, tmp_path):
@@ -98,7 +98,7 @@ def test_shipped_data_need_no_name_and_missing_data_are_missing(run, photos, els
         "cifar_resnet8", "digits", run_dir=tmp_path / "digits", limit_batches=1, progress=False, threads=1
     )
     elsewhere()
-    assert own_data(digits).source == "digits"
+    assert trusted_data(digits).source == "digits"
     photos.rename(tmp_path / "moved")
     with pytest.raises(ResiduaError, match="no such file or folder"):
         evaluate(run)

@@ -2,7 +2,6 @@
 
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
 from residua.report.gallery import render_gallery
-from residua.report.origin import inspect_again
 from residua.report.reproduction import render_reproduction
 from residua.report.run_page import notes, render_report
 from residua.report.side_by_side import diagnose_runs
@@ -14,7 +13,6 @@ __all__ = [
     "Run",
     "diagnose",
     "diagnose_runs",
-    "inspect_again",
     "notes",
     "read_run",
     "render_gallery",

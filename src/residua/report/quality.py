@@ -8,7 +8,8 @@ from residua.report.charts import Series, line_chart, matrix_chart
 from residua.report.html import Html, bar, element, join, table
 from residua.report.language import Translate
 from residua.report.numbers import count, percent
-from residua.runs.inspection import SMALL, picture
+from residua.report.thumbnail import SMALL, picture
+from residua.runs.layout import INSPECTION
 from residua.runs.record import Run
 
 READABLE = 25  # classes up to which the confusion matrix is a table with numbers
@@ -123,7 +124,7 @@ def mistakes(run: Run, t: Translate) -> Html | None:
         return element("p", t("no_mistakes"))
     shown = []
     for number, mistake in enumerate(listed[:PICTURES]):
-        url, size = picture(mistake["png"], f"{run.path / 'inspection.json'}: mistakes[{number}]")
+        url, size = picture(mistake["png"], f"{run.path / INSPECTION}: mistakes[{number}]")
         shown.append(_picture(mistake, url, small=max(size) <= SMALL, t=t))
     more = element("p", t("more_mistakes", n=len(listed) - len(shown))) if len(shown) < len(listed) else ""
     note = element("p", t("mistakes_note"), class_="note")

@@ -54,12 +54,12 @@ def render_report(
     for run in runs:
         if sum(other.path == run.path for other in runs) > 1:
             raise UsageError(f"run folder {run.path} is given twice")
-    out = Path(out) if out else Path(run_dirs[0]) / "report.html" if len(runs) == 1 else _beside(runs)
+    out = Path(out) if out else Path(run_dirs[0]) / runs[0].page.name if len(runs) == 1 else _beside(runs)
     if out.is_dir():
-        raise UsageError(f"{out} is a directory; name the page, such as {out / 'report.html'}")
+        raise UsageError(f"{out} is a directory; name the page, such as {out / runs[0].page.name}")
     if not out.parent.is_dir():
         raise UsageError(f"cannot write {out}: there is no directory {out.parent}")
-    own = out.resolve() == runs[0].path / "report.html" and len(runs) == 1
+    own = out.resolve() == runs[0].page and len(runs) == 1
     if out.exists() and not own and not overwrite:
         raise UsageError(f"{out} exists; --overwrite replaces it, --out names another page")
     write_text(out, _one(runs[0], lang) if len(runs) == 1 else _many(runs, lang))

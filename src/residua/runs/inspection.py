@@ -1,112 +1,115 @@
-"""``inspection.json``: what somebody who had the model found out about it, as plain data for the report.
-
-Every part may be missing or null; a part that is there has this shape (``SHAPE`` below checks it)::
-
-    {"schema": 1,
-     "weights":     text,                         the digest of the weight file that was looked at
-     "classes":     [text],                       names, in the order of the labels
-     "confusion":   [[count]],                    images of true class (row) given predicted class (column)
-     "per_class":   [{"class": text, "n": count, "recall": share | null, "precision": share | null}],
-     "top1": share, "top5": share,                shares of the test images, in [0, 1]
-     "nll": number (nats), "ece": share,
-     "reliability": [{"confidence": share | null, "accuracy": share | null, "n": count}],       a bin each
-     "mistakes":    [{"true": text, "predicted": text, "confidence": share, "path": text | null,
-                      "png": base64}],
-     "gradient":    [{"unit": text, "kind": "residual" | "plain", "norm": number | null}],    input to output
-     "response":    [{"unit": text, "layer": text, "std": number | null}],                    input to output
-     "cost":        [{"part": text, "parameters": count, "multiply_adds": count}]}
-
-``png`` is the base64 text of a PNG file of at most ``PIXELS`` pixels; anything else is refused, and what the
-page shows is encoded anew from the decoded pixels.
-"""
+"""``inspection.json``: what was found out about a trained network from inside, and of which weights."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from residua.errors import ResiduaError
-from residua.files import read_json
-from residua.report.shape import COUNT, POSITIVE, SHARE, TEXT, Leaf, Optional, check
+from residua.runs import layout
+from residua.spec.check import Count, Positive, Share
+from residua.spec.stored import read_stored
+from residua.weights.digest import digest_of
 
-PIXELS = 4096 * 4096  # of one picture of a mistake
-SMALL, THUMBNAIL = 64, 160  # pixels: smaller pictures are kept exactly, larger ones are shrunk to a thumbnail
+Origin = Literal["current", "stale", "unknown"]
 
-SHAPE = {
-    "schema": Leaf("1 (this residua reads schema 1)", lambda value: type(value) is int and value == 1),
-    "weights": Optional(TEXT),
-    "classes": Optional([TEXT]),
-    "confusion": Optional([[COUNT]]),
-    "per_class": Optional(
-        [{"class": TEXT, "n": COUNT, "recall": Optional(SHARE), "precision": Optional(SHARE)}]
-    ),
-    "top1": Optional(SHARE),
-    "top5": Optional(SHARE),
-    "nll": Optional(POSITIVE),
-    "ece": Optional(SHARE),
-    "reliability": Optional([{"confidence": Optional(SHARE), "accuracy": Optional(SHARE), "n": COUNT}]),
-    "mistakes": Optional(
-        [{"true": TEXT, "predicted": TEXT, "confidence": SHARE, "path": Optional(TEXT), "png": TEXT}]
-    ),
-    "gradient": Optional(
-        [
-            {
-                "unit": TEXT,
-                "kind": Leaf("'residual' or 'plain'", lambda value: value in ("residual", "plain")),
-                "norm": Optional(POSITIVE),
-            }
-        ]
-    ),
-    "response": Optional([{"unit": TEXT, "layer": TEXT, "std": Optional(POSITIVE)}]),
-    "cost": Optional([{"part": TEXT, "parameters": COUNT, "multiply_adds": COUNT}]),
-}
+ClassFigures = TypedDict(
+    "ClassFigures", {"class": str, "n": Count, "recall": Share | None, "precision": Share | None}
+)
 
 
-def read_inspection(path: Path) -> dict[str, Any]:
-    """The checked contents of ``inspection.json``, empty if there is no such file.
+class ReliabilityBin(TypedDict):
+    """Images of about one confidence."""
+
+    confidence: Share | None
+    accuracy: Share | None
+    n: Count
+
+
+class Mistake(TypedDict):
+    """A wrong answer; ``png`` is the base64 text of the image as a PNG file."""
+
+    true: str
+    predicted: str
+    confidence: Share
+    path: str | None
+    png: str
+
+
+class UnitGradient(TypedDict):
+    """The norm of the gradient at a unit."""
+
+    unit: str
+    kind: Literal["residual", "plain"]
+    norm: Positive | None
+
+
+class LayerResponse(TypedDict):
+    """The standard deviation of a layer's responses."""
+
+    unit: str
+    layer: str
+    std: Positive | None
+
+
+class PartCost(TypedDict):
+    """What a part of the network costs."""
+
+    part: str
+    parameters: Count
+    multiply_adds: Count
+
+
+class Inspection(TypedDict):
+    """Every part may be missing or null. Lists by depth go from the input to the output."""
+
+    schema: Literal[1]
+    weights: str | None  # the digest of the weight file that was looked at
+    classes: list[str] | None  # names, in the order of the labels
+    confusion: list[list[Count]] | None  # images of true class (row) given predicted class (column)
+    per_class: list[ClassFigures] | None
+    top1: Share | None
+    top5: Share | None
+    nll: Positive | None  # nats
+    ece: Share | None
+    reliability: list[ReliabilityBin] | None
+    mistakes: list[Mistake] | None
+    gradient: list[UnitGradient] | None
+    response: list[LayerResponse] | None
+    cost: list[PartCost] | None
+
+
+def read_inspection(run: Path) -> dict[str, Any]:
+    """The checked parts of a run's inspection, empty if there is none.
 
     Raises ResiduaError that names the file and the place in it.
     """
+    path = run / layout.INSPECTION
     if not path.exists():
         return {}
-    values = read_json(path)
-    check(values, SHAPE, str(path))
+    values = read_stored(path, Inspection)
     confusion, classes = values.get("confusion"), values.get("classes")
     if confusion is not None:
         size = len(confusion)
         if any(len(row) != size for row in confusion):
-            raise ResiduaError(f"{path}: confusion must be square")
+            raise ResiduaError(f"{path} is damaged: confusion must be square")
         if classes is not None and len(classes) != size:
-            raise ResiduaError(f"{path}: confusion has {size} rows but there are {len(classes)} classes")
-    return {key: value for key, value in values.items() if key in SHAPE and value is not None}
+            raise ResiduaError(
+                f"{path} is damaged: confusion has {size} rows but there are {len(classes)} classes"
+            )
+    return {key: values[key] for key in Inspection.__annotations__ if values.get(key) is not None}
 
 
-def picture(png: str, where: str, keep: int = SMALL) -> tuple[str, tuple[int, int]]:
-    """A data URL of a PNG given as base64 text, shrunk from ``keep`` pixels a side on, and its (width, height).
+def origin(run: Path, inspection: Mapping[str, Any]) -> Origin:
+    """Whether an inspection is of the weights that the run has now: final ones, or while it is not complete the last.
 
-    Raises ResiduaError that says ``where`` if the text is not the base64 of a whole PNG, or it is too large.
+    Version 0.1 named no weights. Its inspection is of others if the run has been extended since; nothing tells else.
     """
-    from PIL import Image
-
-    try:
-        content = base64.b64decode(png, validate=True)
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            if image.width * image.height > PIXELS:
-                raise ResiduaError(
-                    f"{where}: png has {image.width} x {image.height} pixels, more than {PIXELS}"
-                )
-            shown = image.convert("RGB" if image.mode in ("RGB", "RGBA", "P") else "L")
-    except (binascii.Error, ValueError) as error:
-        raise ResiduaError(f"{where}: png is not base64") from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ResiduaError(f"{where}: png is not a whole PNG file") from error
-    size, kind = shown.size, "png"
-    if max(size) > keep:
-        shown.thumbnail((THUMBNAIL, THUMBNAIL))
-        kind = "jpeg"
-    out = io.BytesIO()
-    shown.save(out, kind, quality=88)
-    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}", size
+    complete, named = layout.is_complete(run), inspection.get("weights")
+    weights = run / (layout.WEIGHTS if complete else layout.LAST)
+    if named is not None and weights.exists():
+        return "current" if named == digest_of(weights) else "stale"
+    if not complete or (run / layout.INSPECTION).stat().st_mtime < (run / layout.RESULT).stat().st_mtime:
+        return "stale"
+    return "unknown"

@@ -1,57 +1,32 @@
-"""A run folder as the report reads it: plain checked values, without torch, from a run cut off anywhere."""
+"""A run as plain checked values, read once. Needs no torch, and nothing of what its specs name."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from residua.errors import ResiduaError, UsageError
-from residua.files import read_json
-from residua.report.origin import Origin, origin
-from residua.report.shape import COUNT, MEASURED, POSITIVE, SHARE, TEXT, Optional, check
-from residua.runs.inspection import read_inspection
-from residua.runs.logs import read_log
-
-STEP = {"step": COUNT, "lr": Optional(MEASURED), "loss": Optional(MEASURED)}
-EPOCH = {
-    "epoch": COUNT,
-    "step": Optional(COUNT),
-    "lr": Optional(MEASURED),
-    "train_loss": Optional(MEASURED),
-    "train_accuracy": Optional(SHARE),
-    "val_loss": Optional(MEASURED),
-    "val_accuracy": Optional(SHARE),
-}
-RESULT = {
-    "model": Optional(TEXT),
-    "data": Optional(TEXT),
-    "seed": Optional(COUNT),
-    "parameters": Optional(COUNT),
-    "multiply_adds": Optional(COUNT),
-    "epochs": Optional(COUNT),
-    "steps": Optional(COUNT),
-    "seconds": Optional(POSITIVE),
-    "train_accuracy": Optional(SHARE),
-    "val_accuracy": Optional(SHARE),
-    "primary": Optional(TEXT),
-    "test_accuracy": Optional(SHARE),
-    "test_loss": Optional(MEASURED),
-}
+from residua.errors import UsageError
+from residua.runs import layout
+from residua.runs.folder import RunFolder
+from residua.runs.inspection import Origin, origin, read_inspection
+from residua.runs.metrics import read_metrics
+from residua.runs.tables import LINES
+from residua.spec.check import Measured
+from residua.spec.stored import checked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run folder. ``steps`` and ``epochs`` are columns of numbers, NaN where a line had none."""
+    """One run. ``steps`` and ``epochs`` are columns of numbers, NaN where a line had none."""
 
     path: Path
     spec: dict[str, Any]
-    recipe: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    plan: dict[str, Any] = field(default_factory=dict)
-    env: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    plan: dict[str, Any]
+    env: dict[str, Any]
     steps: dict[str, list[float]]
     epochs: dict[str, list[float]]
     cut: bool  # the last line of metrics.jsonl is not whole
@@ -65,6 +40,16 @@ class Run:
         return self.path.name
 
     @property
+    def samples(self) -> Path:
+        """The picture of what a generator makes."""
+        return self.path / layout.SAMPLES
+
+    @property
+    def page(self) -> Path:
+        """Its own report."""
+        return self.path / layout.PAGE
+
+    @property
     def model(self) -> str:
         """The name of the network."""
         return str(self.get("model") or self.spec.get("name") or "?")
@@ -72,7 +57,7 @@ class Run:
     @property
     def dataset(self) -> str:
         """What the images are: a known set, or the name of a folder."""
-        kind = str(self.data.get("kind") or self.get("data") or "?")
+        kind = self.data["kind"]
         return Path(str(self.data.get("path") or kind)).name if kind == "folder" else kind
 
     @property
@@ -82,9 +67,8 @@ class Run:
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes; empty if nothing in the folder tells them."""
-        names = self.inspection.get("classes") or self.data.get("classes")
-        return [str(name) for name in names] if isinstance(names, list) else []
+        """Names of the classes; empty where there are none."""
+        return [str(name) for name in self.inspection.get("classes") or self.data["classes"]]
 
     @property
     def metric(self) -> str:
@@ -108,28 +92,30 @@ class Run:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run folder.
+    """Read a run folder, finished or not.
 
     Raises UsageError if ``path`` is no run folder, and ResiduaError that names the file and the line or key
-    that is damaged. Files that an unfinished run has not written yet are read as empty.
+    that is damaged.
     """
-    if not path.is_dir():
-        raise UsageError(f"{path} is no run folder: there is no such directory")
-    if not (path / "spec.json").exists():
-        raise UsageError(f"{path} is no run folder: it holds no spec.json")
-    tables = {name: _table(path / f"{name}.json") for name in ("spec", "recipe", "data", "plan", "env")}
-    result = None
-    if (path / "result.json").exists():
-        result = _table(path / "result.json")
-        check(result, RESULT, str(path / "result.json"))
-    steps, epochs, cut = _read_metrics(path, (result or {}).get("primary") or "accuracy")
-    inspection = read_inspection(path / "inspection.json")
+    if not layout.is_run(path):
+        why = "it lacks what every run has" if path.is_dir() else "there is no such directory"
+        raise UsageError(f"{path} is no run folder: {why}")
+    run = RunFolder(path)
+    result = run.result
+    lines, cut = read_metrics(path)
+    metric = (result or {}).get("primary", "accuracy")
+    own = [key for key in (f"train_{metric}", f"val_{metric}") if key not in LINES["epoch"].__annotations__]
+    inspection = read_inspection(path)
     inspected = origin(path, inspection) if inspection else None
     return Run(
         path=path.resolve(),  # "latest" is a link: the page shows the run's own name
-        **tables,
-        steps=steps,
-        epochs=epochs,
+        spec=run.table(layout.SPEC),
+        recipe=run.table(layout.RECIPE),
+        data=run.data,
+        plan=run.table(layout.PLAN),
+        env=run.env,
+        steps=_columns(lines, "step", path),
+        epochs=_columns(lines, "epoch", path, own),
         cut=cut,
         result=result,
         inspection={} if inspected == "stale" else inspection,
@@ -137,36 +123,15 @@ def read_run(path: Path) -> Run:
     )
 
 
-def _table(path: Path) -> dict[str, Any]:
-    values = read_json(path) if path.exists() else {}
-    check(values, {}, str(path))
-    return values
-
-
-def _read_metrics(run: Path, metric: str) -> tuple[dict[str, list[float]], dict[str, list[float]], bool]:
-    """The columns of the step lines and of the epoch lines, and whether the last line is cut off."""
-    own = {f"{split}_{metric}": Optional(MEASURED) for split in ("train", "val")}
-    shapes = {"step": STEP, "epoch": own | EPOCH}
-    columns = {kind: {key: [] for key in shape} for kind, shape in shapes.items()}
-    path, lines = run / "metrics.jsonl", read_log(run).split(b"\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path} line {number}"
-        try:
-            values = json.loads(line)
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # ValueError: no JSON, no UTF-8, a number of 5,000 digits
-            if number == len(lines):  # only a whole line ends in a line break: the writer was stopped here
-                return columns["step"], columns["epoch"], True
-            raise ResiduaError(f"{where} is damaged: it is not valid JSON") from error
-        check(values, {"event": TEXT}, where)
-        shape = shapes.get(values["event"])
-        if shape is not None:
-            check(values, shape, where)
-            for key, column in columns[values["event"]].items():
-                value = values.get(key)
-                column.append(math.nan if value is None else float(value))
-    return columns["step"], columns["epoch"], False
+def _columns(
+    lines: list[dict[str, Any]], event: str, run: Path, own: list[str] = ()
+) -> dict[str, list[float]]:
+    """The numbers of the lines of an event, by key: those that every task has, and some of its ``own``."""
+    chosen = [line for line in lines if line["event"] == event]
+    for line in chosen:
+        for key in own:
+            checked(line.get(key), Measured | None, f"{run / layout.METRICS}, {key} of epoch {line['epoch']}")
+    return {
+        key: [math.nan if line.get(key) is None else float(line[key]) for line in chosen]
+        for key in (*own, *LINES[event].__annotations__)
+    }

@@ -12,7 +12,7 @@ from residua.runs.folder import RunFolder
 from residua.spec import DataSpec
 
 
-def own_data(folder: RunFolder) -> DataSpec:
+def trusted_data(folder: RunFolder) -> DataSpec:
     """Where the images of a run came from, for reading them again.
 
     Raises UsageError if that is a path that this user has never named: a folder made elsewhere may point anywhere.
