@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def read_run(path: Path) -> Run:
 
 
 def _columns(
-    lines: list[dict[str, Any]], event: str, run: Path, own: list[str] = ()
+    lines: list[dict[str, Any]], event: str, run: Path, own: Sequence[str] = ()
 ) -> dict[str, list[float]]:
     """The numbers of the lines of an event, by key: those that every task has, and some of its ``own``."""
     chosen = [line for line in lines if line["event"] == event]
