@@ -8,27 +8,26 @@ from typing import Literal
 
 from residua.report.charts import Series, line_chart
 from residua.report.curves import Named, run_label
-from residua.report.html import Html, element, join
 from residua.report.language import Translate
+from residua.report.run_tables import View
 
 Kind = Literal["residual", "plain"]
 KINDS: tuple[Kind, ...] = ("residual", "plain")
 
 
-def depth(runs: Named, t: Translate) -> Html | None:
+def depth(runs: Named, t: Translate) -> View:
     """Gradient norm by unit and response by layer; None if no run was inspected for either."""
     gradient = [series for i, _ in enumerate(runs) for series in _gradient(runs, i, t)]
     response = [series for i, _ in enumerate(runs) for series in _response(runs, i, t)]
     chart = partial(line_chart, gap_note=t("gap_note", n="{n}"))
-    charts: list[Html] = []
+    charts = []
     if gradient:
         title, x, y = (t(key) for key in ("gradient", "unit_axis", "gradient_axis"))
         charts.append(chart(gradient, title=title, x_label=x, y_label=y, log=True))
     if response:
         title, x, y = (t(key) for key in ("response", "layer_axis", "response_axis"))
         charts.append(chart(response, title=title, x_label=x, y_label=y))
-    note = element("p", t("depth_note"), class_="note") if response else ""
-    return join([element("div", *charts, class_="charts"), note]) if charts else None
+    return {"charts": charts, "note": t("depth_note") if response else ""} if charts else None
 
 
 def _gradient(runs: Named, i: int, t: Translate) -> list[Series]:

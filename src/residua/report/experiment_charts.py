@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from residua.report.charts import COLOURS, Series, line_chart
+from markupsafe import Markup
+
+from residua.report.charts import COLOURS, Series, line_chart, spans
 from residua.report.experiment_result import Result, number, over_seeds
-from residua.report.html import Html
-from residua.report.language import TEXT, Translate
-from residua.report.seed_chart import Row, dot_chart
+from residua.report.language import Translate, messages
+from residua.report.seed_chart import Row, seed_chart
 
 _EPOCHS, _X = "curve_epoch", "x"
 _LONG = 30  # epochs from which on the first ones are cut off above, as in the paper
@@ -26,9 +27,9 @@ _MARKED = 60  # points from which on a curve has no dots
 THIN, BOLD = 1.1, 2.4
 
 
-def pictures(result: Result, t: Translate) -> list[Html]:
+def pictures(result: Result, t: Translate) -> list[Markup]:
     """Every figure of the experiment, the most telling first; none if nothing was measured."""
-    drawn: list[Html] = []
+    drawn: list[Markup] = []
     if result["figure"] == "curves":
         drawn = _curves(result, t)
     elif result["figure"] == "series":
@@ -41,7 +42,7 @@ def words(measure: str, t: Translate) -> str:
     return t(measure) if measure in _USUAL else measure.replace("_", " ")
 
 
-def _curves(result: Result, t: Translate) -> list[Html]:
+def _curves(result: Result, t: Translate) -> list[Markup]:
     panels: dict[str, list[str]] = {}
     for arm in result.arms:
         panels.setdefault(re.sub(r"[-_ ]?\d+", "", arm), []).append(arm)
@@ -85,7 +86,7 @@ def _errors(result: Result, arms: Sequence[str]) -> list[Series]:
     return series
 
 
-def _series(result: Result, t: Translate) -> list[Html]:
+def _series(result: Result, t: Translate) -> list[Markup]:
     """A figure for every measure that is a list, over ``x`` where there is one, else over positions or epochs."""
     named = [name for name in result["measures"] if name in result.names()]
     charts = []
@@ -107,7 +108,7 @@ def _series(result: Result, t: Translate) -> list[Html]:
                     title=words(measure.removeprefix("curve_"), t),
                     x_label=t("epoch_axis") if epochs else _axis(result, t),
                     y_label="",
-                    log=_spans(series),
+                    log=spans(series, _LOG_FROM),
                     gap_note=t("gap_note", n="{n}"),
                 )
             )
@@ -117,16 +118,16 @@ def _series(result: Result, t: Translate) -> list[Html]:
 def _axis(result: Result, t: Translate) -> str:
     """What the abscissa of the lists is, in the reader's language where it is a usual one."""
     said = next(iter(result.texts("x_label")), "x")
-    return next((t(key) for key in _AXES if TEXT[key][0] == said), said)
+    return next((t(key) for key in _AXES if messages("en")[key] == said), said)
 
 
-def _dots(result: Result, measure: str, t: Translate) -> Html | None:
+def _dots(result: Result, measure: str, t: Translate) -> Markup | None:
     beside: dict[str, list[float]] = {}
     for row in result["published"]:
         if row.get("measure") == measure:
             beside.setdefault(row.get("arm") or "", []).append(number(row.get("value")))
     rows = [Row(arm, result.seeds(arm, measure), beside.get(arm, ())) for arm in result.arms]
-    return dot_chart(
+    return seed_chart(
         rows, title=words(measure, t), note=t("dots_published") if any(row.marks for row in rows) else ""
     )
 
@@ -156,8 +157,3 @@ def _top(series: Sequence[Series]) -> float | None:
     cut = max((len(item.y) for item in series), default=0) >= _LONG
     kept = [y for item in series for y in item.y[len(item.y) // 4 if cut else 0 :] if math.isfinite(y)]
     return 1.05 * max(kept, default=0) or None
-
-
-def _spans(series: Sequence[Series]) -> bool:
-    values = [y for item in series for y in item.y if math.isfinite(y)]
-    return bool(values) and min(values) > 0 and max(values) > _LOG_FROM * min(values)
