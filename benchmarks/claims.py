@@ -21,9 +21,9 @@ from residua.files import read_json, write_text
 from residua.published import published
 from residua.report.experiment_charts import words
 from residua.report.experiment_result import Result, find_results, read_result
-from residua.report.language import translator
 from residua.report.numbers import published_value, spread
-from residua.report.reproduction import Verdict, repeat_command, title, verdict
+from residua.report.reproduction import VerdictLabel, repeat_command, title, verdict
+from residua.report.translation import translator
 
 FOLDER = RESULTS / "reproduce"
 DOCS = RESULTS.parent.parent / "docs"
@@ -143,7 +143,7 @@ def _result(result: Result, lang: str, say: Callable[..., str]) -> Iterator[str]
             beside = "; ".join(
                 f"{published_value(p.get('value'))} ({p['source']}"
                 f"{'' if p['status'] == 'verified' else ', ' + say('unconfirmed')}"
-                f"{', ' + say('not_comparable') if result.elsewhere else ''})"
+                f"{', ' + say('not_comparable') if result.incomparable else ''})"
                 for p in row["published"]
             )
             measured = f"{spread(row['mean'], row['sd'])} (n = {row['n']})"
@@ -168,7 +168,7 @@ def _text(claim: Claim, lang: str) -> str:
     return claim.zh if lang == "zh" else claim.text
 
 
-def _bold(judged: Verdict) -> str:
+def _bold(judged: VerdictLabel) -> str:
     return judged.word if judged.kind == "open" else f"**{judged.word}**"
 
 

@@ -17,9 +17,9 @@ from residua.experiments.verdict import FIRST_LOOK
 from residua.files import read_json, write_text
 from residua.machine import instruction_set
 from residua.report.experiment_result import read_result
-from residua.report.language import translator
 from residua.report.numbers import spread
 from residua.report.reproduction import MEANINGS, repeat_command, verdict
+from residua.report.translation import translator
 
 ROOT = RESULTS.parent.parent
 START, END = "<!-- {name}: python -m benchmarks.readme -->", "<!-- end of {name} -->"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from residua.report.language import translator
 from residua.report.render import page
+from residua.report.translation import translator
 
 CLASSES = [str(i) for i in range(10)]
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from residua.report import quality, read_run
-from residua.report.language import translator
+from residua.report.translation import translator
 
 T = translator("en")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from residua.errors import ResiduaError, UsageError
 from residua.report import render_report
-from residua.report.language import messages
+from residua.report.translation import messages
 
 SECTIONS = ("curves", "schedule", "confusion", "classes", "calibration", "mistakes", "depth", "cost")
 SECTIONS += ("recipe", "plan", "data", "environment", "repeat")

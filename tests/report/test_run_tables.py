@@ -4,7 +4,7 @@ import re
 import pytest
 
 from residua.report import read_run, run_tables
-from residua.report.language import translator
+from residua.report.translation import translator
 
 T = translator("en")
 

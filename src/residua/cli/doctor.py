@@ -24,7 +24,7 @@ EXTRA_USES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Remark:
     """One line of the diagnosis; ``missing`` is something that would help and can be had."""
 
     subject: str
@@ -49,7 +49,7 @@ def doctor(*, json: bool = False) -> None:
             say(f"{finding.status:8}{finding.subject}: {finding.found}: {finding.meaning}")
 
 
-def diagnose(found: Machine) -> Iterator[Finding]:
+def diagnose(found: Machine) -> Iterator[Remark]:
     """What a machine's parts mean for the user."""
     yield _versions(found)
     yield _processor(found)
@@ -60,25 +60,25 @@ def diagnose(found: Machine) -> Iterator[Finding]:
     yield from _extras()
 
 
-def _versions(found: Machine) -> Finding:
+def _versions(found: Machine) -> Remark:
     shown = ", ".join(
         f"{name} {found.versions[name]}" for name in ("residua", "torch", "numpy") if name in found.versions
     )
-    return Finding(
+    return Remark(
         subject="versions", status="ok", found=f"Python {found.python}, {shown}", meaning=f"on {found.system}"
     )
 
 
-def _processor(found: Machine) -> Finding:
+def _processor(found: Machine) -> Remark:
     flags = " ".join(found.instructions) or "no vector instructions that torch uses"
     if found.has_fast_bf16:
         status, meaning = "ok", "bfloat16 in hardware: --precision bf16 can be faster than float32"
     else:
         status, meaning = "note", "no bfloat16 in hardware: training stays in float32"
-    return Finding(subject="processor", status=status, found=f"{found.cpu} ({flags})", meaning=meaning)
+    return Remark(subject="processor", status=status, found=f"{found.cpu} ({flags})", meaning=meaning)
 
 
-def _threads(found: Machine) -> Finding:
+def _threads(found: Machine) -> Remark:
     import torch
 
     threads, usable = torch.get_num_threads(), found.usable_cores
@@ -87,7 +87,7 @@ def _threads(found: Machine) -> Finding:
     )
     cause = "OMP_NUM_THREADS" if os.environ.get("OMP_NUM_THREADS") else "the process's own setting"
     if threads < usable:
-        return Finding(
+        return Remark(
             subject="threads",
             status="note",
             found=total,
@@ -95,21 +95,21 @@ def _threads(found: Machine) -> Finding:
         )
     if threads > usable:
         meaning = f"more threads than cores slow each other down; give --threads {usable}"
-        return Finding(subject="threads", status="note", found=total, meaning=meaning)
-    return Finding(subject="threads", status="ok", found=total, meaning="all cores that this process may use")
+        return Remark(subject="threads", status="note", found=total, meaning=meaning)
+    return Remark(subject="threads", status="ok", found=total, meaning="all cores that this process may use")
 
 
-def _memory(found: Machine) -> Finding:
+def _memory(found: Machine) -> Remark:
     shown = f"{_gib(found.memory_available)} available of {_gib(found.memory)}"
     meaning = "holds the images, the network and its activations; if it runs short, lower --batch-size"
-    return Finding(subject="memory", status="ok", found=shown, meaning=meaning)
+    return Remark(subject="memory", status="ok", found=shown, meaning=meaning)
 
 
-def _compiler(found: Machine) -> Finding:
+def _compiler(found: Machine) -> Remark:
     compiler = found.compiler
     if compiler.problem is None:
         meaning = "torch.compile works on the CPU"
-        return Finding(
+        return Remark(
             subject="compiler", status="ok", found=compiler.version or compiler.name, meaning=meaning
         )
     if compiler.problem == "not found":
@@ -119,7 +119,7 @@ def _compiler(found: Machine) -> Finding:
         shown = f"no C++ compiler ({compiler.name} not found)"
     else:
         remedy, shown = "install what it lacks", f"{compiler.version or compiler.name}: {compiler.problem}"
-    return Finding(
+    return Remark(
         subject="compiler",
         status="missing",
         found=shown,
@@ -127,28 +127,28 @@ def _compiler(found: Machine) -> Finding:
     )
 
 
-def _gpu(found: Machine) -> Finding:
+def _gpu(found: Machine) -> Remark:
     if not found.gpus:
         meaning = "training runs on the CPU; for an NVIDIA card install its driver and a CUDA build of torch"
-        return Finding(subject="gpu", status="note", found="none that torch can use", meaning=meaning)
+        return Remark(subject="gpu", status="note", found="none that torch can use", meaning=meaning)
     shown = "; ".join(
         f"{gpu.name}, {_gib(gpu.memory)}, capability {gpu.capability[0]}.{gpu.capability[1]}, CUDA {gpu.cuda}"
         for gpu in found.gpus
     )
     fast = all(gpu.has_fast_bf16 for gpu in found.gpus)
     meaning = "training runs here, in bf16" if fast else "training runs here; no bfloat16 in hardware"
-    return Finding(subject="gpu", status="ok", found=shown, meaning=meaning)
+    return Remark(subject="gpu", status="ok", found=shown, meaning=meaning)
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Remark]:
     table = extras()
     if not table:
         meaning = "residua runs from a folder; pip install . lets it see its extras"
-        yield Finding(subject="extras", status="note", found="residua is not installed", meaning=meaning)
+        yield Remark(subject="extras", status="note", found="residua is not installed", meaning=meaning)
     for name in (name for name in table if name in EXTRA_USES):
         lacking = [part for part, version in table[name].items() if version is None]
         if lacking:
-            yield Finding(
+            yield Remark(
                 subject=f"extra {name}",
                 status="missing",
                 found=f"without {', '.join(lacking)}",
@@ -156,14 +156,14 @@ def _extras() -> Iterator[Finding]:
             )
         else:
             shown = ", ".join(f"{part} {version}" for part, version in table[name].items())
-            yield Finding(subject=f"extra {name}", status="ok", found=shown, meaning=EXTRA_USES[name])
+            yield Remark(subject=f"extra {name}", status="ok", found=shown, meaning=EXTRA_USES[name])
 
 
 def _gib(size: int | None) -> str:
     return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
 
 
-def _print_table(findings: list[Finding]) -> None:
+def _print_table(findings: list[Remark]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text  # plain text: .[track] is no markup

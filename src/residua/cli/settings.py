@@ -14,7 +14,7 @@ TABLES = ("model", "data", "recipe", "run")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Spec):
+class RunSettings(Spec):
     """The table ``run``: what belongs to no spec of the run folder. None leaves the choice to ``fit``."""
 
     seed: int | None = None
@@ -43,7 +43,7 @@ def read_settings(
     for assignment in assignments:
         table, key, value = parse_assignment(assignment)
         settings[table][key] = value
-    run = Run.from_dict(settings["run"]).to_dict()
+    run = RunSettings.from_dict(settings["run"]).to_dict()
     return settings | {"run": {key: value for key, value in run.items() if value is not None}}
 
 

@@ -71,7 +71,7 @@ DASHES = {"solid": "-", "dashed": (0, (4, 2)), "none": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class ChartSeries:
     """A curve: its name in the legend, its points, and how it looks. A point that is not finite is a gap.
 
     ``spread`` is half the height of a band around the curve at each point, such as a standard deviation.
@@ -88,7 +88,7 @@ class Series:
 
 
 def line_chart(
-    series: Sequence[Series],
+    series: Sequence[ChartSeries],
     *,
     title: str,
     x_label: str,
@@ -163,12 +163,12 @@ def _style(salt: str, *, height: float = 2.9) -> Iterator[Figure]:
         yield Figure(figsize=(4.8, height), layout="constrained")
 
 
-def _drawable(series: Series, *, log: bool) -> Series:
+def _drawable(series: ChartSeries, *, log: bool) -> ChartSeries:
     """The points that a figure can show: thinned, and NaN where the axis has no place for them."""
     stride = max(1, math.ceil(len(series.x) / MOST_POINTS))
     keep = sorted({*range(0, len(series.x), stride), *range(len(series.x))[-1:]})  # the last point always
-    y = [series.y[i] if _shown(series.y[i], log=log) else math.nan for i in keep]
-    return Series(
+    y = [series.y[i] if _has_place(series.y[i], log=log) else math.nan for i in keep]
+    return ChartSeries(
         label=series.label,
         x=[series.x[i] for i in keep],
         y=y,
@@ -181,11 +181,11 @@ def _drawable(series: Series, *, log: bool) -> Series:
     )
 
 
-def _shown(y: float, *, log: bool) -> bool:
+def _has_place(y: float, *, log: bool) -> bool:
     return SMALLEST < (y if log else abs(y)) < LARGEST or (y == 0 and not log)
 
 
-def _plot(axes: Axes, series: Series) -> None:
+def _plot(axes: Axes, series: ChartSeries) -> None:
     colour = f"#fe00{series.colour:02x}"
     axes.plot(
         series.x,
@@ -200,11 +200,11 @@ def _plot(axes: Axes, series: Series) -> None:
     )
 
 
-def _band(axes: Axes, series: Series, *, log: bool) -> None:
+def _band(axes: Axes, series: ChartSeries, *, log: bool) -> None:
     """The band of ``spread``; where its lower edge has no place on a logarithmic axis, it ends at the curve."""
     low, high = (
         [
-            y + sign * s if _shown(y + sign * s, log=log) else y
+            y + sign * s if _has_place(y + sign * s, log=log) else y
             for y, s in zip(series.y, series.spread, strict=True)
         ]
         for sign in (-1, 1)
@@ -222,7 +222,7 @@ def _scale(axes: Axes, values: Sequence[float], *, log: bool) -> None:
         axes.set_ylim(min(values) / 1.3, max(values) * 1.3)
 
 
-def spans(series: Sequence[Series], factor: float) -> bool:
+def spans(series: Sequence[ChartSeries], factor: float) -> bool:
     """Whether the values are positive and span more than a factor: then a logarithmic axis shows them better."""
     values = [y for item in series for y in item.y if math.isfinite(y)]
     return bool(values) and min(values) > 0 and max(values) > factor * min(values)

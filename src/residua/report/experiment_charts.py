@@ -13,10 +13,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from residua.report.charts import COLOURS, Series, line_chart, spans
+from residua.report.charts import COLOURS, ChartSeries, line_chart, spans
 from residua.report.experiment_result import Result, number, over_seeds
-from residua.report.language import Translate, messages
-from residua.report.seed_chart import Row, seed_chart
+from residua.report.seed_chart import SeedRow, seed_chart
+from residua.report.translation import Translate, messages
 
 _EPOCHS, _X = "curve_epoch", "x"
 _LONG = 30  # epochs from which on the first ones are cut off above, as in the paper
@@ -34,7 +34,7 @@ def pictures(result: Result, t: Translate) -> list[Markup]:
         drawn = _curves(result, t)
     elif result["figure"] == "series":
         drawn = _series(result, t)
-    return drawn + [chart for measure in result["measures"] if (chart := _dots(result, measure, t))]
+    return drawn + [chart for measure in result["measures"] if (chart := _seed_chart(result, measure, t))]
 
 
 def words(measure: str, t: Translate) -> str:
@@ -67,7 +67,7 @@ def _curves(result: Result, t: Translate) -> list[Markup]:
     return charts
 
 
-def _errors(result: Result, arms: Sequence[str]) -> list[Series]:
+def _errors(result: Result, arms: Sequence[str]) -> list[ChartSeries]:
     series = []
     for colour, arm in enumerate(arms):
         x = _abscissa(result, arm, _EPOCHS)
@@ -82,7 +82,7 @@ def _errors(result: Result, arms: Sequence[str]) -> list[Series]:
         elif curves["train"] and (ended := result.seeds(arm, "test_error")):
             end = x[len(curves["train"]) - 1]
             mean = math.fsum(ended) / len(ended)
-            series.append(Series(label="", x=[end], y=[mean], colour=colour, line="none", marker="star"))
+            series.append(ChartSeries(label="", x=[end], y=[mean], colour=colour, line="none", marker="star"))
     return series
 
 
@@ -121,19 +121,19 @@ def _axis(result: Result, t: Translate) -> str:
     return next((t(key) for key in _AXES if messages("en")[key] == said), said)
 
 
-def _dots(result: Result, measure: str, t: Translate) -> Markup | None:
+def _seed_chart(result: Result, measure: str, t: Translate) -> Markup | None:
     beside: dict[str, list[float]] = {}
     for row in result["published"]:
         if row.get("measure") == measure:
             beside.setdefault(row.get("arm") or "", []).append(number(row.get("value")))
-    rows = [Row(arm, result.seeds(arm, measure), beside.get(arm, ())) for arm in result.arms]
+    rows = [SeedRow(arm, result.seeds(arm, measure), beside.get(arm, ())) for arm in result.arms]
     return seed_chart(
         rows, title=words(measure, t), note=t("dots_published") if any(row.marks for row in rows) else ""
     )
 
 
-def _over_seeds(samples: Sequence[Any], x: Sequence[float], colour: int, **look: Any) -> Series:
-    return Series(
+def _over_seeds(samples: Sequence[Any], x: Sequence[float], colour: int, **look: Any) -> ChartSeries:
+    return ChartSeries(
         x=x[: len(samples)],
         y=[math.nan if sample is None else sample.mean for sample in samples],
         spread=[0.0 if sample is None or sample.sd is None else sample.sd for sample in samples],
@@ -152,7 +152,7 @@ def _abscissa(result: Result, arm: str, name: str) -> list[float]:
     return x + [start + i for i in range(longest - len(x))]
 
 
-def _top(series: Sequence[Series]) -> float | None:
+def _top(series: Sequence[ChartSeries]) -> float | None:
     """Where the axes of all panels end; long curves are cut off above their last three quarters, as in the paper."""
     cut = max((len(item.y) for item in series), default=0) >= _LONG
     kept = [y for item in series for y in item.y[len(item.y) // 4 if cut else 0 :] if math.isfinite(y)]

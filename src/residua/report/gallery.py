@@ -14,10 +14,10 @@ from residua.experiments.known import experiments
 from residua.files import write_text
 from residua.report.experiment_charts import pictures
 from residua.report.experiment_result import Result, find_results, read_result
-from residua.report.language import Translate, translator
 from residua.report.numbers import count
 from residua.report.render import page
 from residua.report.reproduction import MEANINGS, title, verdict
+from residua.report.translation import Translate, translator
 
 INDEX = "index.html"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from residua.report.folder import Run
-from residua.report.language import Translate
 from residua.report.numbers import count, duration, percent, short, wilson
+from residua.report.translation import Translate
 
 
 def tiles(run: Run, t: Translate) -> Iterator[tuple[str, str, str]]:

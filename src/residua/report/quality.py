@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from residua.report.charts import Series, line_chart, matrix_chart
+from residua.report.charts import ChartSeries, line_chart, matrix_chart
 from residua.report.folder import Run
 from residua.report.inspection import SMALL, picture
-from residua.report.language import Translate
 from residua.report.numbers import count, percent
-from residua.report.run_tables import View
+from residua.report.run_tables import SectionValues
+from residua.report.translation import Translate
 
 READABLE = 25  # classes up to which the confusion matrix is a table with numbers
 PALEST = 0.2  # opacity of the rarest mistake: it must be seen
@@ -18,7 +18,7 @@ TOP_CONFUSIONS = 15
 PICTURES = 24  # each is at most a thumbnail, so that the page stays small enough to mail
 
 
-def confusion(run: Run, t: Translate) -> View:
+def confusion(run: Run, t: Translate) -> SectionValues:
     """The confusion matrix: numbers for few classes; for many a picture and the most frequent confusions."""
     matrix = run.inspection.get("confusion")
     if not matrix:
@@ -46,7 +46,7 @@ def _tint(share: float, *, right: bool) -> float:
     return share if right or not share else PALEST + (1 - PALEST) * math.sqrt(share)
 
 
-def calibration(run: Run, t: Translate) -> View:
+def calibration(run: Run, t: Translate) -> SectionValues:
     """Accuracy by confidence, with the calibration error and the log-likelihood."""
     keys = ("confidence", "accuracy")
     bins = [b for b in run.inspection.get("reliability", []) if b["n"] and None not in map(b.get, keys)]
@@ -54,15 +54,16 @@ def calibration(run: Run, t: Translate) -> View:
         return None
     x, y = ([100 * b[key] for b in bins] for key in keys)
     series = [
-        Series(label=t("measured"), x=x, y=y, marker="dot"),
-        Series(label=t("perfect"), x=[0, 100], y=[0, 100], colour=5, line="dashed"),
+        ChartSeries(label=t("measured"), x=x, y=y, marker="dot"),
+        ChartSeries(label=t("perfect"), x=[0, 100], y=[0, 100], colour=5, line="dashed"),
     ]
-    labels = {"x_label": t("confidence_axis"), "y_label": t("accuracy_axis")}
-    chart = line_chart(series, title=t("reliability"), **labels)
+    chart = line_chart(
+        series, title=t("reliability"), x_label=t("confidence_axis"), y_label=t("accuracy_axis")
+    )
     return {"chart": chart, "bins": bins, **{key: run.inspection.get(key) for key in ("ece", "nll")}}
 
 
-def classes(run: Run, t: Translate) -> View:
+def classes(run: Run, t: Translate) -> SectionValues:
     """Recall and precision of every class, the worst first."""
     listed = run.inspection.get("per_class")
     if not listed:
@@ -70,7 +71,7 @@ def classes(run: Run, t: Translate) -> View:
     return {"listed": sorted(listed, key=lambda c: (c.get("recall") is None, c.get("recall") or 0.0))}
 
 
-def mistakes(run: Run, t: Translate) -> View:
+def mistakes(run: Run, t: Translate) -> SectionValues:
     """The first mistakes as pictures; None if nobody looked for them."""
     listed = run.inspection.get("mistakes")
     if listed is None:

@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from residua.errors import UsageError
 from residua.report import numbers
-from residua.report.language import Translate
+from residua.report.translation import Translate
 
-Section = tuple[
+PageSection = tuple[
     str, dict[str, Any] | None
 ]  # its key, and what its macro is given; None: there is nothing to show
 
@@ -37,7 +37,7 @@ def page(
     template: str,
     title: str,
     top: dict[str, Any],
-    sections: Iterable[Section],
+    sections: Iterable[PageSection],
     t: Translate,
     footer: str = "footer",
 ) -> str:

@@ -13,10 +13,10 @@ from residua.files import write_text
 from residua.names import command
 from residua.report.experiment_charts import pictures, words
 from residua.report.experiment_result import Result, read_result
-from residua.report.language import Translate, translator
 from residua.report.numbers import duration
 from residua.report.render import check_page, page
-from residua.report.run_tables import View, say, setting_rows
+from residua.report.run_tables import SectionValues, say, setting_rows
+from residua.report.translation import Translate, translator
 
 # What each verdict means, as a key, and how it is coloured.
 MEANINGS = {
@@ -28,7 +28,7 @@ MEANINGS = {
 }
 
 
-class Verdict(NamedTuple):
+class VerdictLabel(NamedTuple):
     """A verdict as it is shown: in the reader's language, coloured, and what it means; one that is not known stays."""
 
     word: str
@@ -36,12 +36,12 @@ class Verdict(NamedTuple):
     meaning: str
 
 
-def verdict(status: str, t: Translate) -> Verdict:
+def verdict(status: str, t: Translate) -> VerdictLabel:
     """A verdict of a result, as it is shown."""
     if status not in MEANINGS:
-        return Verdict(status, "open", "")
+        return VerdictLabel(status, "open", "")
     meaning, kind = MEANINGS[status]
-    return Verdict(t(status), kind, t(meaning))
+    return VerdictLabel(t(status), kind, t(meaning))
 
 
 def render_reproduction(
@@ -83,7 +83,7 @@ def title(result: Result, lang: str) -> str:
 
 def _top(result: Result, t: Translate) -> dict[str, Any]:
     notes = []
-    if result.elsewhere and result["published"]:
+    if result.incomparable and result["published"]:
         data = result["data"].get("source") or "?"
         notes.append(t("scale_note", scale=result["scale"], data=data))
     if result["failed"]:
@@ -100,18 +100,18 @@ def _top(result: Result, t: Translate) -> dict[str, Any]:
     }
 
 
-def _published(result: Result, t: Translate) -> View:
+def _published(result: Result, t: Translate) -> SectionValues:
     rows = [{**row, "words": words(row.get("measure") or row["key"], t)} for row in result["published"]]
     return {"rows": rows, "observations": result["observations"]}
 
 
-def _figures(result: Result, t: Translate) -> View:
+def _figures(result: Result, t: Translate) -> SectionValues:
     drawn = pictures(result, t)
     notes = {"curves": [t("curves_seeds")], "series": [t("series_seeds")]}.get(result["figure"], [])
     return {"charts": drawn, "note": " ".join([*notes, t("dots_seeds")])} if drawn else None
 
 
-def _measured(result: Result, t: Translate) -> View:
+def _measured(result: Result, t: Translate) -> SectionValues:
     if not result["table"]:
         return None
     cells = {(row["arm"], row["measure"]): row for row in result["table"]}
@@ -121,14 +121,14 @@ def _measured(result: Result, t: Translate) -> View:
         row = [cells.get((arm, measure)) for measure in measures]
         rows.append((arm, row, max(cell["n"] for cell in row if cell)))
     said = [words(measure, t) for measure in measures]
-    return {"measures": said, "rows": rows, "comparable": not result.elsewhere}
+    return {"measures": said, "rows": rows, "comparable": not result.incomparable}
 
 
-def _listed(listed: list[Any]) -> View:
+def _listed(listed: list[Any]) -> SectionValues:
     return {"listed": listed} if listed else None
 
 
-def _arms(result: Result, t: Translate) -> View:
+def _arms(result: Result, t: Translate) -> SectionValues:
     changed = ("changes", "recipe", "options")
     rows = []
     for arm in result["arms"]:

@@ -14,11 +14,11 @@ from residua.report.curves import curves, schedule
 from residua.report.depth import depth
 from residua.report.folder import Run, read_run
 from residua.report.headline import tiles
-from residua.report.language import Translate, translator
-from residua.report.render import Section, check_page, page
-from residua.report.run_tables import View
+from residua.report.render import PageSection, check_page, page
+from residua.report.run_tables import SectionValues
+from residua.report.translation import Translate, translator
 
-SECTIONS: dict[str, Callable[[Run, Translate], View]] = {
+SECTIONS: dict[str, Callable[[Run, Translate], SectionValues]] = {
     "curves": lambda run, t: curves([(run.name, run)], t, note="curves_note"),
     "samples": run_tables.samples,
     "schedule": lambda run, t: schedule([(run.name, run)], t),
@@ -109,6 +109,6 @@ def notes(run: Run, lang: str = "en") -> list[str]:
     return [t(key) for key, holds in states.items() if holds]
 
 
-def _page(title: str, top: dict[str, Any], sections: Sequence[Section], t: Translate) -> str:
+def _page(title: str, top: dict[str, Any], sections: Sequence[PageSection], t: Translate) -> str:
     left_out = [t(key) for key, view in sections if view is None and key != "samples"]
     return page("runs.html", title, {**top, "left_out": left_out}, sections, t)

@@ -10,23 +10,23 @@ from residua.errors import ResiduaError
 from residua.names import command as shell
 from residua.report.folder import Run
 from residua.report.inspection import picture
-from residua.report.language import Translate
 from residua.report.numbers import count
+from residua.report.translation import Translate
 
 SHOWN = 40  # items of a list
 LISTED = 200  # skipped files
 SAMPLED = "samples.png"
 SAMPLES = 1024  # pixels a side of the picture of samples, at most
 DEEPEST = 6  # levels of nesting; nothing that residua writes goes deeper
-View = dict[str, Any] | None  # what the macro of a section is given; None: there is nothing to show
+SectionValues = dict[str, Any] | None  # what the macro of a section is given; None: there is nothing to show
 
 
-def recipe(run: Run, t: Translate) -> View:
+def recipe(run: Run, t: Translate) -> SectionValues:
     """The model's spec and the training recipe."""
     return _settings({"model": run.spec, "recipe": run.recipe}, t)
 
 
-def samples(run: Run, t: Translate) -> View:
+def samples(run: Run, t: Translate) -> SectionValues:
     """What a generator makes: ``samples.png``, where the training left one. It is written before ``result.json``."""
     path = run.path / SAMPLED
     if not path.is_file() or old_samples(run):
@@ -44,17 +44,17 @@ def old_samples(run: Run) -> bool:
     return run.result is None and (run.path / SAMPLED).is_file()
 
 
-def plan(run: Run, t: Translate) -> View:
+def plan(run: Run, t: Translate) -> SectionValues:
     """Every automatic choice."""
     return _settings(run.plan, t)
 
 
-def environment(run: Run, t: Translate) -> View:
+def environment(run: Run, t: Translate) -> SectionValues:
     """Versions and hardware."""
     return _settings({key: value for key, value in run.env.items() if key != "command"}, t)
 
 
-def data(run: Run, t: Translate) -> View:
+def data(run: Run, t: Translate) -> SectionValues:
     """Where the images came from, their identity, and the files that were skipped."""
     if not run.data:
         return None
@@ -68,7 +68,7 @@ def data(run: Run, t: Translate) -> View:
     return {"rows": rows, "classes": run.classes, "skipped": listed, "n_skipped": len(skipped)}
 
 
-def cost(run: Run, t: Translate) -> View:
+def cost(run: Run, t: Translate) -> SectionValues:
     """Parameters and multiply-adds of each part, and the sums."""
     parts = run.inspection.get("cost")
     if not parts:
@@ -77,7 +77,7 @@ def cost(run: Run, t: Translate) -> View:
     return {"listed": parts, "totals": totals}
 
 
-def repeat(run: Run, t: Translate) -> View:
+def repeat(run: Run, t: Translate) -> SectionValues:
     """The command that made the run, ready to be copied."""
     said = command(run)
     return {"commands": [("", said)]} if said else None
@@ -122,7 +122,7 @@ def setting_rows(values: dict[str, Any], t: Translate) -> list[tuple[str, str]]:
     return [(name, say(value, t)) for name, value in flatten(values) if value != {}]
 
 
-def _settings(values: dict[str, Any], t: Translate) -> View:
+def _settings(values: dict[str, Any], t: Translate) -> SectionValues:
     rows = setting_rows(values, t)
     return {"rows": rows} if rows else None
 

@@ -24,7 +24,7 @@ _MARGIN = 0.04  # of the axis, at both ends
 
 
 @dataclass(frozen=True)
-class Row:
+class SeedRow:
     """An arm: its name, a value for every seed, and published values."""
 
     name: str
@@ -59,9 +59,9 @@ class _Axis:
         return [k * step for k in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
 
 
-def seed_chart(rows: Sequence[Row], *, title: str, note: str = "") -> Markup | None:
+def seed_chart(rows: Sequence[SeedRow], *, title: str, note: str = "") -> Markup | None:
     """The chart of one measure, with the mean and its standard deviation as text at each row; None without a number."""
-    drawn = [Row(row.name, _drawable(row.seeds)[:_MOST], _drawable(row.marks)) for row in rows]
+    drawn = [SeedRow(row.name, _drawable(row.seeds)[:_MOST], _drawable(row.marks)) for row in rows]
     drawn = [row for row in drawn if row.seeds]
     if not drawn:
         return None

@@ -9,9 +9,9 @@ from typing import Any
 from residua.report.curves import Named
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
 from residua.report.folder import Run
-from residua.report.language import Translate, translator
 from residua.report.numbers import count, duration, percent, short, wilson
-from residua.report.run_tables import View, command, flatten, say
+from residua.report.run_tables import SectionValues, command, flatten, say
+from residua.report.translation import Translate, translator
 
 COMPARED = ("spec", "recipe", "plan", "data")
 UNSAID = "–"
@@ -42,7 +42,7 @@ ROWS: dict[str, Callable[[Run, Translate], str]] = {
 }
 
 
-def side_by_side(runs: Named, t: Translate) -> View:
+def side_by_side(runs: Named, t: Translate) -> SectionValues:
     """A column for each run; the interval of the test accuracy stands under it."""
     rows = {key: [(said(run, t), "") for _, run in runs] for key, said in ROWS.items()}
     rows["test_accuracy"] = [(ROWS["test_accuracy"](run, t), _interval(run)) for _, run in runs]
@@ -54,7 +54,7 @@ def _interval(run: Run) -> str:
     return "" if accuracy is None or n is None else " – ".join(map(percent, wilson(accuracy, n)))
 
 
-def differences(runs: Named, t: Translate) -> View:
+def differences(runs: Named, t: Translate) -> SectionValues:
     """The settings in which the runs differ, and only those."""
     rows = [(key, *values) for key, values in _differing([run for _, run in runs], COMPARED, t)]
     return {"names": [name for name, _ in runs], "rows": rows}
@@ -72,7 +72,7 @@ def _differing(runs: Sequence[Run], parts: Sequence[str], t: Translate) -> Itera
             yield key, values
 
 
-def diagnosis(runs: Named, lang: str) -> View:
+def diagnosis(runs: Named, lang: str) -> SectionValues:
     """The diagnosis, and whether the runs did not see the same data."""
     prints = {str(run.data["fingerprint"]) for _, run in runs if "fingerprint" in run.data}
     return {"found": diagnose_runs([run for _, run in runs], lang=lang), "other_data": len(prints) > 1}
@@ -102,7 +102,7 @@ def _cautioned(found: Diagnosis, worst: Run, best: Run, t: Translate) -> Diagnos
     return replace(found, sentence=found.sentence + t("unlike", settings=t("comma").join(unlike)))
 
 
-def commands(runs: Named) -> View:
+def commands(runs: Named) -> SectionValues:
     """The command of each run."""
     said = [(name, text) for name, run in runs if (text := command(run))]
     return {"commands": said} if said else None

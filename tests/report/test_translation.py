@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from residua.errors import UsageError
-from residua.report import language
-from residua.report.language import LANGUAGES, messages, translator
+from residua.report import translation
+from residua.report.translation import LANGUAGES, messages, translator
 
 EN, ZH = (messages(lang) for lang in LANGUAGES)
 
@@ -33,7 +33,7 @@ def test_chinese_is_chinese_wherever_there_are_words():
 
 
 def test_no_text_is_without_use_and_none_is_missing():
-    room = Path(language.__file__).parent
+    room = Path(translation.__file__).parent
     code = "".join(path.read_text() for path in room.glob("*.py"))
     templates = "".join(path.read_text() for path in room.glob("templates/*.html"))
     kinds = {f"say_{kind}" for kind in ("degraded", "overfitted")}  # f-strings
