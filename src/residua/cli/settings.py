@@ -27,6 +27,11 @@ class RunSettings(Spec):
     limit_batches: int | None = None
     run_dir: str | None = None
 
+    @classmethod
+    def title(cls) -> str:
+        """How messages call it: as the table."""
+        return "run"
+
 
 def read_settings(
     config: Path | None, flags: Mapping[str, Mapping[str, Any]], assignments: Sequence[str]
