@@ -1,4 +1,6 @@
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
+from residua.report import render
 from residua.report.render import fill
 
 ANY_TEXT = st.text(st.characters(codec=None))  # lone surrogates too
@@ -55,6 +58,13 @@ def test_a_reader_sees_the_text_as_it_was(text):
 def test_only_markup_is_not_escaped():
     assert "<b></svg>" in chart("T", drawing=Markup("<b>"))
     assert "&lt;b&gt;</svg>" in chart("T", drawing="<b>")
+
+
+def test_no_template_switches_the_escaping_off():
+    room = Path(render.__file__).parent / "templates"
+    sources = [path.read_text(encoding="utf-8") for path in room.glob("*.html")]
+    assert len(sources) >= 7
+    assert not any(re.search(r"\|\s*safe|autoescape|\{%\s*raw", source) for source in sources)
 
 
 def test_a_value_that_a_template_lacks_is_an_error_and_no_blank():

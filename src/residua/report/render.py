@@ -20,9 +20,8 @@ from residua.errors import UsageError
 from residua.report import numbers
 from residua.report.translation import Translate
 
-PageSection = tuple[
-    str, dict[str, Any] | None
-]  # its key, and what its macro is given; None: there is nothing to show
+# Its key, and what its macro is given; None: there is nothing to show.
+PageSection = tuple[str, dict[str, Any] | None]
 
 # What HTML cannot carry: control characters and lone surrogates, which JSON can smuggle in as \\ud800.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -48,15 +47,8 @@ def page(
     there = [(key, values) for key, values in sections if values is not None]
     script = fill("copy.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    known = {
-        "title": title,
-        "top": top,
-        "sections": there,
-        "footer": footer,
-        "script": script,
-        "digest": digest,
-    }
-    return fill("page.html", template=template, t=t, **known) + "\n"
+    frame = {"title": title, "footer": footer, "script": script, "digest": digest, "t": t}
+    return fill("page.html", template=template, top=top, sections=there, **frame) + "\n"
 
 
 def check_page(path: Path, *, own: Path | None, overwrite: bool) -> None:
