@@ -9,6 +9,9 @@ from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec
 from residua.registry import list_models, model_spec, spec_from_dict
 from residua.spec import DataSpec, Recipe, parse_value, read_toml
+from residua.train.optimizers.adamw import AdamW
+from residua.train.optimizers.sgd import SGD
+from residua.train.schedules.step import Step
 
 stages = st.integers(1, 5).flatmap(
     lambda n: st.tuples(
@@ -50,7 +53,10 @@ def test_a_model_spec_survives_json(spec):
         Recipe,
         epochs=st.integers(1, 1000),
         lr=st.floats(1e-9, 10) | st.integers(1, 10),
-        milestones=st.lists(st.floats(0, 1), max_size=4).map(lambda m: tuple(sorted(m))),
+        schedule=st.builds(
+            Step, milestones=st.lists(st.floats(0, 1), max_size=4).map(lambda m: tuple(sorted(m)))
+        ),
+        optimizer=st.builds(AdamW, beta1=st.floats(0, 0.99)) | st.builds(SGD, nesterov=st.booleans()),
         iterations=st.none() | st.integers(1, 10**9),
         flip=st.none() | st.booleans(),
         pad=st.none() | st.integers(0, 8),
@@ -165,7 +171,7 @@ def test_data_specs_that_cannot_be(changes, message):
 )
 def test_recipes_that_cannot_be(changes, message):
     with pytest.raises(UsageError, match=message):
-        Recipe(**changes)
+        Recipe().change(**changes)
 
 
 @pytest.mark.parametrize(

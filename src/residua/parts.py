@@ -17,7 +17,11 @@ from typing import Any, Protocol, TypeVar
 from residua.errors import UsageError, nearest
 
 # the room of each slot: a package whose modules register what they hold when they are imported
-ROOMS: dict[str, str] = {}
+ROOMS: dict[str, str] = {
+    "optimizer": "residua.train.optimizers",
+    "schedule": "residua.train.schedules",
+    "task": "residua.train.tasks",
+}
 
 
 class Registered(Protocol):
@@ -56,7 +60,11 @@ def parts(slot: str) -> dict[str, Any]:
 
 def find(slot: str, kind: str) -> Any:
     """The part of a slot that is called ``kind``. Raises UsageError with the nearest known one."""
-    known = parts(slot) if slot in ROOMS else {}
+    if slot in ROOMS:
+        _import_room(slot)
+    known = _parts.get(slot, {})
+    if kind not in known and slot in ROOMS:  # what others bring is imported for what residua has not
+        known = parts(slot)
     if kind not in known:
         raise UsageError(
             f"unknown {slot} {kind!r}{nearest(str(kind), known)} (one of your own is named with --with FILE)"

@@ -30,7 +30,7 @@ from residua.cli.main import main
 main()
 """
 MOMENTS = {
-    "before there is a folder": "residua.train.fit:_about",
+    "before there is a folder": "residua.train.fit:file_header",
     "in an epoch": "residua.train.loop:Loop:_train_step",
     "at its end": "residua.train.loop:Loop:_save_best",
     "before the test images": "residua.train.session:eval_batch",

@@ -22,10 +22,10 @@ import torch
 
 from residua.convert.write import write_weights
 from residua.errors import ResiduaError, UsageError
+from residua.evaluation import inspect_again
 from residua.loading import create_model
 from residua.report import quality, render_report, run_page, run_tables
-from residua.report.origin import inspect_again
-from residua.runs.folder import writing
+from residua.runs.place import writing
 from residua.train import RunFolder, fit, loop, resolve_run, resume, session
 from residua.weights.model_files import read_weights, save_model
 

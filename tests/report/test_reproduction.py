@@ -257,8 +257,8 @@ def test_hostile_text_stays_text_and_links_only_to_the_web(make_result, tmp_path
         ({"checks": 3}, "checks must be a list, not 3"),
         ({"table": [{"arm": "a"}]}, r"table\[0\] lacks 'measure'"),
         ({"evidence": []}, "evidence must be a table"),
-        ({"seconds": -1}, "seconds must be a finite number from 0"),
-        ({"claims": [{"id": None, "text": ""}]}, r"claims\[0\]: id must be text"),
+        ({"seconds": -1}, "seconds must be a number from 0"),
+        ({"claims": [{"id": None, "text": ""}]}, r"claims\[0\].id must be text"),
         ({"command": "rm"}, "command must be a list"),
     ],
 )

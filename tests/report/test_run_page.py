@@ -150,6 +150,10 @@ KNOWN = {
 }
 
 
+# what a run cannot be without
+CHECKED = {"seed": 0, "sessions": [], "storage": "", "kind": "folder", "classes": [[]], "spec": {}}
+
+
 def test_hostile_text_in_every_file_stays_text(make_run, make_inspection, tmp_path):
     inspected = make_inspection(["a", "b", "c"])
     for key in ("mistakes", "per_class", "response", "cost"):
@@ -162,7 +166,10 @@ def test_hostile_text_in_every_file_stays_text(make_run, make_inspection, tmp_pa
     for run in runs:
         for name in ("spec", "recipe", "plan", "data", "env"):
             path = run / f"{name}.json"
-            path.write_text(json.dumps(poison(json.loads(path.read_text()))))
+            values = json.loads(path.read_text())
+            path.write_text(
+                json.dumps(poison(values) | {key: values[key] for key in CHECKED if key in values})
+            )
         result = json.loads((run / "result.json").read_text())
         (run / "result.json").write_text(json.dumps({**result, "model": HOSTILE, "data": HOSTILE}))
     for shown in (page(runs[:1]), page(runs, out=tmp_path / "both.html")):
@@ -190,9 +197,9 @@ JSON = st.recursive(
 def test_any_tables_are_shown_or_refused(tmp_path_factory, data):
     runs = [tmp_path_factory.mktemp("run") for _ in range(2)]
     for run in runs:
-        for name in ("spec", "data", "plan", "env"):
+        for name in ("spec", "recipe", "data", "plan", "env"):
             values = data.draw(st.dictionaries(TABLE_KEYS | st.text(max_size=3), JSON, max_size=5))
-            (run / f"{name}.json").write_text(json.dumps(values))
+            (run / f"{name}.json").write_text(json.dumps(values | CHECKED))
     for chosen in (runs[:1], runs):
         page(chosen, out=runs[0] / "page.html", overwrite=True)
 

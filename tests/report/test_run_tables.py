@@ -1,4 +1,3 @@
-import json
 import re
 
 import pytest
@@ -9,10 +8,10 @@ from residua.report.translation import translator
 T = translator("en")
 
 
-def stating(make_run, name, values):
-    path = make_run(epochs=0)
-    (path / f"{name}.json").write_text(json.dumps(values))
-    return read_run(path)
+@pytest.fixture
+def stating(make_run, restate):
+    """``stating("env", command=[])``: a run whose table says so."""
+    return lambda table, **values: read_run(restate(make_run(table, epochs=0), table, **values))
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,8 @@ def stating(make_run, name, values):
         (3, None),
     ],
 )
-def test_the_command_can_be_pasted_into_a_shell(make_run, command, said):
-    run = stating(make_run, "env", {"command": command})
+def test_the_command_can_be_pasted_into_a_shell(stating, command, said):
+    run = stating("env", command=command)
     assert run_tables.command(run) == said
     assert (run_tables.repeat(run, T) is None) is (said is None)
 
@@ -58,20 +57,14 @@ def test_nesting_ends_somewhere():
     assert "…" in run_tables.say(rest, T)
 
 
-def test_skipped_files_are_counted_and_listed_with_their_reasons(section, make_run):
+def test_skipped_files_are_counted_and_listed_with_their_reasons(section, make_run, restate, stating):
     skipped = [{"path": f"{i}.png", "reason": "truncated"} for i in range(1500)]
-    markup = section(
-        "data", run_tables.data(stating(make_run, "data", {"kind": "folder", "skipped": skipped}), T)
-    )
+    markup = section("data", run_tables.data(stating("data", kind="folder", skipped=skipped), T))
     assert "Skipped files: 1,500" in markup and "and 1,300 more" in markup
     assert markup.count("truncated") == run_tables.LISTED
-    assert "No file was skipped" in section("data", run_tables.data(stating_again(make_run), T))
-
-
-def stating_again(make_run):
-    path = make_run("other", epochs=0)
-    (path / "data.json").write_text('{"kind": "digits"}')
-    return read_run(path)
+    assert "No file was skipped" in section(
+        "data", run_tables.data(read_run(restate(make_run(), "data", skipped=[])), T)
+    )
 
 
 def test_costs_add_up(section, make_run):

@@ -17,7 +17,7 @@ from residua.spec import Recipe
 from residua.train import judge
 from residua.train.defaults import default_source
 from residua.train.plan import Request, make_plan
-from residua.train.tasks.made import TASKS, make_task
+from residua.train.task import make_task
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def remembering(name, **changes):
 TINY = {family.task: family.tiny for family in families().values()}
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("kind", TINY)
 def test_a_training_goes_on_after_an_evaluation(kind):
     source = default_source(TINY[kind])
     data = load_data(source)

@@ -10,10 +10,10 @@ from torch import nn
 
 from residua.errors import ResiduaError
 from residua.runs.checkpoint import load_checkpoint
-from residua.spec import Recipe
+from residua.spec import Metric, Recipe
 from residua.train.loop import Interrupted, Loop
 from residua.train.progress import Progress
-from residua.train.task import Metric
+from residua.train.supervised import means
 from residua.weights.model_files import read_tensors
 
 
@@ -61,6 +61,8 @@ class Duel:
             network.eval()
         gap = (self.networks["generator"](batch).mean() - batch.mean()).abs()
         return {"gap": gap * len(batch), "count": torch.tensor(len(batch))}
+
+    metrics = staticmethod(means)
 
 
 class Numbers:

@@ -5,7 +5,7 @@ from torch import nn
 from residua.errors import UsageError
 from residua.runs.optimizer_state import load_state_tensors, state_tensors
 from residua.spec import Recipe
-from residua.train.optimizer import make_optimizer, take_step
+from residua.train.supervised import make_optimizer, take_step
 
 
 def network():
@@ -40,7 +40,7 @@ def test_what_decays(changes, everything):
 def test_adamw_is_the_equation():
     model, x = network(), torch.ones(2, 4)
     before = model[0].weight.detach().clone()
-    recipe = Recipe(optimizer="adamw", lr=0.1, momentum=0.8, beta2=0.9, weight_decay=0.5)
+    recipe = Recipe(optimizer="adamw(0.8, 0.9)", lr=0.1, weight_decay=0.5)
     optimizer = make_optimizer(model, recipe)
     model(x).square().sum().backward()
     gradient = model[0].weight.grad.clone()
@@ -57,7 +57,7 @@ def test_clipping_shortens_all_gradients_together():
     for clip in (None, 0.1, 1e9):
         model = network()
         start = [p.detach().clone() for p in model.parameters()]
-        recipe = Recipe(lr=1.0, momentum=0.0, weight_decay=0.0, clip_norm=clip)
+        recipe = Recipe(lr=1.0, optimizer="sgd(momentum=0)", weight_decay=0.0, clip_norm=clip)
         optimizer = make_optimizer(model, recipe)
         (10 * model(torch.randn(2, 4)).square().sum()).backward()
         take_step(optimizer, recipe)
@@ -102,13 +102,19 @@ def test_a_unit_skipped_at_first_starts_later():
 @pytest.mark.parametrize(
     "changes",
     [
+        {"optimizer": "adamw(nesterov=true)"},
         {"optimizer": "adamw", "nesterov": True},
         {"optimizer": "adamw", "beta2": 1.0},
-        {"optimizer": "adamw", "momentum": 1.0},
+        {"optimizer": "adamw(beta1=1)"},
+        {"optimizer": "sgd(beta2=0.9)"},
+        {"momentum": 1.5},
+        {"nesterov": True, "momentum": 0.0},
+        {"task": "classification(label_smoothing=1)"},
+        {"task": "classify"},
         {"clip_norm": 0.0},
         {"optimizer": "adam"},
     ],
 )
 def test_what_cannot_be_is_refused(changes):
     with pytest.raises(UsageError):
-        Recipe(**changes)
+        Recipe().change(**changes)

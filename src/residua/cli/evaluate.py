@@ -57,13 +57,13 @@ def evaluate(
     """
     from residua.evaluation import Measurement, make_views, measure, over_runs
     from residua.evaluation import evaluate as evaluate_images
-    from residua.evaluation.source import task_of
+    from residua.evaluation.source import trained_for
 
     if data is None and len(sources) > 1 and not _is_source(sources[-1]):
         *sources, data = sources
     views = make_views(flip=flip, ten_crop=ten_crop, scales=_numbers(scales))
-    tasks = {source: task_of(source) for source in sources}
-    other = next((source for source, task in tasks.items() if task != "classification"), None)
+    tasks = {source: trained_for(source) for source in sources}
+    other = next((source for source, task in tasks.items() if task.answers != "classes"), None)
     options: dict[str, Any] = {
         "split": split,
         "device": device,
@@ -82,7 +82,7 @@ def evaluate(
             if len(views) > 1 or scales != "1" or ensemble:
                 raise UsageError(
                     "--flip, --ten-crop, --scales and --ensemble are for classifiers; "
-                    f"{other} is trained for {tasks[other]}"
+                    f"{other} is trained for {tasks[other].kind}"
                 )
             evaluations, mean = [measure(s, data, progress=progress, **options) for s in sources], {}
     for text in dict.fromkeys(text for one in evaluations for text in one.notes):
@@ -125,9 +125,8 @@ def _figures(one: Measurement) -> list[str]:
     """The figure that the task is judged by, and the others."""
     names = dict.fromkeys([one.primary, *one.figures])
     figures = {name.replace("_", " "): one.figures.get(name) for name in names}
-    what = "bytes" if one.task == "language" else "images"
     told = (f"{name} {'not finite' if value is None else f'{value:.4g}'}" for name, value in figures.items())
-    return [f"{one.source} on {one.data}: {one.n} {one.split} {what}", "  ".join(told)]
+    return [f"{one.source} on {one.data}: {one.n} {one.split} {one.samples}", "  ".join(told)]
 
 
 def _text(one: Evaluation) -> list[str]:

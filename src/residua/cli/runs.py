@@ -52,9 +52,9 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
 
 def _row(folder: Any) -> dict[str, Any]:
     from residua.files import in_use
-    from residua.train.tasks.made import primary
+    from residua.train.task import task_of
 
-    result, metric = folder.result, primary(folder.spec).name
+    result, metric = folder.result, task_of(folder.spec, folder.data, folder.recipe).primary.name
     epochs = folder.metrics("epoch")
     last = epochs[-1] if epochs else {}
     return {

@@ -14,9 +14,6 @@ from residua.cli.settings import read_settings
 from residua.errors import UsageError
 from residua.names import command
 
-# what a network of a kind of data is shown afterwards, where it is no image
-_SHOWN = {"moving-digits": "CLIP.npy", "volumes": "VOLUME.npy"}
-
 
 def train(
     data: str | None = None,
@@ -115,7 +112,7 @@ def train(
     if json:
         say_json(result)
     else:
-        say(*_summary(result, folder.path))
+        say(*_summary(result, folder))
 
 
 def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
@@ -150,21 +147,23 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
 
 
 def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> Any:
+    from residua.spec.schema1 import place
     from residua.train import RunFolder, resolve_run, resume
 
     folder = RunFolder(resolve_run(text))
     epochs = settings["recipe"].pop("epochs", None)
-    stored = {
-        "model": folder.spec.to_dict(),
-        "data": folder.data_spec.to_dict(),
-        "recipe": folder.recipe.to_dict(),
-        "run": {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]},
-    }
+    specs = {"model": folder.spec, "data": folder.data_spec, "recipe": folder.recipe}
+    run = {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]}
     for table, values in settings.items():
         for key, value in values.items():
-            if value != "auto" and value != stored[table].get(key):  # auto: as the plan has it
+            if table == "run":
+                same, has = value in ("auto", run.get(key)), run.get(key)  # auto: as the plan has it
+            else:
+                same = specs[table].change(**{key: value}) == specs[table]
+                has = specs[table].to_dict()[place(table, key).partition(".")[0]]
+            if not same:
                 raise UsageError(
-                    f"{table}.{key}={value} contradicts {folder.name}, which has {stored[table].get(key)}: "
+                    f"{table}.{key}={value} contradicts {folder.name}, which has {has}: "
                     "a resumed run keeps its settings; only --epochs may extend it"
                 )
     return resume(folder, epochs=epochs, **options)
@@ -175,7 +174,8 @@ def _report(folder: Any, data: str | None) -> Path | None:
 
     A failure there does not fail the training.
     """
-    from residua.report import inspect_again, render_report
+    from residua.evaluation import inspect_again
+    from residua.report import render_report
     from residua.train import Interrupted
 
     again = command("residua", "report", folder.path)
@@ -191,13 +191,14 @@ def _report(folder: Any, data: str | None) -> Path | None:
         return None
 
 
-def _summary(result: dict[str, Any], path: Path) -> list[str]:
-    name = result["primary"]
-    value = result[f"test_{name}"]
-    tested = "not finite" if value is None else f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
+def _summary(result: dict[str, Any], folder: Any) -> list[str]:
+    path, task = folder.path, folder.recipe.task
+    name = task.primary.name
+    tested = task.primary.shown(result[f"test_{name}"])
     next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(result["epochs"] * 2))]
-    if name == "accuracy":
-        next_steps.insert(1, ("predict", path, _SHOWN.get(result["data"], "IMAGE")))
+    if task.answers != "nothing":
+        shown = "VOLUME.npy" if len(folder.data["shape"]) == 4 else "IMAGE"
+        next_steps.insert(1, ("predict", path, shown))
     return [
         f"test {name.replace('_', ' ')}  {tested} on {result['test_images']} samples",
         f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "

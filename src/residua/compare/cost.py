@@ -20,7 +20,7 @@ from residua.registry import build
 from residua.spec import ModelSpec, Recipe
 from residua.timing import compare as take_turns
 from residua.train.plan import Request, applied, make_plan
-from residua.train.tasks.made import make_task
+from residua.train.task import make_task
 
 Match = Literal["none", "params", "macs", "time"]
 Measure = Callable[[ModelSpec], float]  # cost of the second network over that of the first

@@ -18,7 +18,7 @@ from residua.registry import family, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import recipe as find_recipe
 from residua.train.defaults import default_recipe, default_source
-from residua.train.tasks.made import primary
+from residua.train.task import task_of
 
 QUESTION = "comparison.json"
 FILES = ("result.json", "table.csv", "table.tex", "README.md")
@@ -162,7 +162,7 @@ def _metric(name: str | None, a: ModelSpec, b: ModelSpec) -> tuple[str, bool]:
     if tasks[0] == "classification":
         known, lower = _ERRORS, True
     else:
-        own = primary(a)
+        own = task_of(a, {}).primary
         known, lower = (f"test_{own.name}",), own.direction == "min"
     if name is not None and name not in known:
         raise UsageError(f"unknown metric {name!r} of {tasks[0]}{nearest(name, known)}")

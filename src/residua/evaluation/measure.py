@@ -20,7 +20,7 @@ from residua.spec import DataSpec, Recipe
 from residua.train.loop import measure as measure_task
 from residua.train.plan import Plan, Request, applied, choose_device, make_plan
 from residua.train.session import eval_batch
-from residua.train.tasks.made import make_task
+from residua.train.task import make_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,8 @@ class Measurement:
     data: str
     split: str
     precision: str
-    n: int  # samples: images, volumes; of text the bytes that were asked for
+    n: int  # samples
+    samples: str  # what they are: images; of text the bytes that were asked for
     primary: str  # the figure that the task is judged by
     direction: str  # "max" or "min": what is better of it
     figures: dict[str, float | None]  # None: not finite
@@ -111,11 +112,12 @@ def measure(
         raise ResiduaError(f"the {split} part of {shown.spec.source} has nothing that can be read")
     return Measurement(
         source=trained.name,
-        task=trained.task,
+        task=trained.task.kind,
         data=shown.spec.source,
         split=split,
         precision=plan.precision,
         n=count,
+        samples=trained.task.samples,
         primary=task.primary.name,
         direction=task.primary.direction,
         figures=figures,

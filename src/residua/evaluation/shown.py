@@ -17,8 +17,9 @@ from residua.data.image import SUFFIXES, decoded_size, preprocess, read_image
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.evaluation.source import Images, Source, Trained, data_spec, fitted, open_source
 from residua.loading import create_model, locate
-from residua.registry import family, list_models, model_spec
-from residua.spec import DataSpec, ModelSpec
+from residua.registry import list_models, model_spec
+from residua.spec import DataSpec, TaskSpec
+from residua.train.task import task_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,7 +87,7 @@ class Opener:
 
     def _fresh(self, name: str) -> tuple[Trained, Data]:
         spec = model_spec(name, **self.changes)
-        _refuse(name, spec)
+        _refuse(name, task_of(spec, {}))
         data = self._load(DataSpec() if self.data is None else self.data)
         spec = spec.change(**data.model_changes())
         with torch.random.fork_rng(devices=[]):
@@ -97,7 +98,7 @@ class Opener:
 
     def _stored(self, source: Source) -> tuple[Trained, Data]:
         trained = self._open(source)
-        _refuse(trained.name, trained.spec)
+        _refuse(trained.name, trained.task)
         data = self.data if isinstance(self.data, Data) else data_spec(trained, self.data)
         return trained, self._load(data)
 
@@ -147,7 +148,6 @@ def _is_name(source: str) -> bool:
     return False
 
 
-def _refuse(name: str, spec: ModelSpec) -> None:
-    task = family(spec.family).task
-    if task != "classification":
-        raise UsageError(f"{name} is no image classifier (its task is {task}): analyze looks at those")
+def _refuse(name: str, task: TaskSpec) -> None:
+    if task.answers != "classes":
+        raise UsageError(f"{name} is no image classifier (its task is {task.kind}): analyze looks at those")

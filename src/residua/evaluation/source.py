@@ -17,10 +17,11 @@ from residua.data.load import sniff, split_source
 from residua.data.sources.volumes import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
-from residua.registry import family
 from residua.runs.folder import RunFolder
-from residua.runs.own_data import own_data
-from residua.spec import DataSpec, ModelSpec, Spec
+from residua.runs.trusted_data import trusted_data
+from residua.spec import DataSpec, ModelSpec, Spec, TaskSpec
+from residua.train.task import task_of
+from residua.train.tasks.classification import Classification
 from residua.weights.model_files import build_model
 
 Source = str | Path | RunFolder | nn.Module
@@ -34,6 +35,10 @@ class Images(Spec):
     mean: tuple[float, ...] | None = None  # per channel, of images scaled to [0, 1]
     std: tuple[float, ...] | None = None
     classes: tuple[str, ...] | None = None
+    task: str | None = None  # that the data are for, where they decide
+    targets: tuple[str, ...] | None = None  # names of the numbers that are learned, with their
+    target_mean: tuple[float, ...] | None = None  # units
+    target_std: tuple[float, ...] | None = None
 
     def validate(self) -> None:  # noqa: D102
         if self.shape is not None and (len(self.shape) not in (1, 3, 4) or min(self.shape) < 1):
@@ -64,9 +69,10 @@ class Trained:
         return self.images.classes or tuple(str(number) for number in range(self.spec.num_classes))
 
     @property
-    def task(self) -> str:
-        """What its family is trained for."""
-        return family(self.spec.family).task
+    def task(self) -> TaskSpec:
+        """What it is trained for."""
+        recipe = None if self.run is None else self.run.recipe
+        return task_of(self.spec, self.images.to_dict(), recipe)
 
 
 def open_source(source: Source) -> Trained:
@@ -107,18 +113,18 @@ def open_source(source: Source) -> Trained:
 def open_classifier(source: Source) -> Trained:
     """As ``open_source``. Raises UsageError for a network that does not tell classes of images apart."""
     trained = open_source(source)
-    if trained.task != "classification":
-        raise UsageError(f"{trained.name} is trained for {trained.task} and gives images no class")
+    if trained.task.answers != "classes":
+        raise UsageError(f"{trained.name} is trained for {trained.task.kind} and gives images no class")
     return trained
 
 
-def task_of(source: Source) -> str:
+def trained_for(source: Source) -> TaskSpec:
     """What the network of a source is trained for, told without reading its weights. Raises as ``open_source``."""
     found = locate(source) if isinstance(source, str | Path) else source
     if isinstance(found, RunFolder):
-        return family(found.spec.family).task
+        return task_of(found.spec, found.data, found.recipe)
     if isinstance(found, Path) and not is_safetensors(found):
-        return "classification"  # other libraries' checkpoints are of classifiers
+        return Classification()  # other libraries' checkpoints are of classifiers
     return open_source(found).task
 
 
@@ -135,7 +141,7 @@ def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: b
     if isinstance(data, DataSpec):
         spec = data
     elif trained.run is not None:
-        spec = own_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
+        spec = trusted_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
     elif data is not None:
         spec = DataSpec(source=str(data))
     else:

@@ -23,14 +23,14 @@ from residua.experiments.looks.table import look_at
 from residua.files import read_json, write_json
 from residua.loading import load_model
 from residua.registry import build, model_spec
+from residua.runs import layout
 from residua.runs.folder import RunFolder
-from residua.runs.logs import read_log
+from residua.runs.metrics import read_metrics
 from residua.spec import DataSpec, Recipe, Spec
+from residua.spec.stored import read_stored
 from residua.train import recipe as find_recipe
 from residua.train.fit import fit, resume
 from residua.train.seeding import seed_torch
-
-RESULT, METRICS = "result.json", "metrics.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Cell:
     @property
     def trained(self) -> bool:
         """Whether the training is complete, or none is needed."""
-        return self.recipe is None or (self.folder / RESULT).exists()
+        return self.recipe is None or layout.is_complete(self.folder)
 
     @property
     def complete(self) -> bool:
@@ -151,11 +151,14 @@ def measures(cell: Cell) -> dict[str, Any]:
 
 def training_measures(folder: Path) -> dict[str, Any]:
     """Figures of a complete training; errors in percent, curves as lists by epoch (from 1)."""
-    result = read_json(folder / RESULT)
+    result = read_stored(folder / layout.RESULT, dict[str, Any])
     found: dict[str, Any] = {
         k: v for k, v in result.items() if isinstance(v, int | float) and not isinstance(v, bool)
     }
-    epochs = [line for line in _lines(folder) if line.get("event") == "epoch"]
+    lines, _ = read_metrics(folder)
+    if not lines:
+        raise ResiduaError(f"cannot read {folder / layout.METRICS}: there is nothing in it")
+    epochs = [line for line in lines if line["event"] == "epoch"]
     found["curve_epoch"] = [line["epoch"] + 1 for line in epochs]
     for part, name in (("train", "train"), ("val", "test")):
         for key in ("accuracy", "loss"):
@@ -184,9 +187,8 @@ def finite(value: Any) -> Any:
 
 
 def _train(cell: Cell) -> None:
-    begun = cell.folder / "spec.json"  # a run folder appears whole
     while not cell.trained:
-        stood = begun.exists()
+        stood = layout.is_run(cell.folder)  # which appears whole
         try:
             if stood:
                 resume(RunFolder(cell.folder), data=cell.data["source"], progress=False)
@@ -194,7 +196,7 @@ def _train(cell: Cell) -> None:
                 _begin(cell)
         except UsageError:
             # another grid may have begun or ended the same run between the look at the folder and the lock on it
-            if stood == begun.exists() and not cell.trained:
+            if stood == layout.is_run(cell.folder) and not cell.trained:
                 raise
 
 
@@ -219,19 +221,9 @@ def _network(cell: Cell) -> Any:
     if cell.recipe is None:
         seed_torch(cell.seed, "init")
         return build(model_spec(cell.model)).eval()
-    if not (cell.folder / "model.safetensors").exists():
+    if not (cell.folder / layout.WEIGHTS).exists():
         raise ResiduaError(f"{cell.folder} has no weights to look at: without the folder it is trained again")
     return load_model(cell.folder)
-
-
-def _lines(run: Path) -> list[dict[str, Any]]:
-    try:
-        lines = [json.loads(line) for line in read_log(run).splitlines()]
-    except ValueError as error:
-        raise ResiduaError(f"cannot read {run / METRICS}: {error}") from error
-    if not lines:
-        raise ResiduaError(f"cannot read {run / METRICS}: there is nothing in it")
-    return lines
 
 
 def _told(spec: Spec) -> dict[str, Any]:

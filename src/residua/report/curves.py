@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, Literal
 
 from residua.report.charts import COLOURS, ChartSeries, line_chart, spans
-from residua.report.folder import Run
 from residua.report.numbers import percent
 from residua.report.run_tables import SectionValues
 from residua.report.translation import Translate
+from residua.runs.record import Run
 
 Named = Sequence[tuple[str, Run]]  # runs with the names that tell them apart on this page
 SPLITS: dict[str, Literal["dashed", "solid"]] = {"train": "dashed", "val": "solid"}

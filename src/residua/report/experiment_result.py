@@ -6,62 +6,95 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.statistics import Sample
-from residua.files import read_json
+from residua.experiments.store import RESULT
 from residua.report.charts import LARGEST
-from residua.report.shape import COUNT, MEASURED, POSITIVE, TEXT, Optional, check
+from residua.runs.layout import PAGE, is_run
+from residua.spec.check import Count, Measured, Positive
+from residua.spec.stored import read_stored
 
-RESULT, PAGE = "result.json", "report.html"
 CELLS = "runs"  # the folder of the trainings beside the papers' folders; they have a result.json each, too
-_OBSERVED = {"text": TEXT, "source": TEXT, "status": TEXT}
-_PUBLISHED = {
-    "source": TEXT,
-    "status": TEXT,
-    "model": TEXT,
-    "key": TEXT,
-    "url": Optional(TEXT),
-    "arm": Optional(TEXT),
-}
-SHAPE = {
-    "experiment": TEXT,
-    "title": TEXT,
-    "title_zh": Optional(TEXT),
-    "claims": [{"id": TEXT, "text": TEXT, "zh": Optional(TEXT)}],
-    "where": TEXT,
-    "scale": TEXT,
-    "verdict": TEXT,
-    "reason": Optional(TEXT),
-    "checks": [{"text": TEXT, "status": TEXT, "reason": TEXT}],
-    "table": [
-        {
-            "arm": TEXT,
-            "measure": TEXT,
-            "n": COUNT,
-            "mean": Optional(MEASURED),
-            "sd": Optional(MEASURED),
-            "published": [{"source": TEXT, "status": TEXT}],
-        }
-    ],
-    "published": [_PUBLISHED],
-    "observations": [_OBSERVED],
-    "misquotes": [{"claim": TEXT, "truth": TEXT, "status": TEXT, "where_seen": Optional(TEXT)}],
-    "caveats": [TEXT],
-    "figure": TEXT,
-    "measures": [TEXT],
-    "data": {},
-    "recipe": Optional({}),
-    "arms": [{"name": TEXT, "model": Optional(TEXT)}],
-    "evidence": {},
-    "failed": {},
-    "seeds": COUNT,
-    "max_seeds": COUNT,
-    "seconds": POSITIVE,
-    "machine": {},
-    "command": [TEXT],
-}
+
+
+class _Claim(TypedDict):
+    id: str
+    text: str
+    zh: str | None
+
+
+class _Check(TypedDict):
+    text: str
+    status: str
+    reason: str
+
+
+class _Beside(TypedDict):
+    source: str
+    status: str
+
+
+class _Row(TypedDict):
+    arm: str
+    measure: str
+    n: Count
+    mean: Measured | None
+    sd: Measured | None
+    published: list[_Beside]
+
+
+class _Published(_Beside):
+    model: str
+    key: str
+    url: str | None
+    arm: str | None
+
+
+class _Observation(_Beside):
+    text: str
+
+
+class _Misquote(TypedDict):
+    claim: str
+    truth: str
+    status: str
+    where_seen: str | None
+
+
+class _Arm(TypedDict):
+    name: str
+    model: str | None
+
+
+class _Stored(TypedDict):
+    experiment: str
+    title: str
+    title_zh: str | None
+    claims: list[_Claim]
+    where: str
+    scale: str
+    verdict: str
+    reason: str | None
+    checks: list[_Check]
+    table: list[_Row]
+    published: list[_Published]
+    observations: list[_Observation]
+    misquotes: list[_Misquote]
+    caveats: list[str]
+    figure: str
+    measures: list[str]
+    data: dict[str, Any]
+    recipe: dict[str, Any] | None
+    arms: list[_Arm]
+    evidence: dict[str, Any]
+    failed: dict[str, Any]
+    seeds: Count
+    max_seeds: Count
+    seconds: Positive
+    machine: dict[str, Any]
+    command: list[str]
 
 
 @dataclass(frozen=True)
@@ -145,12 +178,9 @@ def over_seeds(lists: list[list[float]]) -> list[Sample | None]:
 
 def read_result(path: Path) -> Result:
     """Read a ``result.json`` of an experiment. Raises ResiduaError that names the key that is damaged."""
-    values = read_json(path)
-    check(values, {}, str(path))
-    if "experiment" not in values:
+    if "experiment" not in read_stored(path, dict[str, Any]):
         raise ResiduaError(f"{path} is not the result of an experiment: it lacks 'experiment'")
-    check(values, SHAPE, str(path))
-    return Result(path, values)
+    return Result(path, read_stored(path, _Stored))
 
 
 def find_results(path: Path) -> list[Path]:
@@ -162,7 +192,7 @@ def find_results(path: Path) -> list[Path]:
         if path.name != RESULT:
             raise UsageError(f"{path} is no {RESULT} of an experiment")
         path = path.parent
-    if (path / "spec.json").exists():
+    if is_run(path):
         return []  # a run folder
     if (path / RESULT).exists():
         return [path / RESULT]
@@ -171,4 +201,4 @@ def find_results(path: Path) -> list[Path]:
 
 
 def _of_a_run(result: Path, top: Path) -> bool:
-    return CELLS in result.relative_to(top).parts or (result.parent / "spec.json").exists()
+    return CELLS in result.relative_to(top).parts or is_run(result.parent)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from residua.report.folder import Run
 from residua.report.numbers import count, duration, percent, short, wilson
 from residua.report.translation import Translate
+from residua.runs.record import Run
 
 
 def tiles(run: Run, t: Translate) -> Iterator[tuple[str, str, str]]:

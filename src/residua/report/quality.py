@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from residua.report.charts import ChartSeries, line_chart, matrix_chart
-from residua.report.folder import Run
-from residua.report.inspection import SMALL, picture
 from residua.report.numbers import count, percent
 from residua.report.run_tables import SectionValues
+from residua.report.thumbnail import SMALL, picture
 from residua.report.translation import Translate
+from residua.runs.layout import INSPECTION
+from residua.runs.record import Run
 
 READABLE = 25  # classes up to which the confusion matrix is a table with numbers
 PALEST = 0.2  # opacity of the rarest mistake: it must be seen
@@ -78,6 +79,6 @@ def mistakes(run: Run, t: Translate) -> SectionValues:
         return None
     pictures = []
     for number, mistake in enumerate(listed[:PICTURES]):
-        source, size = picture(mistake["png"], f"{run.path / 'inspection.json'}: mistakes[{number}]")
+        source, size = picture(mistake["png"], f"{run.path / INSPECTION}: mistakes[{number}]")
         pictures.append({"path": None, **mistake, "source": source, "small": max(size) <= SMALL})
     return {"pictures": pictures, "more": len(listed) - len(pictures)}

@@ -12,11 +12,11 @@ from residua.files import write_text
 from residua.report import quality, run_tables, side_by_side
 from residua.report.curves import curves, schedule
 from residua.report.depth import depth
-from residua.report.folder import Run, read_run
 from residua.report.headline import tiles
 from residua.report.render import PageSection, check_page, page
 from residua.report.run_tables import SectionValues
 from residua.report.translation import Translate, translator
+from residua.runs.record import Run, read_run
 
 SECTIONS: dict[str, Callable[[Run, Translate], SectionValues]] = {
     "curves": lambda run, t: curves([(run.name, run)], t, note="curves_note"),
@@ -55,8 +55,8 @@ def render_report(
     for run in runs:
         if sum(other.path == run.path for other in runs) > 1:
             raise UsageError(f"run folder {run.path} is given twice")
-    out = Path(out) if out else Path(run_dirs[0]) / "report.html" if len(runs) == 1 else _beside(runs)
-    check_page(out, own=runs[0].path / "report.html" if len(runs) == 1 else None, overwrite=overwrite)
+    out = Path(out) if out else Path(run_dirs[0]) / runs[0].page.name if len(runs) == 1 else _beside(runs)
+    check_page(out, own=runs[0].page if len(runs) == 1 else None, overwrite=overwrite)
     write_text(out, _one(runs[0], lang) if len(runs) == 1 else _many(runs, lang))
     return out
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from residua.errors import ResiduaError
 from residua.names import command as shell
-from residua.report.folder import Run
-from residua.report.inspection import picture
 from residua.report.numbers import count
+from residua.report.thumbnail import picture
 from residua.report.translation import Translate
+from residua.runs.record import Run
 
 SHOWN = 40  # items of a list
 LISTED = 200  # skipped files
-SAMPLED = "samples.png"
 SAMPLES = 1024  # pixels a side of the picture of samples, at most
 DEEPEST = 6  # levels of nesting; nothing that residua writes goes deeper
 SectionValues = dict[str, Any] | None  # what the macro of a section is given; None: there is nothing to show
@@ -27,8 +26,8 @@ def recipe(run: Run, t: Translate) -> SectionValues:
 
 
 def samples(run: Run, t: Translate) -> SectionValues:
-    """What a generator makes: ``samples.png``, where the training left one. It is written before ``result.json``."""
-    path = run.path / SAMPLED
+    """What a generator makes, where the training left a picture of it, before it was complete."""
+    path = run.samples
     if not path.is_file() or old_samples(run):
         return None
     try:
@@ -41,7 +40,7 @@ def samples(run: Run, t: Translate) -> SectionValues:
 
 def old_samples(run: Run) -> bool:
     """Whether there are samples of a training that has been extended since: the run is not complete any more."""
-    return run.result is None and (run.path / SAMPLED).is_file()
+    return run.result is None and run.samples.is_file()
 
 
 def plan(run: Run, t: Translate) -> SectionValues:

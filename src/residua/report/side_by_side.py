@@ -8,10 +8,10 @@ from typing import Any
 
 from residua.report.curves import Named
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
-from residua.report.folder import Run
 from residua.report.numbers import count, duration, percent, short, wilson
 from residua.report.run_tables import SectionValues, command, flatten, say
 from residua.report.translation import Translate, translator
+from residua.runs.record import Run
 
 COMPARED = ("spec", "recipe", "plan", "data")
 UNSAID = "–"

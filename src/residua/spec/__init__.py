@@ -5,14 +5,19 @@ from residua.spec.data import DataSpec
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
+from residua.spec.training import Metric, Optimizer, Schedule, TaskSpec
 
 __all__ = [
     "SCHEMA",
     "DataSpec",
+    "Metric",
     "ModelSpec",
+    "Optimizer",
     "PartSpec",
     "Recipe",
+    "Schedule",
     "Spec",
+    "TaskSpec",
     "fraction",
     "parse_value",
     "positive",

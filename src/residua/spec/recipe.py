@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec, positive
+from residua.spec.training import Optimizer, Schedule, TaskSpec
+
+# read when a recipe is made: the rooms of these parts lie above this one
+_OPTIMIZER: Any = "sgd"
+_SCHEDULE: Any = "step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,26 +22,21 @@ class Recipe(Spec):
 
     schema: int = SCHEMA
     name: str = "custom"
+    task: TaskSpec | None = None  # None: what the data are for, or the network's family
     epochs: int = 20
     iterations: int | None = None  # trains exactly this many steps instead of whole epochs
     batch_size: int = 128
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Optimizer = _OPTIMIZER
     lr: float = 0.1
-    momentum: float = 0.9  # of AdamW: the decay of the first moment, beta 1
-    beta2: float = 0.999  # of AdamW: the decay of the second moment
-    nesterov: bool = False  # of SGD
     weight_decay: float = 1e-4
     # of norms and biases (1-d parameters). None: the optimiser's habit: He et al. decay everything with SGD, AdamW
     # decays matrices only
     decay_norm: bool | None = None
     clip_norm: float | None = None  # gradients longer than this (all parameters together) are shortened to it
-    schedule: Literal["constant", "step", "cosine", "linear"] = "step"
-    milestones: tuple[float, ...] = ()  # of "step", as progress in [0, 1]
-    gamma: float = 0.1  # of "step": the factor at each milestone
+    schedule: Schedule = _SCHEDULE
     warmup: float = 0.0  # progress at which warm-up ends
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
-    label_smoothing: float = 0.0
     pad: int | None = None  # crop with this padding, in pixels; None: the data's own habit
     flip: bool | None = None  # mirror half of the images; None: the data's own habit
     recompute: bool = False  # recompute units in the backward pass: memory for time
@@ -44,18 +44,20 @@ class Recipe(Spec):
 
     def validate(self) -> None:  # noqa: D102
         positive(self, "epochs", "batch_size", "lr", "log_every")
-        if self.iterations is not None:
-            positive(self, "iterations")
-        for name in ("warmup", "warmup_factor", "label_smoothing", "momentum"):
+        for name in ("iterations", "clip_norm"):
+            if getattr(self, name) is not None:
+                positive(self, name)
+        for name in ("warmup", "warmup_factor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"Recipe.{name} must be in [0, 1], not {getattr(self, name)}")
         if self.weight_decay < 0 or (self.pad is not None and self.pad < 0):
             raise UsageError("Recipe.weight_decay and Recipe.pad cannot be negative")
-        if self.clip_norm is not None:
-            positive(self, "clip_norm")
-        if self.optimizer == "adamw" and (self.nesterov or self.momentum == 1 or not 0 <= self.beta2 < 1):
-            raise UsageError("Recipe.optimizer 'adamw' needs momentum and beta2 in [0, 1), and no nesterov")
-        if list(self.milestones) != sorted(self.milestones) or any(not 0 <= m <= 1 for m in self.milestones):
-            raise UsageError(f"Recipe.milestones must rise within [0, 1], not {list(self.milestones)}")
-        if self.nesterov and not self.momentum:
-            raise UsageError("Recipe.nesterov needs a momentum above 0")
+
+    def lr_factor(self, progress: float) -> float:
+        """The factor of the learning rate at ``progress`` in [0, 1] of the training."""
+        if progress < self.warmup:
+            if self.warmup_shape == "constant":
+                return self.warmup_factor
+            return self.warmup_factor + (1 - self.warmup_factor) * progress / self.warmup
+        after = (progress - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
+        return self.schedule.factor(progress, after)

@@ -1,6 +1,7 @@
 """Training: ``fit`` and ``resume``, recipes as data, the loop and the run folder."""
 
-from residua.runs.folder import RunFolder, list_runs, resolve_run
+from residua.runs.find import list_runs, resolve_run
+from residua.runs.folder import RunFolder
 from residua.train.fit import fit, resume
 from residua.train.loop import Interrupted
 from residua.train.plan import Plan, Request, make_plan

@@ -17,22 +17,12 @@ from residua.data import Data
 from residua.nn import ImageClassifier, place
 from residua.registry import build, model_spec
 from residua.runs.plan import Plan
-from residua.spec import Recipe
-from residua.train.schedule import lr_factor
+from residua.train.recipes import recipe
 from residua.train.seeding import seed_torch
-from residua.train.tasks.classification import Classification
+from residua.train.task import make_task
 
 _SEED = 0
-_RECIPE = Recipe(
-    name="judge",
-    iterations=400,
-    batch_size=64,
-    lr=0.1,
-    nesterov=True,
-    weight_decay=5e-4,
-    schedule="linear",
-    warmup=0.15,
-)
+_RECIPE = recipe("quick", name="judge", iterations=400)
 
 
 class Judge(nn.Module):
@@ -57,7 +47,7 @@ class Judge(nn.Module):
         """Train on the training images unless that is done; torch's generators stay where they were."""
         if self.trained:
             return
-        task = Classification(self.network, _RECIPE, plan)
+        task = make_task(self.network, _RECIPE, plan, data)
         batches = data.train_batches(
             _RECIPE, seed=_SEED, device=plan.device, memory_format=plan.memory_format
         )
@@ -67,7 +57,7 @@ class Judge(nn.Module):
         with torch.random.fork_rng(devices=cuda):
             for step, batch in enumerate(itertools.islice(stream, total)):
                 for group in optimizer.param_groups:
-                    group["lr"] = group["initial_lr"] * lr_factor(_RECIPE, step / total)
+                    group["lr"] = group["initial_lr"] * _RECIPE.lr_factor(step / total)
                 seed_torch(_SEED, "judge step", step)
                 task.step(batch, step / total)
         self.network.zero_grad(set_to_none=True)

@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,12 +19,13 @@ from torch import Tensor
 from residua.errors import ResiduaError
 from residua.names import command
 from residua.runs.checkpoint import PREFIX, State, network_tensors, save_checkpoint
-from residua.runs.logs import LOGS, Log
+from residua.runs.layout import BEST, LAST, LOGS, METRICS, TIMINGS
+from residua.runs.logs import Log
 from residua.spec import Recipe
 from residua.train.progress import Progress
-from residua.train.schedule import lr_factor
 from residua.train.seeding import seed_torch
-from residua.train.task import Batches, SummingTask, Task
+from residua.train.supervised import means
+from residua.train.task import Batches, Task
 from residua.weights.model_files import save_tensors
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
@@ -58,24 +59,18 @@ def telling_how_to_go_on(folder: Path) -> Iterator[None]:
 
 
 def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
-    """Every metric of a task over ``batches`` (means, unless the task says otherwise), and of how many samples.
+    """Every metric of a task over ``batches``, and of how many samples.
 
     A figure is None where it is not finite: networks recover from that.
     """
-    sums: dict[str, Tensor] = {}
+    sums: dict[str, Any] = {}
     for batch in batches:
         for name, value in task.evaluate(batch).items():
-            sums[name] = sums[name] + value if name in sums else value.double()
-    figures = task.metrics(sums) if sums and isinstance(task, SummingTask) else _means(sums)
+            value = value.double() if isinstance(value, Tensor) else value
+            sums[name] = sums[name] + value if name in sums else value
+    figures = task.metrics(sums) if sums else {}
     finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return finite, int(sums.get("count", 0))
-
-
-def _means(sums: Mapping[str, Tensor]) -> dict[str, float]:
-    if not sums:
-        return {}
-    count = float(sums["count"])
-    return {name: float(value) / count for name, value in sums.items() if name != "count" and count}
 
 
 class Loop:
@@ -154,7 +149,7 @@ class Loop:
         for batch in itertools.islice(self.batches.epoch(epoch, start=index), left):
             count += self._train_step(batch, epoch)
         seconds = time.monotonic() - began
-        self._logs["timings.jsonl"].append(
+        self._logs[TIMINGS].append(
             {
                 "epoch": epoch,
                 "steps": self.state.step - first,
@@ -177,14 +172,14 @@ class Loop:
         if self.state.step % self.recipe.log_every == 0:
             loss = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
             line = {"event": "step", "step": self.state.step, "epoch": epoch, "lr": lr, "loss": loss}
-            self._logs["metrics.jsonl"].append(line)
+            self._logs[METRICS].append(line)
         self._save_if_due()
         return int(sums["count"])
 
     def _close_epoch(self) -> None:
         """Validate, write the epoch's line, keep the best weights."""
         epoch = self.state.epochs_closed
-        train = _means(self._sums)
+        train = means(self._sums)
         line: dict[str, Any] = {
             "event": "epoch",
             "epoch": epoch,
@@ -199,7 +194,7 @@ class Loop:
             if value is not None and self.task.primary.better(value, self.state.best):
                 self.state.best, self.state.best_epoch = value, epoch
                 self._save_best()
-        self._logs["metrics.jsonl"].append(line)
+        self._logs[METRICS].append(line)
         for log in self._logs.values():
             log.end_epoch()
         self.progress.epoch(line)
@@ -219,7 +214,7 @@ class Loop:
         return measure(self.task, watched())
 
     def _set_lr(self, progress: float) -> float:
-        factor = lr_factor(self.recipe, progress)
+        factor = self.recipe.lr_factor(progress)
         for optimizer in self.task.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
@@ -254,13 +249,13 @@ class Loop:
         for name, log in self._logs.items():
             log.sync()
             self.state.logs[name] = log.marks
-        save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self.task, self.state, self.about)
+        save_checkpoint(self.folder / LAST, self.task, self.state, self.about)
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
 
     def _save_best(self) -> None:
         about = {"schema": 1, "model_prefix": PREFIX, "epoch": self.state.best_epoch, **self.about}
-        save_tensors(self.folder / "checkpoints" / "best.safetensors", network_tensors(self.task), about)
+        save_tensors(self.folder / BEST, network_tensors(self.task), about)
 
 
 @contextmanager

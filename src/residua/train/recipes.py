@@ -7,16 +7,22 @@ from typing import Any
 
 from residua.errors import UsageError, nearest
 from residua.spec import Recipe
+from residua.spec.schema1 import place
+from residua.train.optimizers.adamw import AdamW
+from residua.train.optimizers.sgd import SGD
+from residua.train.schedules.cosine import Cosine
+from residua.train.schedules.linear import Linear
+from residua.train.schedules.step import Step
+
+_NESTEROV = SGD(nesterov=True)
 
 _HE2015_CIFAR = Recipe(  # He et al. 2015, sec. 4.2
     name="he2015-cifar",
     iterations=64_000,
     batch_size=128,
     lr=0.1,
-    momentum=0.9,
     weight_decay=1e-4,
-    schedule="step",
-    milestones=(0.5, 0.75),  # 32k and 48k
+    schedule=Step(milestones=(0.5, 0.75)),  # 32k and 48k
     pad=4,
     flip=True,
 )
@@ -27,50 +33,41 @@ _MIYATO2018_CIFAR = Recipe(
     name="miyato2018-cifar",
     iterations=100_000,
     batch_size=5 * 64,
-    optimizer="adamw",
+    optimizer=AdamW(beta1=0.0, beta2=0.9),
     lr=2e-4,
-    momentum=0.0,
-    beta2=0.9,
     weight_decay=0.0,
-    schedule="linear",
+    schedule=Linear(),
     pad=0,
+)
+
+_QUICK = Recipe(
+    name="quick",
+    epochs=20,
+    batch_size=64,
+    optimizer=_NESTEROV,
+    lr=0.1,
+    weight_decay=5e-4,
+    schedule=Linear(),
+    warmup=0.15,
 )
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
-            name="quick",
-            epochs=20,
-            batch_size=64,
-            lr=0.1,
-            nesterov=True,
-            weight_decay=5e-4,
-            schedule="linear",
-            warmup=0.15,
-        ),
+        _QUICK,
         # the bundled digits: crops shift them by a pixel, and a mirrored digit is no digit
-        Recipe(
-            name="digits",
-            epochs=40,
-            batch_size=64,
-            lr=0.1,
-            nesterov=True,
-            weight_decay=5e-4,
-            schedule="linear",
-            warmup=0.15,
-        ),
+        _QUICK.change(name="digits", epochs=40),
         # AdamW, decay of matrices only and a cosine after a warm-up (Touvron et al. 2021, Table 9), at rates that suit
         # small networks on small images
         Recipe(
             name="vit",
             epochs=60,
             batch_size=64,
-            optimizer="adamw",
+            optimizer=AdamW(),
             lr=1e-3,
             weight_decay=0.05,
             clip_norm=1.0,
-            schedule="cosine",
+            schedule=Cosine(),
             warmup=0.1,
         ),
         # beta2, clipping and the cosine after a warm-up are those of Brown et al. 2020, appendix B
@@ -78,12 +75,11 @@ RECIPES: dict[str, Recipe] = {
             name="language",
             epochs=3,
             batch_size=32,
-            optimizer="adamw",
+            optimizer=AdamW(beta2=0.95),
             lr=2e-3,
-            beta2=0.95,
             weight_decay=0.1,
             clip_norm=1.0,
-            schedule="cosine",
+            schedule=Cosine(),
             warmup=0.05,
         ),
         _MIYATO2018_CIFAR,
@@ -94,35 +90,17 @@ RECIPES: dict[str, Recipe] = {
             name="scenes",
             epochs=6,
             batch_size=16,
-            optimizer="adamw",
+            optimizer=AdamW(),
             lr=5e-3,
             weight_decay=1e-2,
-            schedule="cosine",
+            schedule=Cosine(),
             warmup=0.05,
             clip_norm=10.0,
         ),
         # motion is learnt within a few passes over the clips
-        Recipe(
-            name="clips",
-            epochs=6,
-            batch_size=64,
-            lr=0.1,
-            nesterov=True,
-            weight_decay=5e-4,
-            schedule="linear",
-            warmup=0.15,
-        ),
+        _QUICK.change(name="clips", epochs=6),
         # every step costs tens of evaluations: fewer epochs than of other networks, at a higher rate
-        Recipe(
-            name="ode",
-            epochs=20,
-            batch_size=64,
-            lr=0.2,
-            nesterov=True,
-            weight_decay=5e-4,
-            schedule="linear",
-            warmup=0.15,
-        ),
+        _QUICK.change(name="ode", lr=0.2),
         _HE2015_CIFAR,
         # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)":
         # the paper's rule looks at the error; its 400 iterations are what stands here
@@ -135,19 +113,17 @@ RECIPES: dict[str, Recipe] = {
             epochs=200,
             batch_size=128,
             lr=0.1,
-            nesterov=True,
+            optimizer=_NESTEROV,
             weight_decay=5e-4,
-            schedule="step",
-            milestones=(0.3, 0.6, 0.8),  # epochs 60, 120 and 160
-            gamma=0.2,
+            schedule=Step(milestones=(0.3, 0.6, 0.8), gamma=0.2),  # epochs 60, 120 and 160
             pad=4,
             flip=True,
         ),
         _HE2015_CIFAR.change(  # Huang et al. 2016, sec. 4: divided at epochs 250 and 375
-            name="huang2016-cifar", iterations=None, epochs=500, nesterov=True
+            name="huang2016-cifar", iterations=None, epochs=500, optimizer=_NESTEROV
         ),
         _HE2015_CIFAR.change(  # Huang et al. 2017 (DenseNet), sec. 4.2
-            name="huang2017-cifar", iterations=None, epochs=300, batch_size=64, nesterov=True
+            name="huang2017-cifar", iterations=None, epochs=300, batch_size=64, optimizer=_NESTEROV
         ),
         # He et al. 2015, sec. 3.4, divide by 10 "when the error plateaus", up to 600k iterations; fixed epochs 30 and
         # 60 of 90 are fb.resnet.torch's reading, the deviation that everybody has followed since. Crops are of
@@ -157,10 +133,8 @@ RECIPES: dict[str, Recipe] = {
             epochs=90,
             batch_size=256,
             lr=0.1,
-            momentum=0.9,
             weight_decay=1e-4,
-            schedule="step",
-            milestones=(30 / 90, 60 / 90),
+            schedule=Step(milestones=(30 / 90, 60 / 90)),
             flip=True,
         ),
     )
@@ -170,7 +144,8 @@ RECIPES: dict[str, Recipe] = {
 def recipe(value: str | Recipe | Mapping[str, Any], **changes: Any) -> Recipe:
     """The recipe of a name, of a recipe or of its dictionary, with ``changes`` applied.
 
-    Changing ``epochs`` of a recipe that counts iterations makes it count epochs. Raises UsageError.
+    Changing ``epochs`` of a recipe that counts iterations makes it count epochs; options of a task that is not named
+    (``label_smoothing``) are those of classification. Raises UsageError.
     """
     if isinstance(value, str):
         if value not in RECIPES:
@@ -180,4 +155,6 @@ def recipe(value: str | Recipe | Mapping[str, Any], **changes: Any) -> Recipe:
         value = Recipe.from_dict(value)
     if "epochs" in changes:
         changes.setdefault("iterations", None)
+    if value.task is None and any(place("recipe", name).startswith("task.") for name in changes):
+        changes.setdefault("task", "classification")
     return value.change(**changes) if changes else value

@@ -1,35 +1,29 @@
-"""What the loop knows of a training: a Task. Classification is one; GANs, language models and detectors are others."""
+"""What the loop knows of a training: a Task; and which task trains a network on some data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure of merit: its name in the task's sums, and whether higher is better."""
-
-    name: str
-    direction: Literal["max", "min"]
-
-    def better(self, new: float, old: float | None) -> bool:
-        """Whether ``new`` beats ``old``; anything beats nothing."""
-        if old is None:
-            return True
-        return new > old if self.direction == "max" else new < old
+from residua.data import Source
+from residua.errors import UsageError
+from residua.parts import find
+from residua.registry import family
+from residua.runs.plan import Plan
+from residua.spec import Metric, ModelSpec, Recipe, TaskSpec
 
 
 class Task(Protocol):
     """Networks and optimisers by name, one training step, one evaluation step, and a metric to choose by.
 
-    Both steps return sums over their batch as 0-d tensors, ``"count"`` among them; the loop divides by the count.
-    The loop sets every optimiser's learning rate before a step: ``initial_lr`` of each group times the schedule.
+    Both steps return sums over their batch, ``"count"`` among them. Those of a training step are 0-d tensors, which the
+    loop divides by the count; those of an evaluation may be tensors of any shape (a confusion matrix, moments of
+    features) or lists. The loop sets every optimiser's learning rate before a step: ``initial_lr`` of each group times
+    the schedule.
     """
 
     @property
@@ -47,24 +41,16 @@ class Task(Protocol):
         """What the best weights are chosen by."""
         ...
 
-    def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
+    def step(self, batch: Any, progress: float) -> Mapping[str, Tensor]:
         """Train on a batch; ``progress`` is the part of the training that is done, in [0, 1)."""
         ...
 
-    def evaluate(self, batch: Any) -> dict[str, Tensor]:
+    def evaluate(self, batch: Any) -> Mapping[str, Any]:
         """Measure a batch without training."""
         ...
 
-
-@runtime_checkable
-class SummingTask(Task, Protocol):
-    """A task whose figures are no means over the samples: a ratio of sums, a distance, an average precision.
-
-    The sums of its ``evaluate`` may be tensors of any shape (a confusion matrix, moments of features).
-    """
-
-    def metrics(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
-        """The figures of an evaluation, from what ``evaluate`` gave, summed over its batches."""
+    def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        """The figures of an evaluation, from what ``evaluate`` gave, summed over its batches in float64."""
         ...
 
 
@@ -88,3 +74,24 @@ class Batches(Protocol):
     def epoch(self, epoch: int, start: int = 0) -> Any:
         """Iterate over the batches of an epoch, from the one at ``start``."""
         ...
+
+
+def task_of(network: ModelSpec, told: Mapping[str, Any], recipe: Recipe | None = None) -> TaskSpec:
+    """The recipe's task, else the one that the data are for, else what the network's family is trained for.
+
+    ``told`` is what the data tell of themselves (``Source.about``), as ``data.json`` and weight files keep it.
+    Raises UsageError for a task that does not train such networks.
+    """
+    usual = family(network.family).task
+    task = (recipe and recipe.task) or find("task", told.get("task") or usual)()
+    if (task.networks or task.kind) != usual:
+        raise UsageError(
+            f"{network.name} is made for {usual}, which the task {task.kind!r} does not train: another "
+            f"model, or --set recipe.task={usual}"
+        )
+    return task
+
+
+def make_task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
+    """The task that trains a network by a recipe on some data."""
+    return task_of(network.spec, data.about(), recipe).make(network, recipe, plan, data)

@@ -10,8 +10,10 @@ from residua.errors import UsageError
 from residua.nn.anchor_free import locations
 from residua.registry import build, model_spec
 from residua.spec import Recipe
+from residua.train.loop import measure
 from residua.train.plan import Request, make_plan
-from residua.train.tasks.detection import Detection, assign, centerness_of, focal
+from residua.train.task import make_task
+from residua.train.tasks.detection import assign, centerness_of, focal, loss_of, targets_of
 
 
 def test_locations_learn_the_box_that_they_are_in_the_middle_of():
@@ -104,52 +106,56 @@ def task(few):
     data = load_data("scenes:boxes")
     recipe = Recipe(lr=1e-3, optimizer="adamw", batch_size=4)
     plan = make_plan(Request(precision="float32", compile="off", threads=1, device="cpu"), model, 1, 1)
-    return Detection(model, recipe, plan, data), next(data.train_batches(recipe, seed=0).epoch(0))
+    return make_task(model, recipe, plan, data), next(data.train_batches(recipe, seed=0).epoch(0))
 
 
 def test_perfect_predictions_cost_little_and_are_all_found(task):
     detection, batch = task
-    labels, boxes = detection._targets(batch)
+    network = detection.network
+    labels, boxes = targets_of(network, batch)
     logits = torch.full((*labels.shape, 10), -12.0)
     logits[labels >= 0] = torch.where(F.one_hot(labels[labels >= 0], 10).bool(), 12.0, -12.0)
-    points, _ = detection.model.locations(batch.images)
+    points, _ = detection.network.locations(batch.images)
     center = centerness_of(points.repeat(len(labels), 1), boxes.flatten(0, 1)).view(labels.shape).logit(1e-4)
     rows = torch.cat((logits, boxes, center[..., None]), 2)
     floor = -(
         center.sigmoid() * center.sigmoid().log() + (1 - center.sigmoid()) * (1 - center.sigmoid()).log()
     )
-    assert float(detection._loss(rows, batch)) == pytest.approx(float(floor[labels >= 0].mean()), abs=1e-3)
+    assert float(loss_of(network, rows, batch)) == pytest.approx(float(floor[labels >= 0].mean()), abs=1e-3)
     worse = rows.clone()
     worse[..., 10:14] += 3
-    assert detection._loss(worse, batch) > detection._loss(rows, batch) + 0.1
+    assert loss_of(network, worse, batch) > loss_of(network, rows, batch) + 0.1
 
     class Oracle(torch.nn.Module):
-        spec = detection.model.spec
-        locations = detection.model.locations
+        spec = detection.network.spec
+        locations = detection.network.locations
+
+        def __init__(self):
+            super().__init__()
+            self.unused = torch.nn.Linear(1, 1)
 
         def forward(self, images):
             return rows
 
-    detection.model, model = Oracle(), detection.model
-    figures = detection.metrics({k: v.double() for k, v in detection.evaluate(batch).items()})
-    detection.model = model
+    oracle = make_task(Oracle(), detection.recipe, detection.plan, load_data("scenes:boxes"))
+    figures, _ = measure(oracle, [batch])
     assert figures["average_precision"] == pytest.approx(1)
 
 
 def test_a_batch_without_boxes_teaches_the_background_alone(task):
     detection, batch = task
-    detection.model.zero_grad()
+    detection.network.zero_grad()
     empty = dataclasses.replace(batch, labels=torch.full_like(batch.labels, -1))
-    loss = detection._loss(detection.model(batch.images), empty)
+    loss = loss_of(detection.network, detection.network(batch.images), empty)
     loss.backward()
     assert 0 < loss.item() < 10
-    head = detection.model.head
+    head = detection.network.head
     assert head.logits.weight.grad.abs().max() > 0
     assert head.distances.weight.grad.abs().max() == head.centerness.weight.grad.abs().max() == 0
-    assert all(p.grad.isfinite().all() for p in detection.model.parameters() if p.grad is not None)
-    figures = detection.metrics({k: v.double() for k, v in detection.evaluate(empty).items()})
+    assert all(p.grad.isfinite().all() for p in detection.network.parameters() if p.grad is not None)
+    figures = measure(detection, [empty])[0]
     assert figures["average_precision"] == 0
-    detection.model.zero_grad()
+    detection.network.zero_grad()
 
 
 def test_steps_lower_the_loss_and_the_next_evaluation_starts_afresh(task):
@@ -158,8 +164,8 @@ def test_steps_lower_the_loss_and_the_next_evaluation_starts_afresh(task):
     for _ in range(15):
         last = float(detection.step(batch, 0.0)["loss"])
     assert last < 0.8 * first
-    once = detection.metrics({k: v.double() for k, v in detection.evaluate(batch).items()})
-    assert detection.metrics({k: v.double() for k, v in detection.evaluate(batch).items()}) == once
+    once = measure(detection, [batch])[0]
+    assert measure(detection, [batch])[0] == once
     assert set(once) == {"loss", "average_precision", "average_precision_50"}
 
 
@@ -167,4 +173,4 @@ def test_other_data_are_refused(task):
     detection, _ = task
     for source in ("digits", "scenes:masks"):
         with pytest.raises(UsageError, match=f"detector_tiny learns from boxes; {source} has none"):
-            Detection(detection.model, detection.recipe, detection.plan, load_data(source))
+            make_task(detection.network, detection.recipe, detection.plan, load_data(source))

@@ -16,7 +16,7 @@ from residua.spec import DataSpec
 from residua.train import Request, fit, judge, make_plan, recipe, resume
 from residua.train.loop import Interrupted
 from residua.train.progress import Progress
-from residua.train.task import IllustratedTask, SummingTask
+from residua.train.task import IllustratedTask
 from residua.train.tasks.gan import Adversarial
 from residua.weights.model_files import read_tensors
 
@@ -57,7 +57,6 @@ def test_a_step_trains_both_networks_and_reports_the_hinge_loss(digits):
     changed = {n.split(".")[0] for n, v in task.model.state_dict().items() if not torch.equal(v, before[n])}
     assert changed == {"generator", "discriminator"}
     assert all(p.grad is None for p in task.model.parameters())
-    assert isinstance(task, SummingTask)
     assert isinstance(task, IllustratedTask)
 
 

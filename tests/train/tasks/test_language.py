@@ -11,8 +11,9 @@ from residua.registry import build, model_spec
 from residua.spec import DataSpec
 from residua.train import RunFolder, fit, resume
 from residua.train.loop import Interrupted, Loop
+from residua.train.optimizers.adamw import AdamW
 from residua.train.recipes import recipe
-from residua.train.tasks.language import Language
+from residua.train.tasks.language import Language, hide
 
 PLAN = SimpleNamespace(precision="float32", device="cpu", compile="off")
 
@@ -41,7 +42,7 @@ def train(text, path, model="transformer_tiny", **changes):
 def task(**changes):
     torch.manual_seed(0)
     model = build(model_spec("transformer_tiny", width=32, context=32, **changes))
-    return Language(model, recipe("language"), PLAN)
+    return Language().make(model, recipe("language"), PLAN, None)
 
 
 def batch():
@@ -82,7 +83,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(text, tmp_path, monk
 
 def test_uniform_guesses_are_eight_bits():
     uniform = task()
-    torch.nn.init.zeros_(uniform.model.head.fc.weight)
+    torch.nn.init.zeros_(uniform.network.head.fc.weight)
     sums = uniform.evaluate(batch())
     assert float(sums["bits_per_byte"] / sums["count"]) == pytest.approx(8)
     assert int(sums["count"]) == 4 * 32
@@ -93,7 +94,7 @@ def test_an_encoder_is_asked_for_what_is_hidden_from_it_and_for_nothing_else():
     tokens, _ = batch()
     hidden = torch.zeros_like(tokens, dtype=torch.bool)
     hidden[:, 3] = True
-    shown, wanted = encoder._hide(tokens, hidden)
+    shown, wanted = hide(tokens, hidden, 256)
     assert (shown[:, 3] == 256).all()
     assert torch.equal(wanted[:, 3], tokens[:, 3])
     assert (wanted[:, :3] == -100).all()
@@ -121,4 +122,4 @@ def test_the_language_family_brings_its_data_and_its_recipe(tmp_path):
     )
     assert run.data["kind"] == "text"
     assert run.recipe.name == "language"
-    assert run.recipe.optimizer == "adamw"
+    assert run.recipe.optimizer == AdamW(beta2=0.95)

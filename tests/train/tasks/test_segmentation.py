@@ -7,7 +7,8 @@ from residua.errors import UsageError
 from residua.registry import build, model_spec
 from residua.spec import Recipe
 from residua.train.plan import Request, make_plan
-from residua.train.tasks.segmentation import Segmentation, confusion, mean_iou
+from residua.train.task import make_task
+from residua.train.tasks.segmentation import confusion, mean_iou
 
 
 def test_confusion_by_hand():
@@ -42,7 +43,7 @@ def test_steps_lower_the_loss_and_other_data_are_refused(monkeypatch):
     model = build(model_spec("segmenter_tiny"))
     data, recipe = load_data("scenes:masks"), Recipe(lr=1e-2, optimizer="adamw", batch_size=4)
     plan = make_plan(Request(precision="float32", compile="off", threads=1, device="cpu"), model, 1, 1)
-    task = Segmentation(model, recipe, plan, data)
+    task = make_task(model, recipe, plan, data)
     batch = next(data.train_batches(recipe, seed=0).epoch(0))
     losses = [float(task.step(batch, 0.0)["loss"]) for _ in range(12)]
     assert losses[-1] < 0.5 * losses[0]
@@ -54,4 +55,4 @@ def test_steps_lower_the_loss_and_other_data_are_refused(monkeypatch):
     assert figures["mean_iou"] == mean_iou(matrix)
     for source in ("digits", "scenes:boxes"):
         with pytest.raises(UsageError, match=f"segmenter_tiny learns from masks; {source} has none"):
-            Segmentation(model, recipe, plan, load_data(source))
+            make_task(model, recipe, plan, load_data(source))

@@ -1,1 +1,1 @@
-"""Tasks: what is trained and how, one file each."""
+"""Tasks: what is learned, one file each: a frozen spec, its losses and its figures."""

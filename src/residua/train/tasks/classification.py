@@ -1,69 +1,67 @@
-"""Image classification as a Task."""
+"""Image classification: cross-entropy, judged by accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residua.data import Source
-from residua.nn.residual import recomputing
+from residua.errors import UsageError
+from residua.parts import register
 from residua.runs.plan import Plan
-from residua.spec import Recipe
-from residua.train.compile import compiled
-from residua.train.optimizer import make_optimizer, take_step
-from residua.train.task import Metric
+from residua.spec import Metric, Recipe, TaskSpec, fraction
+from residua.train.supervised import Sums, Supervised
 
-Batch = Sequence[Any]  # images (N, C, H, W), labels (N,), and what else the data adds
+Batch = Sequence[Any]  # images (N, C, H, W), labels (N,), and what else the data add
 
 
-class Classification:
-    """Cross-entropy. The model itself stays eager and unwrapped: only the step is compiled."""
+@register
+@dataclass(frozen=True, kw_only=True)
+class Classification(TaskSpec):
+    """One class of several. ``label_smoothing`` is of the training alone."""
 
-    primary = Metric("accuracy", "max")
+    kind: ClassVar[str] = "classification"
+    primary: ClassVar[Metric] = Metric("accuracy", "max", ".2%")
+    answers: ClassVar[Literal["classes", "numbers", "nothing"]] = "classes"
 
-    def __init__(self, model: nn.Module, recipe: Recipe, plan: Plan, data: Source | None = None) -> None:
-        self.model = model
-        self.recipe = recipe
-        self.plan = plan
-        self.networks = {"model": model}
-        self.optimizers = {"model": make_optimizer(model, recipe)}
-        self._loss = compiled(self._eager_loss, model, plan.compile)
+    label_smoothing: float = 0.0
 
-    def step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """One step on the mean cross-entropy of the batch."""
-        self.model.train()
-        with ExitStack() as stack:
-            stack.enter_context(self._autocast())
-            stack.enter_context(recomputing(self.model, self.recipe.recompute))
-            loss, sums = self._loss(*batch[:2])
-            loss.backward()
-        take_step(self.optimizers["model"], self.recipe)
-        return sums
+    def validate(self) -> None:  # noqa: D102
+        fraction(self, "label_smoothing")
 
-    @torch.no_grad()
-    def evaluate(self, batch: Batch) -> dict[str, Tensor]:
-        """Sums over the batch, in evaluation mode, without label smoothing; the loss in float64, as ``evaluate``'s."""
-        self.model.eval()
+    def make(self, network: nn.Module, recipe: Recipe, plan: Plan, data: Source) -> Supervised:
+        """Raises UsageError for data without classes."""
+        if not data.about().get("classes"):
+            raise UsageError(f"{data.spec.source} has no classes to tell apart")
+        return Supervised(
+            network,
+            recipe,
+            plan,
+            primary=self.primary,
+            loss=partial(self._loss, network),
+            evaluate=partial(_evaluate, network),
+        )
+
+    def _loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Sums]:
         images, labels = batch[:2]
-        with self._autocast():
-            logits = self.model(images).float()
-        return _sums(logits, labels, F.cross_entropy(logits.double(), labels, reduction="sum"))
-
-    def _eager_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        logits = self.model(images).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        logits = network(images).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         return loss, _sums(logits.detach(), labels, loss.detach() * labels.shape[0])
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        enabled = self.plan.precision == "bfloat16"
-        return torch.autocast(torch.device(self.plan.device).type, torch.bfloat16, enabled=enabled)
+
+def _evaluate(network: nn.Module, batch: Batch) -> Sums:
+    """Without label smoothing; the loss in float64, as ``evaluate``'s."""
+    images, labels = batch[:2]
+    logits = network(images).float()
+    return _sums(logits, labels, F.cross_entropy(logits.double(), labels, reduction="sum"))
 
 
-def _sums(logits: Tensor, labels: Tensor, loss: Tensor) -> dict[str, Tensor]:
+def _sums(logits: Tensor, labels: Tensor, loss: Tensor) -> Sums:
     correct = (logits.argmax(1) == labels).sum()
     return {"loss": loss, "accuracy": correct, "count": torch.tensor(labels.shape[0])}

@@ -1,10 +1,11 @@
-"""Detection as a Task: an anchor-free detector learns from boxes (Tian et al. 2019, sec. 3)."""
+"""Detection: an anchor-free detector learns from boxes (Tian et al. 2019, sec. 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,102 +16,109 @@ from residua.data.sources.scenes import Annotated
 from residua.errors import UsageError
 from residua.nn.anchor_free import Detector, detections
 from residua.nn.boxes import area, generalized_iou
-from residua.nn.residual import recomputing
+from residua.parts import register
 from residua.runs.plan import Plan
-from residua.spec import Recipe
-from residua.train.optimizer import make_optimizer, take_step
-from residua.train.task import Metric
+from residua.spec import Metric, Recipe, TaskSpec
+from residua.train.supervised import Sums, Supervised
 from residua.train.tasks.average_precision import Matches, average_precision, match
 
 _RADIUS = 1.5  # strides around a box's centre within which locations learn it (the paper's centre sampling)
 _ALPHA, _GAMMA = 0.25, 2.0  # of the focal loss (Lin et al. 2017b, sec. 5.1)
 
 
-class Detection:
+@register
+@dataclass(frozen=True, kw_only=True)
+class Detection(TaskSpec):
     """Focal loss for the class, generalised IoU for the box, cross-entropy for its centre-ness.
 
     Batches have ``images``, ``boxes`` (N, M, 4) and ``labels`` (N, M), -1 where there is no box.
     """
 
-    primary = Metric("average_precision", "max")
+    kind: ClassVar[str] = "detection"
+    primary: ClassVar[Metric] = Metric("average_precision", "max")
 
-    def __init__(self, model: Detector, recipe: Recipe, plan: Plan, data: Source) -> None:
+    def make(self, network: Detector, recipe: Recipe, plan: Plan, data: Source) -> Supervised:
+        """Raises UsageError for data without boxes."""
         if not isinstance(data, Annotated) or data.target != "boxes":
             raise UsageError(
-                f"{model.spec.name} learns from boxes; {data.spec.source} has none: scenes:boxes does"
+                f"{network.spec.name} learns from boxes; {data.spec.source} has none: scenes:boxes does"
             )
-        self.model, self.recipe, self.plan = model, recipe, plan
-        self.networks = {"model": model}
-        self.optimizers = {"model": make_optimizer(model, recipe)}
-        self._matches: list[Matches] = []  # of the evaluation under way
-
-    def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
-        """One step on the loss of the batch."""
-        self.model.train()
-        with self._autocast(), recomputing(self.model, self.recipe.recompute):
-            rows = self.model(batch.images)
-        loss = self._loss(rows, batch)
-        loss.backward()
-        take_step(self.optimizers["model"], self.recipe)
-        return _sums(loss.detach(), batch)
-
-    @torch.no_grad()
-    def evaluate(self, batch: Any) -> dict[str, Tensor]:
-        """The loss over the batch; its detections are kept for ``metrics``."""
-        self.model.eval()
-        with self._autocast():
-            rows = self.model(batch.images)
-        found = detections(rows, batch.images.shape[2:])
-        for boxes, scores, labels, true_boxes, true_labels in zip(
-            *(part.cpu() for part in (*found, batch.boxes, batch.labels)), strict=True
-        ):
-            sure, there = scores > 0, true_labels >= 0
-            self._matches.append(
-                match(
-                    boxes[sure],
-                    scores[sure],
-                    labels[sure],
-                    true_boxes[there],
-                    true_labels[there],
-                    self.model.spec.num_classes,
-                )
-            )
-        return _sums(self._loss(rows, batch), batch)
-
-    def metrics(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
-        """COCO's AP@[.5:.95] and AP50 over the images that were evaluated since the last call, and the loss."""
-        precision = average_precision(self._matches)
-        self._matches = []
-        return {
-            "loss": float(sums["loss"] / sums["count"]),
-            "average_precision": float(precision.mean()),
-            "average_precision_50": float(precision[0]),
-        }
-
-    def _loss(self, rows: Tensor, batch: Any) -> Tensor:
-        logits, boxes, centerness = rows.split((rows.shape[2] - 5, 4, 1), 2)
-        labels, true_boxes = self._targets(batch)
-        found = labels >= 0  # (N, L)
-        one_hot = F.one_hot(labels.clamp(min=0), logits.shape[2]) * found[..., None]
-        # every location learns its class; box and centre-ness are learned where there is one
-        points, _ = self.model.locations(batch.images)
-        weight = centerness_of(points.expand(*found.shape, 2)[found], true_boxes[found])
-        overlap = generalized_iou(boxes[found], true_boxes[found])
-        count, total = found.sum().clamp(min=1), weight.sum().clamp(min=1e-6)
-        return (
-            focal(logits, one_hot.float()).sum() / count
-            + ((1 - overlap) * weight).sum() / total
-            + F.binary_cross_entropy_with_logits(centerness[..., 0][found], weight, reduction="sum") / count
+        return Supervised(
+            network,
+            recipe,
+            plan,
+            primary=self.primary,
+            loss=partial(_loss, network),
+            evaluate=partial(_evaluate, network),
+            metrics=_metrics,
+            compiles=False,  # of every batch another number of boxes
         )
 
-    def _targets(self, batch: Any) -> tuple[Tensor, Tensor]:
-        points, strides = self.model.locations(batch.images)
-        reach = self.model.spec.reach
-        return assign(points, strides, batch.boxes, batch.labels, reach)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        enabled = self.plan.precision == "bfloat16"
-        return torch.autocast(torch.device(self.plan.device).type, torch.bfloat16, enabled=enabled)
+def _loss(network: Detector, batch: Any) -> tuple[Tensor, Sums]:
+    loss = loss_of(network, network(batch.images), batch)
+    return loss, _sums(loss.detach(), batch)
+
+
+def _evaluate(network: Detector, batch: Any) -> Sums:
+    """The loss over the batch, and what became of its detections."""
+    rows = network(batch.images)
+    found = detections(rows, batch.images.shape[2:])
+    matches: list[Matches] = []
+    for boxes, scores, labels, true_boxes, true_labels in zip(
+        *(part.cpu() for part in (*found, batch.boxes, batch.labels)), strict=True
+    ):
+        sure, there = scores > 0, true_labels >= 0
+        matches.append(
+            match(
+                boxes[sure],
+                scores[sure],
+                labels[sure],
+                true_boxes[there],
+                true_labels[there],
+                network.spec.num_classes,
+            )
+        )
+    return {**_sums(loss_of(network, rows, batch), batch), "matches": matches}
+
+
+def _sums(loss: Tensor, batch: Any) -> Sums:
+    count = len(batch.images)
+    return {"loss": loss * count, "count": torch.tensor(count)}
+
+
+def _metrics(sums: Mapping[str, Any]) -> dict[str, float]:
+    """COCO's AP@[.5:.95] and AP50 over the images, and the loss."""
+    precision = average_precision(sums["matches"])
+    return {
+        "loss": float(sums["loss"] / sums["count"]),
+        "average_precision": float(precision.mean()),
+        "average_precision_50": float(precision[0]),
+    }
+
+
+def loss_of(network: Detector, rows: Tensor, batch: Any) -> Tensor:
+    """The loss of raw predictions ``rows`` (N, L, classes + 5)."""
+    logits, boxes, centerness = rows.split((rows.shape[2] - 5, 4, 1), 2)
+    labels, true_boxes = targets_of(network, batch)
+    found = labels >= 0  # (N, L)
+    one_hot = F.one_hot(labels.clamp(min=0), logits.shape[2]) * found[..., None]
+    # every location learns its class; box and centre-ness are learned where there is one
+    points, _ = network.locations(batch.images)
+    weight = centerness_of(points.expand(*found.shape, 2)[found], true_boxes[found])
+    overlap = generalized_iou(boxes[found], true_boxes[found])
+    count, total = found.sum().clamp(min=1), weight.sum().clamp(min=1e-6)
+    return (
+        focal(logits, one_hot.float()).sum() / count
+        + ((1 - overlap) * weight).sum() / total
+        + F.binary_cross_entropy_with_logits(centerness[..., 0][found], weight, reduction="sum") / count
+    )
+
+
+def targets_of(network: Detector, batch: Any) -> tuple[Tensor, Tensor]:
+    """What each location of a batch's images learns, as ``assign`` says."""
+    points, strides = network.locations(batch.images)
+    return assign(points, strides, batch.boxes, batch.labels, network.spec.reach)
 
 
 def assign(
@@ -158,8 +166,3 @@ def focal(logits: Tensor, targets: Tensor) -> Tensor:
     plain = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     missed = torch.sigmoid(logits * (1 - 2 * targets))  # 1 minus the probability of what is right
     return torch.where(targets > 0, _ALPHA, 1 - _ALPHA) * missed**_GAMMA * plain
-
-
-def _sums(loss: Tensor, batch: Any) -> dict[str, Tensor]:
-    count = len(batch.images)
-    return {"loss": loss * count, "count": torch.tensor(count)}

@@ -1,4 +1,4 @@
-"""A generator against a discriminator with the hinge loss (Miyato et al. 2018, eq. 16 and 17), as a Task.
+"""A generator against a discriminator with the hinge loss (Miyato et al. 2018, eq. 16 and 17).
 
 A training batch is cut into ``critic_steps`` equal parts: each is one step of the discriminator, and a step of the
 generator follows. So where the training stands is the number of batches alone, and a run resumes at any of them.
@@ -10,9 +10,9 @@ classifier trained here (residua.train.judge). Few images make it larger: compar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,24 +26,35 @@ from residua.errors import UsageError
 from residua.files import write_atomic
 from residua.nn.gan import GANPair
 from residua.nn.residual import recomputing
+from residua.parts import register
+from residua.runs.layout import SAMPLES
 from residua.runs.plan import Plan
-from residua.spec import Recipe
+from residua.spec import Metric, Recipe, TaskSpec
 from residua.train.compile import compiled
 from residua.train.judge import Judge
-from residua.train.optimizer import make_optimizer, take_step
-from residua.train.task import Metric
+from residua.train.supervised import autocast, make_optimizer, take_step
 
 _GRID = 8  # samples a side of samples.png
 _CELL = 32  # pixels a side that small samples are enlarged to
 
 
+@register
+@dataclass(frozen=True, kw_only=True)
+class Gan(TaskSpec):
+    """Generated images like those of the data; how many steps the discriminator has is the network's."""
+
+    kind: ClassVar[str] = "gan"
+    primary: ClassVar[Metric] = Metric("frechet_distance", "min")
+
+    def make(self, network: GANPair, recipe: Recipe, plan: Plan, data: Source) -> Adversarial:
+        """Raises UsageError for data that are no images of the size that the generator makes."""
+        return Adversarial(network, recipe, plan, data)
+
+
 class Adversarial:
-    """Hinge loss, ``critic_steps`` discriminator steps for one of the generator, both by the recipe's optimiser.
+    """Hinge loss, ``critic_steps`` discriminator steps for one of the generator, both by the recipe's optimiser."""
 
-    Raises UsageError for data that are no images of the size that the generator makes.
-    """
-
-    primary = Metric("frechet_distance", "min")
+    primary = Gan.primary
 
     def __init__(self, model: GANPair, recipe: Recipe, plan: Plan, data: Source) -> None:
         self.model, self.recipe, self.plan, self.data = model, recipe, plan, _images(model, data)
@@ -117,13 +128,13 @@ class Adversarial:
         picture = Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid)
         scale = max(_CELL // (side - 1), 1)
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-        write_atomic(folder / "samples.png", lambda path: picture.save(path, "png"))
+        write_atomic(folder / SAMPLES, lambda path: picture.save(path, "png"))
 
     def _descend(self, name: str, loss_of: Any, *inputs: Tensor) -> Tensor:
         """One optimiser step of one network; the other gets no gradient."""
         optimizer = self.optimizers[name]
         own = [p for group in optimizer.param_groups for p in group["params"]]
-        with self._autocast(), recomputing(self.model, self.recipe.recompute):
+        with autocast(self.plan), recomputing(self.model, self.recipe.recompute):
             loss = loss_of(*inputs)
             loss.backward(inputs=own)
         take_step(optimizer, self.recipe)
@@ -147,12 +158,8 @@ class Adversarial:
         latents = torch.from_numpy(
             random.standard_normal((len(positions), self.model.spec.latent), np.float32)
         )
-        with self._autocast():
+        with autocast(self.plan):
             return self.model.generator(latents.to(self.plan.device)).float()
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        enabled = self.plan.precision == "bfloat16"
-        return torch.autocast(torch.device(self.plan.device).type, torch.bfloat16, enabled=enabled)
 
 
 def _images(model: GANPair, data: Source) -> Data:

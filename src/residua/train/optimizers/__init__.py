@@ -1,0 +1,1 @@
+"""Optimisers: one file each, a frozen spec that builds torch's."""

@@ -1,0 +1,111 @@
+"""The supervised step: forward, loss, backward, clip, step. Tasks bring the loss, and what they sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from residua.nn.residual import recomputing
+from residua.runs.plan import Plan
+from residua.spec import Metric, Recipe
+from residua.train.compile import compiled
+
+Sums = dict[str, Any]  # over a batch: tensors of any shape, or lists; "count" among them
+
+
+def means(sums: Mapping[str, Tensor]) -> dict[str, float]:
+    """Each sum over the count of samples."""
+    if not sums:
+        return {}
+    count = float(sums["count"])
+    return {name: float(value) / count for name, value in sums.items() if name != "count" and count}
+
+
+class Supervised:
+    """A ``Task`` of one network that learns from targets.
+
+    Args:
+        network: it stays eager and unwrapped: only the step is compiled.
+        recipe: optimiser, clipping, recomputation.
+        plan: precision, compilation.
+        primary: what the network is judged by.
+        loss: of a training batch: the scalar to descend, and the sums that are logged (``"loss"`` and ``"count"``).
+        evaluate: the sums of a batch in evaluation mode; under autocast, as the loss.
+        metrics: the figures of an evaluation, from the sums of all of its batches.
+        prepare: makes of a training batch what the loss is computed of; never compiled.
+        compiles: False where shapes differ from batch to batch.
+
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        plan: Plan,
+        *,
+        primary: Metric,
+        loss: Callable[[Any], tuple[Tensor, Sums]],
+        evaluate: Callable[[Any], Sums],
+        metrics: Callable[[Mapping[str, Any]], dict[str, float]] = means,
+        prepare: Callable[[Any], Any] = lambda batch: batch,
+        compiles: bool = True,
+    ) -> None:
+        self.network, self.recipe, self.plan = network, recipe, plan
+        self.networks = {"model": network}
+        self.optimizers = {"model": make_optimizer(network, recipe)}
+        self.primary, self.metrics = primary, metrics
+        self._prepare, self._evaluate = prepare, evaluate
+        self._loss = compiled(loss, network, plan.compile if compiles else "off")
+
+    def step(self, batch: Any, progress: float) -> Sums:
+        """One step on a batch."""
+        self.network.train()
+        batch = self._prepare(batch)
+        with autocast(self.plan), recomputing(self.network, self.recipe.recompute):
+            loss, sums = self._loss(batch)
+            loss.backward()
+        take_step(self.optimizers["model"], self.recipe)
+        return sums
+
+    @torch.no_grad()
+    def evaluate(self, batch: Any) -> Sums:
+        """Sums over the batch, in evaluation mode."""
+        self.network.eval()
+        with autocast(self.plan):
+            return self._evaluate(batch)
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+    """The optimiser that the recipe asks for; norms and biases (1-d parameters) decay as ``decay_norm`` says."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    decay_all = recipe.optimizer.decays_norms if recipe.decay_norm is None else recipe.decay_norm
+    groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": recipe.weight_decay}]
+    if not decay_all:
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+    optimizer = recipe.optimizer.build([group for group in groups if group["params"]], recipe.lr)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimizer
+
+
+def take_step(optimizer: Optimizer, recipe: Recipe) -> None:
+    """Clip the gradients if the recipe says so, step, and drop them."""
+    if recipe.clip_norm is not None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def autocast(plan: Plan) -> AbstractContextManager[Any]:
+    """The plan's precision, while open."""
+    enabled = plan.precision == "bfloat16"
+    return torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=enabled)
