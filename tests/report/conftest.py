@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from residua.report.render import page
+from residua.report.translation import translator
+
 CLASSES = [str(i) for i in range(10)]
 
 
@@ -74,6 +77,17 @@ def inspection(classes: list[str], *, each: int = 36, units: int = 9, kind: str 
             {"part": "head", "parameters": 650, "multiply_adds": 640},
         ],
     }
+
+
+@pytest.fixture(scope="session")
+def section():
+    """``section("classes", values)``: the markup of a section of a run's page."""
+
+    def shown(key: str, values: dict) -> str:
+        markup = page("runs.html", "T", {"notes": [], "left_out": []}, [(key, values)], translator("en"))
+        return markup[markup.index("</h2>") : markup.index("</section>")]
+
+    return shown
 
 
 @pytest.fixture(scope="session")

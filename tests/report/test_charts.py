@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from residua.report.charts import COLOURS, MOST_POINTS, Series, line_chart, matrix_chart
+from residua.report.charts import COLOURS, MOST_POINTS, ChartSeries, line_chart, matrix_chart
 
 
 def chart(series, **changes):
@@ -15,7 +15,7 @@ def chart(series, **changes):
 
 
 def series(y, **changes):
-    return Series(**({"label": "a", "x": list(range(len(y))), "y": y} | changes))
+    return ChartSeries(**({"label": "a", "x": list(range(len(y))), "y": y} | changes))
 
 
 def drawing(markup):

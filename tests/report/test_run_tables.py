@@ -3,7 +3,7 @@ import re
 import pytest
 
 from residua.report import read_run, run_tables
-from residua.report.language import translator
+from residua.report.translation import translator
 
 T = translator("en")
 
@@ -57,20 +57,22 @@ def test_nesting_ends_somewhere():
     assert "…" in run_tables.say(rest, T)
 
 
-def test_skipped_files_are_counted_and_listed_with_their_reasons(make_run, restate, stating):
+def test_skipped_files_are_counted_and_listed_with_their_reasons(section, make_run, restate, stating):
     skipped = [{"path": f"{i}.png", "reason": "truncated"} for i in range(1500)]
-    markup = run_tables.data(stating("data", kind="folder", skipped=skipped), T)
+    markup = section("data", run_tables.data(stating("data", kind="folder", skipped=skipped), T))
     assert "Skipped files: 1,500" in markup and "and 1,300 more" in markup
     assert markup.count("truncated") == run_tables.LISTED
-    assert "No file was skipped" in run_tables.data(read_run(restate(make_run(), "data", skipped=[])), T)
+    assert "No file was skipped" in section(
+        "data", run_tables.data(read_run(restate(make_run(), "data", skipped=[])), T)
+    )
 
 
-def test_costs_add_up(make_run):
+def test_costs_add_up(section, make_run):
     parts = [{"part": p, "parameters": n, "multiply_adds": 10 * n} for p, n in (("stem", 100), ("head", 300))]
-    markup = run_tables.cost(read_run(make_run(inspected={"schema": 1, "cost": parts})), T)
+    markup = section("cost", run_tables.cost(read_run(make_run(inspected={"schema": 1, "cost": parts})), T))
     assert "<b>400</b>" in markup and "<b>4,000</b>" in markup
     assert re.findall(r"--share:([\d.]+)", markup) == ["0.2500", "0.2500", "0.7500", "0.7500"]
 
 
-def test_the_environment_leaves_the_command_to_its_own_section(make_run):
-    assert "--model" not in run_tables.environment(read_run(make_run(epochs=0)), T)
+def test_the_environment_leaves_the_command_to_its_own_section(section, make_run):
+    assert "--model" not in section("environment", run_tables.environment(read_run(make_run(epochs=0)), T))

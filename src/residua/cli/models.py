@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from residua.cli.say import say, say_json
+from residua.cli.say import say_json, say_table
 
 _COLUMNS = ("name", "depth", "parameters", "multiply_adds", "input")
 
@@ -26,22 +25,8 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
     if json:
         say_json({"schema": 1, "models": rows})
         return
-    from residua.description.columns import columns
-
-    header = tuple(column.replace("_", "-") for column in _COLUMNS)
-    cells = [tuple(_cell(row[column]) for column in _COLUMNS) for row in rows]
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(box=None)
-        for number, name in enumerate(header):
-            table.add_column(name, justify="right" if number else "left", no_wrap=True)
-        for line in cells:
-            table.add_row(*line)
-        Console().print(table)
-    else:
-        say(*columns([header, *cells], right=(1, 2, 3, 4), flexible=0))
+    header = [column.replace("_", "-") for column in _COLUMNS]
+    say_table(header, [[_cell(row[column]) for column in _COLUMNS] for row in rows], right=(1, 2, 3, 4))
 
 
 def _row(name: str) -> dict[str, Any]:

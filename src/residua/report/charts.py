@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from residua.report.html import UNPRINTABLE, Html, element
+from markupsafe import Markup
+
+from residua.report.render import UNPRINTABLE, fill
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,11 +59,19 @@ SETTINGS: dict[str, Any] = {
     "lines.markersize": 4,
     "path.simplify": True,
 }
+_TIDY = {  # what is changed in matplotlib's SVG
+    r"<metadata>.*?</metadata>|<!--.*?-->": "",  # the date is in there
+    r'<g id="[^"]*">': "<g>",  # names that nothing refers to, the same in every figure
+    r"font: ([0-9.]+px)[^;\"]*": r"font-size: \1",  # the page knows the better fonts
+    INK: "var(--ink)",
+    GRID: "var(--line)",
+    r"#fe000(\d)": r"var(--s\1)",
+}
 DASHES = {"solid": "-", "dashed": (0, (4, 2)), "none": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class ChartSeries:
     """A curve: its name in the legend, its points, and how it looks. A point that is not finite is a gap.
 
     ``spread`` is half the height of a band around the curve at each point, such as a standard deviation.
@@ -78,7 +88,7 @@ class Series:
 
 
 def line_chart(
-    series: Sequence[Series],
+    series: Sequence[ChartSeries],
     *,
     title: str,
     x_label: str,
@@ -86,7 +96,7 @@ def line_chart(
     log: bool = False,
     gap_note: str = "",
     top: float | None = None,
-) -> Html:
+) -> Markup:
     """A figure of curves with its legend; its labels carry the units.
 
     ``log`` makes a logarithmic axis of y; any other axis of y holds zero, and ends at ``top`` where that is given.
@@ -112,11 +122,13 @@ def line_chart(
         if top is not None:
             axes.set_ylim(top=top)
         svg = _svg(figure, title)
-    note = element("p", gap_note.format(n=dropped), class_="note") if dropped and gap_note else ""
-    return _chart(title, svg, _legend(series), note)
+    note = gap_note.format(n=dropped) if dropped else ""
+    return fill(
+        "chart.html", **svg, legend=[item for item in series if item.label], note=note, colours=COLOURS
+    )
 
 
-def matrix_chart(matrix: Sequence[Sequence[float]], *, title: str, x_label: str, y_label: str) -> Html:
+def matrix_chart(matrix: Sequence[Sequence[float]], *, title: str, x_label: str, y_label: str) -> Markup:
     """A square heat map of strengths in [0, 1]: one picture for many classes, the diagonal in its own colour."""
     import numpy as np
 
@@ -132,7 +144,7 @@ def matrix_chart(matrix: Sequence[Sequence[float]], *, title: str, x_label: str,
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         svg = _svg(figure, title)
-    return _chart(title, svg, "", "")
+    return fill("chart.html", **svg, legend=[], note="", colours=COLOURS)
 
 
 @contextmanager
@@ -151,12 +163,12 @@ def _style(salt: str, *, height: float = 2.9) -> Iterator[Figure]:
         yield Figure(figsize=(4.8, height), layout="constrained")
 
 
-def _drawable(series: Series, *, log: bool) -> Series:
+def _drawable(series: ChartSeries, *, log: bool) -> ChartSeries:
     """The points that a figure can show: thinned, and NaN where the axis has no place for them."""
     stride = max(1, math.ceil(len(series.x) / MOST_POINTS))
     keep = sorted({*range(0, len(series.x), stride), *range(len(series.x))[-1:]})  # the last point always
-    y = [series.y[i] if _shown(series.y[i], log=log) else math.nan for i in keep]
-    return Series(
+    y = [series.y[i] if _has_place(series.y[i], log=log) else math.nan for i in keep]
+    return ChartSeries(
         label=series.label,
         x=[series.x[i] for i in keep],
         y=y,
@@ -169,11 +181,11 @@ def _drawable(series: Series, *, log: bool) -> Series:
     )
 
 
-def _shown(y: float, *, log: bool) -> bool:
+def _has_place(y: float, *, log: bool) -> bool:
     return SMALLEST < (y if log else abs(y)) < LARGEST or (y == 0 and not log)
 
 
-def _plot(axes: Axes, series: Series) -> None:
+def _plot(axes: Axes, series: ChartSeries) -> None:
     colour = f"#fe00{series.colour:02x}"
     axes.plot(
         series.x,
@@ -188,11 +200,11 @@ def _plot(axes: Axes, series: Series) -> None:
     )
 
 
-def _band(axes: Axes, series: Series, *, log: bool) -> None:
+def _band(axes: Axes, series: ChartSeries, *, log: bool) -> None:
     """The band of ``spread``; where its lower edge has no place on a logarithmic axis, it ends at the curve."""
     low, high = (
         [
-            y + sign * s if _shown(y + sign * s, log=log) else y
+            y + sign * s if _has_place(y + sign * s, log=log) else y
             for y, s in zip(series.y, series.spread, strict=True)
         ]
         for sign in (-1, 1)
@@ -210,46 +222,17 @@ def _scale(axes: Axes, values: Sequence[float], *, log: bool) -> None:
         axes.set_ylim(min(values) / 1.3, max(values) * 1.3)
 
 
-def _svg(figure: Figure, title: str) -> Html:
+def spans(series: Sequence[ChartSeries], factor: float) -> bool:
+    """Whether the values are positive and span more than a factor: then a logarithmic axis shows them better."""
+    values = [y for item in series for y in item.y if math.isfinite(y)]
+    return bool(values) and min(values) > 0 and max(values) > factor * min(values)
+
+
+def _svg(figure: Figure, title: str) -> dict[str, Any]:
+    """The figure as what the template wants of it; its text is escaped by matplotlib, which wrote it."""
     out = io.StringIO()
     figure.savefig(out, format="svg")
     box, drawing = re.findall(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>(.*)</svg>', out.getvalue(), re.DOTALL)[0]
-    drawing = re.sub(
-        r"<metadata>.*?</metadata>|<!--.*?-->", "", drawing, flags=re.DOTALL
-    )  # the date is in there
-    drawing = re.sub(
-        r'<g id="[^"]*">', "<g>", drawing
-    )  # names that nothing refers to, the same in every figure
-    drawing = re.sub(
-        r"font: ([0-9.]+px)[^;\"]*", r"font-size: \1", drawing
-    )  # the page knows the better fonts
-    drawing = drawing.replace(INK, "var(--ink)").replace(GRID, "var(--line)")
-    drawing = re.sub(r"#fe00(0\d)", lambda match: f"var(--s{int(match[1])})", drawing)
-    return element("svg", Html(drawing), viewBox=box, role="img", aria_label=title)
-
-
-def _legend(series: Sequence[Series]) -> Html | str:
-    shown = [item for item in series if item.label]
-    if len(shown) < 2:
-        return ""
-    return element(
-        "ul", *(element("li", _swatch(item), element("span", item.label)) for item in shown), class_="legend"
-    )
-
-
-def _swatch(series: Series) -> Html:
-    colour = f"var(--s{series.colour % COLOURS})"
-    parts = []
-    if series.line != "none":
-        dash = "stroke-dasharray:6 3;" if series.line == "dashed" else ""
-        parts.append(element("path", d="M1 6H27", style=f"stroke:{colour};stroke-width:2.4;{dash}"))
-    if series.marker == "star":
-        star = "M14 0l1.6 4.2h4.4l-3.5 2.7 1.3 4.3-3.8-2.6-3.8 2.6 1.3-4.3-3.5-2.7h4.4z"
-        parts.append(element("path", d=star, style=f"fill:{colour}"))
-    elif series.marker == "dot":
-        parts.append(element("circle", cx=14, cy=6, r=3, style=f"fill:{colour}"))
-    return element("svg", *parts, viewBox="0 0 28 12", width=28, height=12, aria_hidden="true")
-
-
-def _chart(title: str, svg: Html, legend: Html | str, note: Html | str) -> Html:
-    return element("figure", element("figcaption", title), svg, legend, note, class_="chart")
+    for pattern, by in _TIDY.items():
+        drawing = re.sub(pattern, by, drawing, flags=re.DOTALL)
+    return {"title": title, "box": box, "drawing": Markup(drawing)}

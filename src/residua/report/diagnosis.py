@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from residua.report.language import translator
 from residua.report.numbers import difference, percent
+from residua.report.translation import translator
 
 CHANCE_LOSS = 0.95
 CHANCE_ACCURACY = 0.2

@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from residua.report.charts import COLOURS, Series, line_chart
+from markupsafe import Markup
+
+from residua.report.charts import COLOURS, ChartSeries, line_chart, spans
 from residua.report.experiment_result import Result, number, over_seeds
-from residua.report.html import Html
-from residua.report.language import TEXT, Translate
-from residua.report.seed_chart import Row, dot_chart
+from residua.report.seed_chart import SeedRow, seed_chart
+from residua.report.translation import Translate, messages
 
 _EPOCHS, _X = "curve_epoch", "x"
 _LONG = 30  # epochs from which on the first ones are cut off above, as in the paper
@@ -26,14 +27,14 @@ _MARKED = 60  # points from which on a curve has no dots
 THIN, BOLD = 1.1, 2.4
 
 
-def pictures(result: Result, t: Translate) -> list[Html]:
+def pictures(result: Result, t: Translate) -> list[Markup]:
     """Every figure of the experiment, the most telling first; none if nothing was measured."""
-    drawn: list[Html] = []
+    drawn: list[Markup] = []
     if result["figure"] == "curves":
         drawn = _curves(result, t)
     elif result["figure"] == "series":
         drawn = _series(result, t)
-    return drawn + [chart for measure in result["measures"] if (chart := _dots(result, measure, t))]
+    return drawn + [chart for measure in result["measures"] if (chart := _seed_chart(result, measure, t))]
 
 
 def words(measure: str, t: Translate) -> str:
@@ -41,7 +42,7 @@ def words(measure: str, t: Translate) -> str:
     return t(measure) if measure in _USUAL else measure.replace("_", " ")
 
 
-def _curves(result: Result, t: Translate) -> list[Html]:
+def _curves(result: Result, t: Translate) -> list[Markup]:
     panels: dict[str, list[str]] = {}
     for arm in result.arms:
         panels.setdefault(re.sub(r"[-_ ]?\d+", "", arm), []).append(arm)
@@ -66,7 +67,7 @@ def _curves(result: Result, t: Translate) -> list[Html]:
     return charts
 
 
-def _errors(result: Result, arms: Sequence[str]) -> list[Series]:
+def _errors(result: Result, arms: Sequence[str]) -> list[ChartSeries]:
     series = []
     for colour, arm in enumerate(arms):
         x = _abscissa(result, arm, _EPOCHS)
@@ -81,11 +82,11 @@ def _errors(result: Result, arms: Sequence[str]) -> list[Series]:
         elif curves["train"] and (ended := result.seeds(arm, "test_error")):
             end = x[len(curves["train"]) - 1]
             mean = math.fsum(ended) / len(ended)
-            series.append(Series(label="", x=[end], y=[mean], colour=colour, line="none", marker="star"))
+            series.append(ChartSeries(label="", x=[end], y=[mean], colour=colour, line="none", marker="star"))
     return series
 
 
-def _series(result: Result, t: Translate) -> list[Html]:
+def _series(result: Result, t: Translate) -> list[Markup]:
     """A figure for every measure that is a list, over ``x`` where there is one, else over positions or epochs."""
     named = [name for name in result["measures"] if name in result.names()]
     charts = []
@@ -107,7 +108,7 @@ def _series(result: Result, t: Translate) -> list[Html]:
                     title=words(measure.removeprefix("curve_"), t),
                     x_label=t("epoch_axis") if epochs else _axis(result, t),
                     y_label="",
-                    log=_spans(series),
+                    log=spans(series, _LOG_FROM),
                     gap_note=t("gap_note", n="{n}"),
                 )
             )
@@ -117,22 +118,22 @@ def _series(result: Result, t: Translate) -> list[Html]:
 def _axis(result: Result, t: Translate) -> str:
     """What the abscissa of the lists is, in the reader's language where it is a usual one."""
     said = next(iter(result.texts("x_label")), "x")
-    return next((t(key) for key in _AXES if TEXT[key][0] == said), said)
+    return next((t(key) for key in _AXES if messages("en")[key] == said), said)
 
 
-def _dots(result: Result, measure: str, t: Translate) -> Html | None:
+def _seed_chart(result: Result, measure: str, t: Translate) -> Markup | None:
     beside: dict[str, list[float]] = {}
     for row in result["published"]:
         if row.get("measure") == measure:
             beside.setdefault(row.get("arm") or "", []).append(number(row.get("value")))
-    rows = [Row(arm, result.seeds(arm, measure), beside.get(arm, ())) for arm in result.arms]
-    return dot_chart(
+    rows = [SeedRow(arm, result.seeds(arm, measure), beside.get(arm, ())) for arm in result.arms]
+    return seed_chart(
         rows, title=words(measure, t), note=t("dots_published") if any(row.marks for row in rows) else ""
     )
 
 
-def _over_seeds(samples: Sequence[Any], x: Sequence[float], colour: int, **look: Any) -> Series:
-    return Series(
+def _over_seeds(samples: Sequence[Any], x: Sequence[float], colour: int, **look: Any) -> ChartSeries:
+    return ChartSeries(
         x=x[: len(samples)],
         y=[math.nan if sample is None else sample.mean for sample in samples],
         spread=[0.0 if sample is None or sample.sd is None else sample.sd for sample in samples],
@@ -151,13 +152,8 @@ def _abscissa(result: Result, arm: str, name: str) -> list[float]:
     return x + [start + i for i in range(longest - len(x))]
 
 
-def _top(series: Sequence[Series]) -> float | None:
+def _top(series: Sequence[ChartSeries]) -> float | None:
     """Where the axes of all panels end; long curves are cut off above their last three quarters, as in the paper."""
     cut = max((len(item.y) for item in series), default=0) >= _LONG
     kept = [y for item in series for y in item.y[len(item.y) // 4 if cut else 0 :] if math.isfinite(y)]
     return 1.05 * max(kept, default=0) or None
-
-
-def _spans(series: Sequence[Series]) -> bool:
-    values = [y for item in series for y in item.y if math.isfinite(y)]
-    return bool(values) and min(values) > 0 and max(values) > _LOG_FROM * min(values)

@@ -113,7 +113,7 @@ class Result:
         return self.path.parent / PAGE
 
     @property
-    def elsewhere(self) -> bool:
+    def incomparable(self) -> bool:
         """Whether the published figures are of other data or training than what was measured."""
         return self["scale"] != "paper" and bool(self["recipe"]) and bool(self["table"])
 

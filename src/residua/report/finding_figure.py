@@ -140,7 +140,7 @@ def _panel(
         return
     bars = [curve for curve in panel.curves if curve.style == "bars"]
     for curve, pen in zip(panel.curves, pens, strict=True):
-        values = [_shown(y, log=panel.log_y) for y in curve.y]
+        values = [_plotted(y, log=panel.log_y) for y in curve.y]
         if curve.style == "bars":
             _bars(axes, curve, values, pen, bars.index(curve), len(bars))
         else:
@@ -151,7 +151,7 @@ def _panel(
         if len(at) <= _FEW:  # such as powers of two: say them
             axes.set_xticks(at, [_tick(x) for x in at])
             axes.xaxis.set_minor_locator(NullLocator())
-    if panel.log_y and any(map(math.isfinite, (_shown(y, log=True) for c in panel.curves for y in c.y))):
+    if panel.log_y and any(map(math.isfinite, (_plotted(y, log=True) for c in panel.curves for y in c.y))):
         axes.set_yscale("log")
     if len(panel.curves) > _INSIDE:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
@@ -164,7 +164,7 @@ def _text(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _shown(y: float, *, log: bool) -> float:
+def _plotted(y: float, *, log: bool) -> float:
     return float(y) if math.isfinite(y) and (y > 0 or not log) else math.nan
 
 

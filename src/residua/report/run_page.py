@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from residua.errors import UsageError
 from residua.files import write_text
 from residua.report import quality, run_tables, side_by_side
 from residua.report.curves import curves, schedule
 from residua.report.depth import depth
-from residua.report.document import Section, document
-from residua.report.headline import headline
-from residua.report.html import Html, element, join
-from residua.report.language import Translate, translator
+from residua.report.headline import tiles
+from residua.report.render import PageSection, check_page, page
+from residua.report.run_tables import SectionValues
+from residua.report.translation import Translate, translator
 from residua.runs.record import Run, read_run
 
-SECTIONS: dict[str, Callable[[Run, Translate], Html | None]] = {
-    "curves": lambda run, t: _noted(curves([(run.name, run)], t), t("curves_note")),
+SECTIONS: dict[str, Callable[[Run, Translate], SectionValues]] = {
+    "curves": lambda run, t: curves([(run.name, run)], t, note="curves_note"),
     "samples": run_tables.samples,
     "schedule": lambda run, t: schedule([(run.name, run)], t),
     "confusion": quality.confusion,
@@ -55,13 +56,7 @@ def render_report(
         if sum(other.path == run.path for other in runs) > 1:
             raise UsageError(f"run folder {run.path} is given twice")
     out = Path(out) if out else Path(run_dirs[0]) / runs[0].page.name if len(runs) == 1 else _beside(runs)
-    if out.is_dir():
-        raise UsageError(f"{out} is a directory; name the page, such as {out / runs[0].page.name}")
-    if not out.parent.is_dir():
-        raise UsageError(f"cannot write {out}: there is no directory {out.parent}")
-    own = out.resolve() == runs[0].page and len(runs) == 1
-    if out.exists() and not own and not overwrite:
-        raise UsageError(f"{out} exists; --overwrite replaces it, --out names another page")
+    check_page(out, own=runs[0].page if len(runs) == 1 else None, overwrite=overwrite)
     write_text(out, _one(runs[0], lang) if len(runs) == 1 else _many(runs, lang))
     return out
 
@@ -76,25 +71,29 @@ def _beside(runs: Sequence[Run]) -> Path:
 def _one(run: Run, lang: str) -> str:
     t = translator(lang)
     sections = [(key, make(run, t)) for key, make in SECTIONS.items()]
-    title = t("title_one", model=run.model, data=run.dataset)
-    return _page(title, headline(run, t, notes(run, lang)), sections, lang)
+    top = {
+        "name": run.name,
+        "complete": run.result is not None,
+        "notes": notes(run, lang),
+        "tiles": [*tiles(run, t)],
+    }
+    return _page(t("title_one", model=run.model, data=run.dataset), top, sections, t)
 
 
 def _many(runs: Sequence[Run], lang: str) -> str:
     t = translator(lang)
     named = list(zip(side_by_side.names(runs), runs, strict=True))
     said = [f"{name}{t('colon')}{note}" for name, run in named for note in notes(run, lang)]
-    top = join(element("div", element("p", note), class_="callout") for note in said)
     sections = [
-        ("diagnosis", side_by_side.diagnosis_box(named, t, side_by_side.diagnose_runs(runs, lang=lang))),
+        ("diagnosis", side_by_side.diagnosis(named, lang)),
         ("side_by_side", side_by_side.side_by_side(named, t)),
-        ("curves", _noted(curves(named, t), t("overlay_note"))),
+        ("curves", curves(named, t, note="overlay_note")),
         ("schedule", schedule(named, t)),
         ("depth", depth(named, t)),
         ("differences", side_by_side.differences(named, t)),
-        ("repeat", side_by_side.commands(named, t)),
+        ("repeat", side_by_side.commands(named)),
     ]
-    return _page(t("title_many", n=len(runs)), top, sections, lang)
+    return _page(t("title_many", n=len(runs)), {"notes": said}, sections, t)
 
 
 def notes(run: Run, lang: str = "en") -> list[str]:
@@ -110,12 +109,6 @@ def notes(run: Run, lang: str = "en") -> list[str]:
     return [t(key) for key, holds in states.items() if holds]
 
 
-def _noted(content: Html | None, note: str) -> Html | None:
-    return content and Html(content + element("p", note, class_="note"))
-
-
-def _page(title: str, top: Html, sections: Sequence[Section], lang: str) -> str:
-    t = translator(lang)
-    missing = [t(key) for key, content in sections if content is None and key != "samples"]
-    left_out = element("p", t("left_out", parts=t("comma").join(missing)), class_="note") if missing else ""
-    return document(title, join([top, left_out]), sections, lang)
+def _page(title: str, top: dict[str, Any], sections: Sequence[PageSection], t: Translate) -> str:
+    left_out = [t(key) for key, view in sections if view is None and key != "samples"]
+    return page("runs.html", title, {**top, "left_out": left_out}, sections, t)

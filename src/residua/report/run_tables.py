@@ -1,4 +1,4 @@
-"""What the run folder states about itself, as tables: model, recipe, plan, data, environment, command."""
+"""What the run folder states about itself, for its page: model, recipe, plan, data, environment, cost, command."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 from residua.errors import ResiduaError
 from residua.names import command as shell
-from residua.report.html import Html, bar, element, join, table
-from residua.report.language import Translate
 from residua.report.numbers import count
 from residua.report.thumbnail import picture
+from residua.report.translation import Translate
 from residua.runs.record import Run
 
 SHOWN = 40  # items of a list
 LISTED = 200  # skipped files
 SAMPLES = 1024  # pixels a side of the picture of samples, at most
 DEEPEST = 6  # levels of nesting; nothing that residua writes goes deeper
+SectionValues = dict[str, Any] | None  # what the macro of a section is given; None: there is nothing to show
 
 
-def recipe(run: Run, t: Translate) -> Html | None:
+def recipe(run: Run, t: Translate) -> SectionValues:
     """The model's spec and the training recipe."""
     return _settings({"model": run.spec, "recipe": run.recipe}, t)
 
 
-def samples(run: Run, t: Translate) -> Html | None:
+def samples(run: Run, t: Translate) -> SectionValues:
     """What a generator makes, where the training left a picture of it, before it was complete."""
     path = run.samples
     if not path.is_file() or old_samples(run):
@@ -35,7 +35,7 @@ def samples(run: Run, t: Translate) -> Html | None:
     except OSError as error:
         raise ResiduaError(f"cannot read {path}: {error.strerror or error}") from error
     source, (width, height) = picture(png, str(path), keep=SAMPLES)
-    return element("img", src=source, alt=t("samples"), width=width, height=height)
+    return {"source": source, "width": width, "height": height}
 
 
 def old_samples(run: Run) -> bool:
@@ -43,57 +43,43 @@ def old_samples(run: Run) -> bool:
     return run.result is None and run.samples.is_file()
 
 
-def plan(run: Run, t: Translate) -> Html | None:
+def plan(run: Run, t: Translate) -> SectionValues:
     """Every automatic choice."""
     return _settings(run.plan, t)
 
 
-def environment(run: Run, t: Translate) -> Html | None:
+def environment(run: Run, t: Translate) -> SectionValues:
     """Versions and hardware."""
     return _settings({key: value for key, value in run.env.items() if key != "command"}, t)
 
 
-def data(run: Run, t: Translate) -> Html | None:
+def data(run: Run, t: Translate) -> SectionValues:
     """Where the images came from, their identity, and the files that were skipped."""
     if not run.data:
         return None
     skipped = run.data.get("skipped")
     skipped = skipped if isinstance(skipped, list) else []
     rest = {key: value for key, value in run.data.items() if key not in ("skipped", "classes")}
-    parts: list[Any] = [_settings(rest, t)]
-    if run.classes:
-        summary = element("summary", t("class_list", n=count(len(run.classes))))
-        parts.append(element("details", summary, element("p", t("comma").join(run.classes))))
-    if not skipped:
-        return join([*parts, element("p", t("none_skipped"))])
-    rows = [_skipped(item, t) for item in skipped[:LISTED]]
+    listed = [_skipped(item, t) for item in skipped[:LISTED]]
     if len(skipped) > LISTED:
-        rows.append((t("more", n=count(len(skipped) - LISTED)), ""))
-    summary = element("summary", t("skipped", n=count(len(skipped))))
-    listed = table((t("file"), t("reason")), rows, kind="settings")
-    return join([*parts, element("details", summary, listed, open="open")])
+        listed.append((t("more", n=count(len(skipped) - LISTED)), ""))
+    rows = setting_rows(rest, t)
+    return {"rows": rows, "classes": run.classes, "skipped": listed, "n_skipped": len(skipped)}
 
 
-def cost(run: Run, t: Translate) -> Html | None:
-    """Parameters and multiply-adds of each part, with their shares as bars, and the sums."""
+def cost(run: Run, t: Translate) -> SectionValues:
+    """Parameters and multiply-adds of each part, and the sums."""
     parts = run.inspection.get("cost")
     if not parts:
         return None
     totals = {key: sum(part[key] for part in parts) for key in ("parameters", "multiply_adds")}
-    rows: list[list[Any]] = [
-        [part["part"], *(bar(part[key] / max(totals[key], 1), count(part[key])) for key in totals)]
-        for part in parts
-    ]
-    rows.append([t("total"), *(element("b", count(total)) for total in totals.values())])
-    return table((t("part"), *(t(key) for key in totals)), rows, kind="numbers")
+    return {"listed": parts, "totals": totals}
 
 
-def repeat(run: Run, t: Translate) -> Html | None:
+def repeat(run: Run, t: Translate) -> SectionValues:
     """The command that made the run, ready to be copied."""
     said = command(run)
-    if said is None:
-        return None
-    return join([element("p", t("repeat_note"), class_="note"), command_box(said)])
+    return {"commands": [("", said)]} if said else None
 
 
 def command(run: Run) -> str | None:
@@ -102,11 +88,6 @@ def command(run: Run) -> str | None:
     if isinstance(said, list) and said:
         return shell(*map(str, said))
     return said if isinstance(said, str) and said else None
-
-
-def command_box(said: str) -> Html:
-    """A command in a box; one click selects it all, and the page's script adds a button that copies it."""
-    return element("div", element("pre", said), class_="command")
 
 
 def flatten(values: dict[str, Any], prefix: str = "", depth: int = DEEPEST) -> Iterator[tuple[str, Any]]:
@@ -135,9 +116,14 @@ def say(value: Any, t: Translate, depth: int = DEEPEST) -> str:
     return str(value)
 
 
-def _settings(values: dict[str, Any], t: Translate) -> Html | None:
-    rows = [(name, say(value, t)) for name, value in flatten(values) if value != {}]
-    return table((t("setting"), t("value")), rows, kind="settings") if rows else None
+def setting_rows(values: dict[str, Any], t: Translate) -> list[tuple[str, str]]:
+    """Nested tables as rows of a dotted name and a value."""
+    return [(name, say(value, t)) for name, value in flatten(values) if value != {}]
+
+
+def _settings(values: dict[str, Any], t: Translate) -> SectionValues:
+    rows = setting_rows(values, t)
+    return {"rows": rows} if rows else None
 
 
 def _skipped(item: Any, t: Translate) -> tuple[str, str]:

@@ -9,10 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from residua.experiments.statistics import Sample
 from residua.report.charts import LARGEST, SMALLEST
-from residua.report.html import Html, element
-from residua.report.numbers import figure, short, spread
+from residua.report.numbers import figure, short
+from residua.report.render import fill
 
 _LOG_FROM = 300  # values that span a larger factor stand on a logarithmic axis
 _TICKS = 4
@@ -22,12 +24,17 @@ _MARGIN = 0.04  # of the axis, at both ends
 
 
 @dataclass(frozen=True)
-class Row:
+class SeedRow:
     """An arm: its name, a value for every seed, and published values."""
 
     name: str
     seeds: Sequence[float]
     marks: Sequence[float] = ()
+
+    @property
+    def sample(self) -> Sample:
+        """Mean and spread of the seeds."""
+        return Sample.of(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -52,57 +59,22 @@ class _Axis:
         return [k * step for k in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
 
 
-def dot_chart(rows: Sequence[Row], *, title: str, note: str = "") -> Html | None:
+def seed_chart(rows: Sequence[SeedRow], *, title: str, note: str = "") -> Markup | None:
     """The chart of one measure, with the mean and its standard deviation as text at each row; None without a number."""
-    shown = [Row(row.name, _shown(row.seeds)[:_MOST], _shown(row.marks)) for row in rows]
-    shown = [row for row in shown if row.seeds]
-    if not shown:
+    drawn = [SeedRow(row.name, _drawable(row.seeds)[:_MOST], _drawable(row.marks)) for row in rows]
+    drawn = [row for row in drawn if row.seeds]
+    if not drawn:
         return None
-    axis = _axis([value for row in shown for value in (*row.seeds, *row.marks)])
-    scale = element(
-        "div",
-        element("span", class_="name"),
-        element(
-            "span",
-            *(element("i", _tick(tick), style=f"left:{axis.at(tick)}") for tick in axis.ticks()),
-            class_="track",
-        ),
-        element("span", class_="value"),
-        class_="dots axis",
-        aria_hidden="true",
-    )
-    said = element("p", note, class_="note") if note else ""
-    return element(
-        "figure",
-        element("figcaption", title),
-        *(_row(row, axis) for row in shown),
-        scale,
-        said,
-        class_="chart",
-    )
-
-
-def _row(row: Row, axis: _Axis) -> Html:
-    sample = Sample.of(row.seeds)
-    marks = [
-        *(element("i", class_="seed", style=f"left:{axis.at(value)}") for value in row.seeds),
-        element("i", class_="mean", style=f"left:{axis.at(sample.mean)}"),
-        *(element("i", class_="mark", style=f"left:{axis.at(value)}") for value in row.marks),
-    ]
-    return element(
-        "div",
-        element("span", row.name, class_="name"),
-        element("span", *marks, class_="track", aria_hidden="true"),
-        element("span", spread(sample.mean, sample.sd), class_="value"),
-        class_="dots",
-    )
+    axis = _axis([value for row in drawn for value in (*row.seeds, *row.marks)])
+    ticks = [(axis.at(tick), _tick(tick)) for tick in axis.ticks()]
+    return fill("seed_chart.html", title=title, rows=drawn, axis=axis, ticks=ticks, note=note)
 
 
 def _tick(value: float) -> str:
     return short(value) if abs(value) >= _LONG else figure(value)
 
 
-def _shown(values: Sequence[float]) -> list[float]:
+def _drawable(values: Sequence[float]) -> list[float]:
     return [value for value in values if value == 0 or SMALLEST < abs(value) < LARGEST]
 
 

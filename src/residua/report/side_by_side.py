@@ -8,10 +8,9 @@ from typing import Any
 
 from residua.report.curves import Named
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
-from residua.report.html import Html, element, join, table
-from residua.report.language import Translate, translator
 from residua.report.numbers import count, duration, percent, short, wilson
-from residua.report.run_tables import command, command_box, flatten, say
+from residua.report.run_tables import SectionValues, command, flatten, say
+from residua.report.translation import Translate, translator
 from residua.runs.record import Run
 
 COMPARED = ("spec", "recipe", "plan", "data")
@@ -28,11 +27,11 @@ def names(runs: Sequence[Run]) -> list[str]:
 
 
 # What the runs are compared by: the key of its name, and how a run says it.
-ROWS: dict[str, Callable[[Run, Translate], Any]] = {
+ROWS: dict[str, Callable[[Run, Translate], str]] = {
     "status": lambda run, t: t("complete" if run.result else "unfinished"),
     "model": lambda run, t: run.model,
     "data": lambda run, t: run.dataset,
-    "test_accuracy": lambda run, t: _tested(run),
+    "test_accuracy": lambda run, t: percent(run.get("test_accuracy")),
     "val_accuracy": lambda run, t: percent(run.last("val_accuracy")),
     "train_accuracy": lambda run, t: percent(run.last("train_accuracy")),
     "seconds": lambda run, t: duration(run.get("seconds")),
@@ -43,29 +42,22 @@ ROWS: dict[str, Callable[[Run, Translate], Any]] = {
 }
 
 
-def side_by_side(runs: Named, t: Translate) -> Html:
-    """A column for each run."""
-    rows = ((t(key), *(shown(run, t) for _, run in runs)) for key, shown in ROWS.items())
-    return table(("", *(name for name, _ in runs)), rows, kind="runs")
+def side_by_side(runs: Named, t: Translate) -> SectionValues:
+    """A column for each run; the interval of the test accuracy stands under it."""
+    rows = {key: [(said(run, t), "") for _, run in runs] for key, said in ROWS.items()}
+    rows["test_accuracy"] = [(ROWS["test_accuracy"](run, t), _interval(run)) for _, run in runs]
+    return {"names": [name for name, _ in runs], "rows": rows}
 
 
-def _tested(run: Run) -> Html | str:
+def _interval(run: Run) -> str:
     accuracy, n = run.get("test_accuracy"), run.images("test")
-    if accuracy is None:
-        return UNSAID
-    if n is None:
-        return percent(accuracy)
-    low, high = wilson(accuracy, n)
-    return join([percent(accuracy), element("span", f"{percent(low)} – {percent(high)}", class_="under")])
+    return "" if accuracy is None or n is None else " – ".join(map(percent, wilson(accuracy, n)))
 
 
-def differences(runs: Named, t: Translate) -> Html:
+def differences(runs: Named, t: Translate) -> SectionValues:
     """The settings in which the runs differ, and only those."""
     rows = [(key, *values) for key, values in _differing([run for _, run in runs], COMPARED, t)]
-    if not rows:
-        return element("p", t("same"))
-    note = element("p", t("differences_note"), class_="note")
-    return join([note, table((t("setting"), *(name for name, _ in runs)), rows, kind="settings")])
+    return {"names": [name for name, _ in runs], "rows": rows}
 
 
 def _differing(runs: Sequence[Run], parts: Sequence[str], t: Translate) -> Iterator[tuple[str, list[str]]]:
@@ -80,16 +72,10 @@ def _differing(runs: Sequence[Run], parts: Sequence[str], t: Translate) -> Itera
             yield key, values
 
 
-def diagnosis_box(runs: Named, t: Translate, found: Diagnosis | None) -> Html:
-    """The diagnosis, and a warning where the runs did not see the same data."""
+def diagnosis(runs: Named, lang: str) -> SectionValues:
+    """The diagnosis, and whether the runs did not see the same data."""
     prints = {str(run.data["fingerprint"]) for _, run in runs if "fingerprint" in run.data}
-    warning = element("div", element("p", t("other_data")), class_="callout") if len(prints) > 1 else ""
-    if found is None:
-        return join([warning, element("p", t("no_diagnosis"))])
-    badge = element(
-        "span", t(found.kind), class_="badge good" if found.kind.startswith("no") else "badge bad"
-    )
-    return join([warning, element("p", badge), element("p", found.sentence)])
+    return {"found": diagnose_runs([run for _, run in runs], lang=lang), "other_data": len(prints) > 1}
 
 
 def diagnose_runs(runs: Sequence[Run], *, lang: str = "en") -> Diagnosis | None:
@@ -116,13 +102,10 @@ def _cautioned(found: Diagnosis, worst: Run, best: Run, t: Translate) -> Diagnos
     return replace(found, sentence=found.sentence + t("unlike", settings=t("comma").join(unlike)))
 
 
-def commands(runs: Named, t: Translate) -> Html | None:
+def commands(runs: Named) -> SectionValues:
     """The command of each run."""
-    said = [(name, command(run)) for name, run in runs]
-    boxes = [element("h3", name) + command_box(text) for name, text in said if text]
-    if not boxes:
-        return None
-    return join([element("p", t("repeat_note"), class_="note"), *map(Html, boxes)])
+    said = [(name, text) for name, run in runs if (text := command(run))]
+    return {"commands": said} if said else None
 
 
 def _outcome(name: str, run: Run, on: Any) -> Outcome | None:
