@@ -78,7 +78,7 @@ def inspect_run(
             for part in cost(trained.model, images.shape).parts
         ],
     }
-    trained.run.inspected(found)
+    trained.run.write_inspection(found)
     return found
 
 

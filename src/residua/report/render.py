@@ -19,6 +19,7 @@ from markupsafe import Markup
 from residua.errors import UsageError
 from residua.report import numbers
 from residua.report.translation import Translate
+from residua.runs.layout import PAGE
 
 # Its key, and what its macro is given; None: there is nothing to show.
 PageSection = tuple[str, dict[str, Any] | None]
@@ -54,7 +55,7 @@ def page(
 def check_page(path: Path, *, own: Path | None, overwrite: bool) -> None:
     """Refuse a place for a page: only the ``own`` one is replaced without being asked. Raises UsageError."""
     if path.is_dir():
-        raise UsageError(f"{path} is a directory; name the page, such as {path / 'report.html'}")
+        raise UsageError(f"{path} is a directory; name the page, such as {path / PAGE}")
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no directory {path.parent}")
     if path.exists() and not overwrite and (own is None or path.resolve() != own.resolve()):

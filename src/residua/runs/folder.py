@@ -57,7 +57,7 @@ class RunFolder:
     @property
     def plan(self) -> Plan:
         """Every automatic choice."""
-        return self._read(layout.PLAN, Plan.from_dict)
+        return read_stored(self.path / layout.PLAN, Plan)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class RunFolder:
         """State the final figures, after everything else is written."""
         self._write(layout.RESULT, result)
 
-    def inspected(self, found: Mapping[str, Any]) -> None:
+    def write_inspection(self, found: Mapping[str, Any]) -> None:
         """Keep what was found inside its network."""
         self._write(layout.INSPECTION, found)
 

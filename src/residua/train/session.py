@@ -43,13 +43,8 @@ class Session:
 
         The caller holds the folder (``runs.place.writing``).
         """
-        folder, plan, recipe, network = (
-            self.folder,
-            self.folder.plan,
-            self.folder.recipe,
-            self.task.networks["model"],
-        )
-        about = file_header(network, self.data)
+        folder, network = self.folder, self.task.networks["model"]
+        plan, recipe, about = folder.plan, folder.recipe, file_header(network, self.data)
         placed = {"device": plan.device, "memory_format": plan.memory_format, "limit": folder.limit}
 
         def part(split: str) -> Any:
