@@ -20,11 +20,11 @@ from residua.experiments.experiment import SCALES
 from residua.experiments.store import result_path
 from residua.files import read_json, write_text
 from residua.published import published
-from residua.report.evidence import Result, find_results, read_result
-from residua.report.numbers import spread
-from residua.report.pictures import words
-from residua.report.reproduction import VERDICTS, repeat_command, shown_value, title, verdict_word
-from residua.report.text import translator
+from residua.report.experiment_charts import words
+from residua.report.experiment_result import Result, find_results, read_result
+from residua.report.numbers import published_value, spread
+from residua.report.reproduction import VerdictLabel, repeat_command, title, verdict
+from residua.report.translation import translator
 
 FOLDER = RESULTS / "reproduce"
 DOCS = RESULTS.parent.parent / "docs"
@@ -101,10 +101,7 @@ def page(results: Sequence[Result], lang: str) -> str:
     known = claims()
     by_claim = {claim: [r for r in results if claim in {c["id"] for c in r["claims"]}] for claim in known}
     for claim, found in by_claim.items():
-        verdicts = [
-            f"{r['experiment']}, {r['scale']}: {_bold(verdict_word(r['verdict'], t), r['verdict'])}"
-            for r in found
-        ]
+        verdicts = [f"{r['experiment']}, {r['scale']}: {_bold(verdict(r['verdict'], t))}" for r in found]
         told = "<br>".join(verdicts) or say("no result yet")
         lines.append(f"| [{claim}](#{claim.lower()}) | {_cell(_text(known[claim], lang))} | {told} |")
     shown: dict[tuple[str, str], str] = {}  # experiment and scale: the claim under which it stands
@@ -115,7 +112,7 @@ def page(results: Sequence[Result], lang: str) -> str:
             key = result["experiment"], result["scale"]
             if key in shown:
                 above = say("above", claim=f"[{shown[key]}](#{shown[key].lower()})")
-                lines += ["", f"**{key[0]}, {key[1]}**: {verdict_word(result['verdict'], t)} ({above})"]
+                lines += ["", f"**{key[0]}, {key[1]}**: {verdict(result['verdict'], t).word} ({above})"]
             else:
                 shown[key] = claim
                 lines += ["", *_result(result, lang, say)]
@@ -134,25 +131,25 @@ def _result(result: Result, lang: str, say: Callable[..., str]) -> Iterator[str]
     t = translator(lang)
     link = f"../benchmarks/results/reproduce/{result['experiment']}/{result['scale']}/result.json"
     on = say("on", scale=result["scale"], data=result["data"].get("source") or "–")
-    verdict = _bold(verdict_word(result["verdict"], t), result["verdict"])
+    judged = _bold(verdict(result["verdict"], t))
     because = f" ({_cell(result['reason'])})" if result["reason"] else ""
-    yield f"**{_cell(title(result, lang))}** ({_cell(result['where'])}; {on}): {verdict}{because}"
+    yield f"**{_cell(title(result, lang))}** ({_cell(result['where'])}; {on}): {judged}{because}"
     yield ""
     if result["table"]:
         yield say("table")
         yield "|---|---|---:|---|"
         for row in result["table"]:
             beside = "; ".join(
-                f"{shown_value(p.get('value'))} ({p['source']}"
+                f"{published_value(p.get('value'))} ({p['source']}"
                 f"{'' if p['status'] == 'verified' else ', ' + say('unconfirmed')}"
-                f"{', ' + say('not_comparable') if result.elsewhere else ''})"
+                f"{', ' + say('not_comparable') if result.incomparable else ''})"
                 for p in row["published"]
             )
             measured = f"{spread(row['mean'], row['sd'])} (n = {row['n']})"
             yield f"| {_cell(row['arm'])} | {_cell(words(row['measure'], t))} | {measured} | {_cell(beside or '–')} |"
         yield ""
     for check in result["checks"]:
-        yield f"- {verdict_word(check['status'], t)}: {_cell(check['text'])} [{_cell(check['reason'])}]"
+        yield f"- {verdict(check['status'], t).word}: {_cell(check['text'])} [{_cell(check['reason'])}]"
     if result["checks"]:
         yield ""
     yield f"`{repeat_command(result, 'PATH')}` · [{say('evidence')}]({link})"
@@ -170,8 +167,8 @@ def _text(claim: Claim, lang: str) -> str:
     return claim.zh if lang == "zh" else claim.text
 
 
-def _bold(word: str, status: str) -> str:
-    return f"**{word}**" if VERDICTS.get(status, ("", "open"))[1] != "open" else word
+def _bold(judged: VerdictLabel) -> str:
+    return judged.word if judged.kind == "open" else f"**{judged.word}**"
 
 
 def _cell(text: object) -> str:

@@ -16,10 +16,10 @@ from benchmarks.harness import RESULTS
 from residua.experiments.rules.directions import FIRST_LOOK
 from residua.files import read_json, write_text
 from residua.machine import instruction_set
-from residua.report.evidence import read_result
+from residua.report.experiment_result import read_result
 from residua.report.numbers import spread
-from residua.report.reproduction import VERDICTS, repeat_command, verdict_word
-from residua.report.text import translator
+from residua.report.reproduction import MEANINGS, repeat_command, verdict
+from residua.report.translation import translator
 
 ROOT = RESULTS.parent.parent
 START, END = "<!-- {name}: python -m benchmarks.readme -->", "<!-- end of {name} -->"
@@ -100,7 +100,7 @@ def claims(language: int) -> str:
     quick = Counter(result["verdict"] for result in stored() if result["scale"] == "quick")
     lines = [say("all", n=quick.total()), "", say("verdicts"), "|---|---:|"]
     lines += [
-        f"| {verdict_word(verdict, translate)} | {quick[verdict]} |" for verdict in VERDICTS if quick[verdict]
+        f"| {verdict(status, translate).word} | {quick[status]} |" for status in MEANINGS if quick[status]
     ]
     result = read_json(DEGRADATION)
     seeds = sorted({int(seed) for runs in result["evidence"].values() for seed in runs})
@@ -109,7 +109,7 @@ def claims(language: int) -> str:
         command=repeat_command(read_result(DEGRADATION), "PATH"),
         epochs=result["recipe"]["epochs"],
         seeds=f"{seeds[0]}-{seeds[-1]}",
-        verdict=verdict_word(result["verdict"], translate),
+        verdict=verdict(result["verdict"], translate).word,
     )
     if len(seeds) < FIRST_LOOK:
         said += say("few", n=FIRST_LOOK)

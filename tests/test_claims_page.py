@@ -10,7 +10,7 @@ from benchmarks import claims
 
 from residua.experiments.claims import CLAIMS
 from residua.experiments.run_cell import run_cell
-from residua.report.evidence import read_result
+from residua.report.experiment_result import read_result
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from residua import machine as room
+from residua.machine import limits, processor
 
 V2 = {
     "proc/self/mounts": "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n",
@@ -120,20 +121,20 @@ def test_usable_cores_obey_the_quota(lay, files, cores):
     ],
 )
 def test_memory_obeys_the_limit(lay, files, memory):
-    assert room._memory(lay(MEMORY, files)) == tuple(1024 * size for size in memory)
+    assert limits.memory(lay(MEMORY, files)) == tuple(1024 * size for size in memory)
 
 
 def test_processor_is_read_from_cpuinfo(lay):
     block = "model name\t: A B(R) C\nphysical id\t: 0\ncore id\t\t: {}\nflags\t\t: fpu avx2 amx_bf16 x\n\n"
     root = lay({"proc/cpuinfo": "".join(block.format(i // 2) for i in range(4))})
-    assert room._cpu_name(root) == "A B(R) C"
-    assert room._instructions(root) == ("avx2", "amx_bf16")
-    assert room._physical_cores(root) == 2
+    assert processor.cpu_name(root) == "A B(R) C"
+    assert processor.instructions(root) == ("avx2", "amx_bf16")
+    assert processor.physical_cores(root) == 2
 
 
 def test_elsewhere_torch_knows_the_instructions(lay):
-    assert room._instructions(lay({})) == tuple(
-        n for n in room._instructions() if n in room._instructions_of_torch()
+    assert processor.instructions(lay({})) == tuple(
+        n for n in processor.instructions() if n in processor._instructions_of_torch()
     )
 
 
@@ -148,7 +149,7 @@ def test_hostile_proc_files_do_no_harm(tmp_path_factory, files):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
     assert room.usable_cores(root) == CORES
-    room._memory(root), room._cpu_name(root), room._physical_cores(root)
+    limits.memory(root), processor.cpu_name(root), processor.physical_cores(root)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ Every writer keeps to one order, and what a crash leaves behind is then the old 
 3. Sync the new file, rename it into place, sync the directory: a file has its contents before it has its name, and
    its name before anything that relies on it is written.
 
-A run folder (``residua.runs.folder``) is filled and renamed as one; the run that it replaces stands beside it until it
+A run folder (``residua.runs.place``) is filled and renamed as one; the run that it replaces stands beside it until it
 is complete. A log (``residua.log``) is synced before the checkpoint that knows its length.
 """
 

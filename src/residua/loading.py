@@ -18,7 +18,8 @@ from residua.models.wide_resnet import earlier_reading
 from residua.nn.conventions import Classifier
 from residua.nn.features import features_only as backbone
 from residua.registry import build, model_spec
-from residua.runs.folder import RunFolder, resolve_run
+from residua.runs.find import resolve_run
+from residua.runs.folder import RunFolder
 from residua.runs.intact import naming_what_is_intact
 from residua.spec import ModelSpec
 from residua.weights.model_files import (

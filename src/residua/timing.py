@@ -5,7 +5,6 @@ Serves ``bench``, ``--tune`` and ``benchmarks/``. Imports no torch by itself; wa
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -167,14 +166,10 @@ def bandwidth(*, device: str = "cpu", megabytes: int = 512) -> float:
 
 def spread(values: Sequence[float], tail: float) -> Spread:
     """The median, with the quantiles ``tail`` and ``1 - tail`` (linear between the values)."""
-    ordered = sorted(values)
+    import numpy as np
 
-    def quantile(share: float) -> float:
-        below, rest = divmod(share * (len(ordered) - 1), 1)
-        above = min(int(below) + 1, len(ordered) - 1)
-        return ordered[int(below)] + rest * (ordered[above] - ordered[int(below)])
-
-    return Spread(low=quantile(tail), median=statistics.median(ordered), high=quantile(1 - tail))
+    low, median, high = map(float, np.quantile(values, [tail, 0.5, 1 - tail]))
+    return Spread(low=low, median=median, high=high)
 
 
 def synchronize() -> None:

@@ -30,13 +30,13 @@ from residua.cli.main import main
 main()
 """
 MOMENTS = {
-    "before there is a folder": "residua.train.fitting:_about",
+    "before there is a folder": "residua.train.fitting:file_header",
     "in an epoch": "residua.train.loop:Loop:_train_step",
     "at its end": "residua.train.loop:Loop:_save_best",
     "before the test images": "residua.train.session:eval_batch",
     "before result.json": "residua.train.session:Session:_result",
     "after it": "residua.evaluation.inspect:read_outputs",
-    "before report.html": "residua.report.page:write_text",
+    "before report.html": "residua.report.run_page:write_text",
 }
 
 

@@ -124,7 +124,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(command, here, flags, sai
 
 CONFIGS = [
     ("[modle]\n", "'model'"),
-    ("model = 3\n", "[model]"),
+    ("model = 3\n", "c.toml: model must be a table"),
     ("[model\n", "line 1"),
     ("\xff", "not valid TOML"),
     ('[recipe]\nepochs = "3"\n', "epochs must be a whole number"),

@@ -22,10 +22,10 @@ import torch
 
 from residua.convert.write import write_weights
 from residua.errors import ResiduaError, UsageError
+from residua.evaluation import inspect_again
 from residua.loading import create_model
-from residua.report import page, quality, render_report, stored
-from residua.report.origin import inspect_again
-from residua.runs.folder import writing
+from residua.report import quality, render_report, run_page, run_tables
+from residua.runs.place import writing
 from residua.train import RunFolder, fit, loop, resolve_run, resume, session
 from residua.weights.model_files import read_weights, save_model
 
@@ -146,7 +146,7 @@ def _quick(monkeypatch):
     monkeypatch.setattr(loop, "_CHECKPOINT_SHARE", 1e9)
     monkeypatch.setattr(session, "tracked", lambda folder, progress: nullcontext(progress))
     monkeypatch.setattr(
-        page, "SECTIONS", {"confusion": quality.confusion, "recipe": stored.recipe}
+        run_page, "SECTIONS", {"confusion": quality.confusion, "recipe": run_tables.recipe}
     )  # no curves
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from residua.errors import UsageError
 from residua.evaluation import evaluate, inspect_run
-from residua.report.inspection import read_inspection
+from residua.runs.inspection import read_inspection
 
 
 @pytest.fixture(params=["digits", "folder"])
@@ -19,7 +19,7 @@ def run(request, make_run, digits, folder_data):
 def test_the_report_can_read_it(run):
     found = inspect_run(run)
     assert json.loads((run / "inspection.json").read_text()) == found
-    assert set(read_inspection(run / "inspection.json")) == set(found)
+    assert set(read_inspection(run)) == set(found)
 
 
 def test_figures_are_those_of_evaluate(run):

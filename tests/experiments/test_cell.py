@@ -148,7 +148,7 @@ def test_the_early_error_is_the_mean_of_the_first_quarter(tmp_path: Path) -> Non
         for i, a in enumerate(accuracies)
     ]
     (tmp_path / "metrics.jsonl").write_text(
-        "\n".join(json.dumps(line) for line in [{"event": "step"}, *lines])
+        "\n".join(json.dumps(line) for line in [{"event": "step", "step": 1}, *lines])
     )
     (tmp_path / "result.json").write_text('{"test_accuracy": 0.75, "train_images": 10}')
     found = training_measures(tmp_path)

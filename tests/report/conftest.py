@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from residua.report.render import page
+from residua.report.translation import translator
+
 CLASSES = [str(i) for i in range(10)]
 
 
@@ -77,6 +80,17 @@ def inspection(classes: list[str], *, each: int = 36, units: int = 9, kind: str 
 
 
 @pytest.fixture(scope="session")
+def section():
+    """``section("classes", values)``: the markup of a section of a run's page."""
+
+    def shown(key: str, values: dict) -> str:
+        markup = page("runs.html", "T", {"notes": [], "left_out": []}, [(key, values)], translator("en"))
+        return markup[markup.index("</h2>") : markup.index("</section>")]
+
+    return shown
+
+
+@pytest.fixture(scope="session")
 def make_png():
     return png
 
@@ -136,6 +150,7 @@ def make_run(tmp_path):
             },
             "data": {
                 "kind": "digits",
+                "storage": "memory",
                 "spec": {"schema": 1, "source": "digits"},
                 "classes": classes,
                 "counts": counts,
@@ -148,6 +163,7 @@ def make_run(tmp_path):
                 "python": "3.11.2",
                 "torch": "2.13.0",
                 "seed": 0,
+                "limit_batches": None,
                 "command": ["residua", "train", "my digits", "--model", model],
                 "sessions": [{"host": "here"}],
             },
@@ -193,6 +209,7 @@ def make_run(tmp_path):
                 "val_loss": None if val_accuracy is None else 0.05,
                 "test_accuracy": test_accuracy,
                 "test_loss": 0.06,
+                "test_images": counts["test"],
                 "primary": "accuracy",
             }
             (path / "result.json").write_text(json.dumps(result))
@@ -201,6 +218,18 @@ def make_run(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def restate():
+    """``restate(run, "env", seed=3)`` changes keys of a table of a run folder, and returns the folder."""
+
+    def change(path: Path, table: str, /, **values: object) -> Path:
+        file = path / f"{table}.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | values))
+        return path
+
+    return change
 
 
 @pytest.fixture

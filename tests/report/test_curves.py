@@ -4,7 +4,7 @@ import pytest
 
 from residua.report import curves as room
 from residua.report import read_run
-from residua.report.text import translator
+from residua.report.translation import translator
 
 T = translator("en")
 
@@ -24,7 +24,7 @@ def charts(monkeypatch):
 
 def test_the_first_epoch_is_the_first_and_the_test_stands_at_the_last(make_run, charts):
     run = read_run(make_run("a", epochs=3, train_accuracy=0.9, test_accuracy=0.8))
-    assert room.curves([("a", run)], T)
+    assert room.curves([("a", run)], T, note="curves_note")
     series, _ = charts["Error by epoch"]
     training, validation, test = series.values()
     assert training.x == validation.x == [1, 2, 3]
@@ -34,14 +34,14 @@ def test_the_first_epoch_is_the_first_and_the_test_stands_at_the_last(make_run, 
 
 def test_over_each_other_a_run_has_one_colour_and_one_name(make_run, charts):
     runs = [(name, read_run(make_run(name, epochs=2))) for name in ("a", "b")]
-    assert room.curves(runs, T)
+    assert room.curves(runs, T, note="overlay_note")
     series, _ = charts["Loss by epoch"]
     assert {label: item.colour for label, item in series.items() if label} == {"a": 0, "b": 1}
 
 
 def test_without_validation_the_training_curve_carries_the_name(make_run, charts):
     runs = [(name, read_run(make_run(name, epochs=2, val_accuracy=None))) for name in ("a", "b")]
-    assert room.curves(runs, T)
+    assert room.curves(runs, T, note="overlay_note")
     assert {"a", "b"} <= set(charts["Error by epoch"][0])
 
 

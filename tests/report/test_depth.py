@@ -2,7 +2,7 @@ import pytest
 
 from residua.report import depth as room
 from residua.report import read_run
-from residua.report.text import translator
+from residua.report.translation import translator
 
 T = translator("en")
 GRADIENT = [

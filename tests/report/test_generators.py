@@ -7,11 +7,11 @@ import pytest
 
 from residua.errors import ResiduaError
 from residua.report import render_report
-from residua.report.folder import read_run
+from residua.runs.record import read_run
 
 
 @pytest.fixture
-def gan_run(tmp_path, make_png):
+def gan_run(make_run, restate, make_png):
     epochs = [
         {
             "event": "epoch",
@@ -29,11 +29,10 @@ def gan_run(tmp_path, make_png):
         "parameters": 5,
         "seconds": 2.0,
     }
-    (tmp_path / "spec.json").write_text(json.dumps({"family": "sngan", "name": "sngan_tiny"}))
-    (tmp_path / "result.json").write_text(json.dumps(result))
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in epochs))
-    (tmp_path / "samples.png").write_bytes(base64.b64decode(make_png(0, 256)))
-    return tmp_path
+    run = restate(make_run("gan", model="sngan_tiny", epochs=0), "result", **result)
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in epochs))
+    (run / "samples.png").write_bytes(base64.b64decode(make_png(0, 256)))
+    return run
 
 
 def test_its_figure_its_curve_and_its_samples_are_shown(gan_run):

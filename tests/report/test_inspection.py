@@ -8,23 +8,23 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from residua.errors import ResiduaError
-from residua.report.inspection import SHAPE, picture, read_inspection
+from residua.report.thumbnail import picture
+from residua.runs.inspection import Inspection, read_inspection
 
 
 def write(tmp_path, values):
-    path = tmp_path / "inspection.json"
-    path.write_text(values if isinstance(values, str) else json.dumps(values))
-    return path
+    (tmp_path / "inspection.json").write_text(json.dumps(values))
+    return tmp_path
 
 
 def test_a_whole_inspection_is_read_as_it_was_written(tmp_path, make_inspection):
     values = make_inspection(["a", "b", "c"])
     assert read_inspection(write(tmp_path, values)) == values
-    assert set(values) == set(SHAPE)
+    assert set(values) == set(Inspection.__annotations__)
 
 
 def test_no_file_and_null_parts_are_no_parts(tmp_path):
-    assert read_inspection(tmp_path / "inspection.json") == {}
+    assert read_inspection(tmp_path) == {}
     assert read_inspection(write(tmp_path, {"schema": 1, "cost": None, "other": 3})) == {"schema": 1}
 
 
@@ -37,18 +37,18 @@ def test_no_file_and_null_parts_are_no_parts(tmp_path):
         ({"confusion": [[1]], "classes": ["a", "b"]}, "confusion has 1 rows but there are 2 classes"),
         (
             {"gradient": [{"unit": "u", "kind": "dense", "norm": 1.0}]},
-            r"gradient\[0\]: kind must be 'residual' or",
+            r"gradient\[0\].kind must be one of 'residual', 'plain', not",
         ),
         (
             {"gradient": [{"unit": "u", "kind": [], "norm": 1.0}]},
-            r"gradient\[0\]: kind must be 'residual' or",
+            r"gradient\[0\].kind must be one of 'residual', 'plain', not",
         ),
         ({"cost": [{"part": "stem", "parameters": 3}]}, r"cost\[0\] lacks 'multiply_adds'"),
         ({"ece": -0.1}, "ece must be a number in"),
     ],
 )
 def test_damage_is_named_with_its_place(tmp_path, change, said):
-    with pytest.raises(ResiduaError, match=f"inspection.json: {said}"):
+    with pytest.raises(ResiduaError, match=f"inspection.json is damaged: {said}"):
         read_inspection(write(tmp_path, {"schema": 1, **change}))
 
 

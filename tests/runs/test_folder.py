@@ -8,7 +8,8 @@ import pytest
 from residua.errors import ResiduaError, UsageError
 from residua.files import InUse
 from residua.registry import model_spec
-from residua.runs import folder as runs
+from residua.runs import find, place
+from residua.runs.folder import RunFolder
 from residua.spec import DataSpec
 from residua.train.recipes import recipe
 
@@ -22,8 +23,8 @@ FILES = {
 
 
 def make(path, **options):
-    with runs.writing(path):
-        return runs.create(path, FILES, lambda folder: (folder / "checkpoints" / "x").touch(), **options)
+    with place.writing(path):
+        return place.create(path, FILES, lambda folder: (folder / "checkpoints" / "x").touch(), **options)
 
 
 def test_a_folder_reads_back_what_was_written(tmp_path):
@@ -42,8 +43,8 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     def fail(folder):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(ResiduaError, match="No space left"), runs.writing(tmp_path / "a"):
-        runs.create(tmp_path / "a", FILES, fail)
+    with pytest.raises(ResiduaError, match="No space left"), place.writing(tmp_path / "a"):
+        place.create(tmp_path / "a", FILES, fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -69,7 +70,7 @@ def test_a_path_may_go_through_a_folder_that_is_not_there_yet(tmp_path):
     assert make(tmp_path / "new" / ".." / "a").seed == 4
     (tmp_path / "link").symlink_to(tmp_path / "far" / "b")
     assert make(tmp_path / "link").seed == 4
-    assert runs.resolve_run(tmp_path / "far" / "b").is_dir()
+    assert find.resolve_run(tmp_path / "far" / "b").is_dir()
 
 
 def test_an_empty_folder_may_become_a_run(tmp_path):
@@ -92,12 +93,12 @@ def test_the_folder_in_which_one_works_is_not_replaced(tmp_path, monkeypatch):
 
 
 def test_one_writer_holds_a_folder_from_its_creation_on(tmp_path):
-    with runs.writing(tmp_path / "a"):
+    with place.writing(tmp_path / "a"):
         for overwrite in (False, True):
             with pytest.raises(InUse, match=f"a is in use by process {os.getpid()} on "):
                 make(tmp_path / "a", overwrite=overwrite)
             with pytest.raises(InUse):
-                runs.refuse_existing(tmp_path / "a", overwrite=overwrite)
+                place.refuse_existing(tmp_path / "a", overwrite=overwrite)
     make(tmp_path / "a")
 
 
@@ -108,22 +109,22 @@ def test_a_run_is_kept_until_the_one_that_replaces_it_is_complete(tmp_path):
     for mark in ("second", "third"):  # both are given up
         make(path, overwrite=True)
         (path / mark).touch()
-    assert (runs.replaced(path) / "result.json").exists()
+    assert (place.replaced(path) / "result.json").exists()
     assert names(tmp_path) == [".a.residua-old", "a"]
-    with runs.writing(path):
+    with place.writing(path):
         assert names(path) == sorted(["checkpoints", *FILES, "third"])
         (path / "result.json").write_text("{}")
     assert names(tmp_path) == ["a"]
-    assert runs.replaced(path) is None
+    assert place.replaced(path) is None
 
 
 @pytest.mark.parametrize("aside", [".a.residua-old", ".a.residua-gone"])
 def test_a_run_that_a_killed_writer_moved_aside_is_put_back_by_whoever_asks_for_it(tmp_path, aside):
     def begin():
         with pytest.raises(UsageError, match="unfinished run"):
-            runs.refuse_existing(tmp_path / "a", overwrite=False)
+            place.refuse_existing(tmp_path / "a", overwrite=False)
 
-    for ask in (lambda: runs.resolve_run(tmp_path / "a"), lambda: runs.list_runs(tmp_path)[0], begin):
+    for ask in (lambda: find.resolve_run(tmp_path / "a"), lambda: find.list_runs(tmp_path)[0], begin):
         make(tmp_path / "a").path.rename(tmp_path / aside)
         ask()
         assert names(tmp_path) == ["a"]
@@ -135,22 +136,22 @@ def test_what_is_no_longer_needed_is_never_put_back_in_half(tmp_path, monkeypatc
     make(path)
     make(path, overwrite=True)
     (path / "result.json").write_text("{}")
-    monkeypatch.setattr(runs, "clear", lambda place: None)  # killed before anything of it is removed
-    with runs.writing(path):
+    monkeypatch.setattr(place, "clear", lambda place: None)  # killed before anything of it is removed
+    with place.writing(path):
         pass
     shutil.rmtree(path)
     with pytest.raises(UsageError, match="no run"):
-        runs.resolve_run(path)
+        find.resolve_run(path)
 
 
 def test_a_run_is_one_place_by_a_link_too(tmp_path):
     make(tmp_path / "a")
     (tmp_path / "b").symlink_to("a")
-    with runs.writing(tmp_path / "b"), pytest.raises(InUse), runs.writing(tmp_path / "a"):
+    with place.writing(tmp_path / "b"), pytest.raises(InUse), place.writing(tmp_path / "a"):
         pass
     make(tmp_path / "b", overwrite=True)
     assert (tmp_path / "b").is_symlink()
-    assert runs.replaced(tmp_path / "a") == tmp_path / ".a.residua-old"
+    assert place.replaced(tmp_path / "a") == tmp_path / ".a.residua-old"
 
 
 def names(folder):
@@ -161,16 +162,16 @@ def test_latest_and_names_resolve(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
         make(tmp_path / "runs" / name)
-        runs.point_latest(tmp_path / "runs" / name)
-    assert runs.resolve_run("latest").name == "b"
-    assert runs.resolve_run("runs/latest").name == "b"
-    assert runs.resolve_run("a") == runs.RUNS / "a"
-    assert [folder.name for folder in runs.list_runs()] == ["a", "b"]
+        find.point_latest(tmp_path / "runs" / name)
+    assert find.resolve_run("latest").name == "b"
+    assert find.resolve_run("runs/latest").name == "b"
+    assert find.resolve_run("a") == find.RUNS / "a"
+    assert [folder.name for folder in find.list_runs()] == ["a", "b"]
     with pytest.raises(UsageError, match="no run 'c'"):
-        runs.resolve_run("c")
+        find.resolve_run("c")
     (tmp_path / "runs" / "latest").unlink()
     (tmp_path / "runs" / "latest").write_text("a\n")  # where symbolic links are not to be had
-    assert runs.resolve_run("latest").name == "a"
+    assert find.resolve_run("latest").name == "a"
 
 
 def test_metrics_tolerate_a_cut_last_line_and_name_a_damaged_one(tmp_path):
@@ -185,11 +186,11 @@ def test_metrics_tolerate_a_cut_last_line_and_name_a_damaged_one(tmp_path):
 
 def test_what_is_no_run_folder_is_said(tmp_path):
     with pytest.raises(ResiduaError, match=r"not a run folder: it has no spec\.json"):
-        runs.RunFolder(tmp_path)
+        RunFolder(tmp_path)
 
 
 def test_new_names_are_free(tmp_path):
-    first = runs.new_path("digits", "net", 0, tmp_path)
+    first = find.new_path("digits", "net", 0, tmp_path)
     first.mkdir()
-    second = runs.new_path("digits", "net", 0, tmp_path)
+    second = find.new_path("digits", "net", 0, tmp_path)
     assert not second.exists()

@@ -121,7 +121,7 @@ def test_nobody_comes_between_a_folders_creation_and_its_training(tmp_path, monk
                 another()
             refused.append(caught.value)
 
-    monkeypatch.setattr("residua.runs.folder.point_latest", between)
+    monkeypatch.setattr("residua.train.fitting.point_latest", between)
     short(tmp_path / "run", recipe_changes={"epochs": 1})
     assert len(refused) == 2
 

@@ -1,6 +1,7 @@
 """What a look inside a network found: a table, the figures that matter, a drawing, and a sentence.
 
-A drawing is data (curves in panels), so that analysis needs no plotting library; residua.report.finding draws it.
+A drawing is data (curves in panels), so that analysis needs no plotting library;
+residua.report.finding_figure draws it.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from residua.cli.bar import progress_bar
 from residua.cli.say import note, say, say_json
+from residua.description.columns import columns
 from residua.errors import ResiduaError, UsageError
 from residua.files import write_json, write_text
 from residua.looks import look_class
@@ -118,7 +119,7 @@ def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
 
 
 def _write(folder: Path, analyses: Sequence[Analysis], answer: dict[str, Any], files: Sequence[str]) -> None:
-    from residua.report.finding import draw_finding
+    from residua.report.finding_figure import draw_finding
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,22 +150,14 @@ def _text(one: Analysis) -> list[str]:
         "",
     ]
     named = [(name.replace("_", " "), _cell(value)) for name, value in finding.values.items()]
-    width = max((len(name) for name, _ in named), default=0)
-    lines += [f"  {name:<{width}}  {value}" for name, value in named]
     rows = [[_cell(cell) for cell in row] for row in finding.rows[:_MOST_ROWS]]
     numeric = [
-        all(isinstance(row[i], int | float | None) for row in finding.rows)
-        for i in range(len(finding.columns))
+        i
+        for i, _ in enumerate(finding.columns)
+        if all(isinstance(row[i], int | float | None) for row in finding.rows)
     ]
-    table = [list(finding.columns), *rows]
-    widths = [max(len(line[i]) for line in table) for i in range(len(finding.columns))]
-    lines += [""] * bool(named)
-    for line in table:
-        cells = (
-            cell.rjust(size) if number else cell.ljust(size)
-            for cell, size, number in zip(line, widths, numeric, strict=True)
-        )
-        lines.append(f"  {'  '.join(cells)}".rstrip())
+    table = columns([finding.columns, *rows], right=numeric)
+    lines += [f"  {line}".rstrip() for line in [*columns(named), *[""] * bool(named), *table]]
     left = len(finding.rows) - len(rows)
     return lines + ([f"  ... and {left} more rows in table.csv"] if left else [])
 

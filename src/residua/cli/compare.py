@@ -87,7 +87,7 @@ def compare(
 def _draw(result: dict[str, Any]) -> None:
     from residua.compare.question import FIGURES
     from residua.compare.tables import as_findings
-    from residua.report.finding import draw_finding
+    from residua.report.finding_figure import draw_finding
 
     if result["paired"] is None:
         return

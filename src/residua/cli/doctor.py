@@ -24,8 +24,8 @@ EXTRA_USES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+@dataclass(frozen=True)
+class Remark:
     """One line of the diagnosis; ``missing`` is something that would help and can be had."""
 
     subject: str
@@ -50,7 +50,7 @@ def doctor(*, json: bool = False) -> None:
             say(f"{finding.status:8}{finding.subject}: {finding.found}: {finding.meaning}")
 
 
-def diagnose(found: Machine) -> Iterator[Finding]:
+def diagnose(found: Machine) -> Iterator[Remark]:
     """What a machine's parts mean for the user."""
     yield _versions(found)
     yield _processor(found)
@@ -61,110 +61,92 @@ def diagnose(found: Machine) -> Iterator[Finding]:
     yield from _extras()
 
 
-def _versions(found: Machine) -> Finding:
-    shown = ", ".join(
+def _versions(found: Machine) -> Remark:
+    known = [
         f"{name} {found.versions[name]}" for name in ("residua", "torch", "numpy") if name in found.versions
-    )
-    return Finding(
-        subject="versions", status="ok", found=f"Python {found.python}, {shown}", meaning=f"on {found.system}"
-    )
+    ]
+    return Remark("versions", "ok", ", ".join([f"Python {found.python}", *known]), f"on {found.system}")
 
 
-def _processor(found: Machine) -> Finding:
-    flags = " ".join(found.instructions) or "no vector instructions that torch uses"
+def _processor(found: Machine) -> Remark:
+    said = f"{found.cpu} ({' '.join(found.instructions) or 'no vector instructions that torch uses'})"
     if found.has_fast_bf16:
-        status, meaning = "ok", "bfloat16 in hardware: --precision bf16 can be faster than float32"
-    else:
-        status, meaning = "note", "no bfloat16 in hardware: training stays in float32"
-    return Finding(subject="processor", status=status, found=f"{found.cpu} ({flags})", meaning=meaning)
+        meaning = "bfloat16 in hardware: --precision bf16 can be faster than float32"
+        return Remark("processor", "ok", said, meaning)
+    return Remark("processor", "note", said, "no bfloat16 in hardware: training stays in float32")
 
 
-def _threads(found: Machine) -> Finding:
+def _threads(found: Machine) -> Remark:
     import torch
 
     threads, usable = torch.get_num_threads(), found.usable_cores
-    total = (
+    said = (
         f"torch uses {threads} of {usable} usable cores ({found.logical_cores or 'unknown'} in the machine)"
     )
-    cause = "OMP_NUM_THREADS" if os.environ.get("OMP_NUM_THREADS") else "the process's own setting"
     if threads < usable:
-        return Finding(
-            subject="threads",
-            status="note",
-            found=total,
-            meaning=f"{cause} holds torch back; unset it or give --threads {usable}",
+        cause = "OMP_NUM_THREADS" if os.environ.get("OMP_NUM_THREADS") else "the process's own setting"
+        return Remark(
+            "threads", "note", said, f"{cause} holds torch back; unset it or give --threads {usable}"
         )
     if threads > usable:
         meaning = f"more threads than cores slow each other down; give --threads {usable}"
-        return Finding(subject="threads", status="note", found=total, meaning=meaning)
-    return Finding(subject="threads", status="ok", found=total, meaning="all cores that this process may use")
+        return Remark("threads", "note", said, meaning)
+    return Remark("threads", "ok", said, "all cores that this process may use")
 
 
-def _memory(found: Machine) -> Finding:
-    shown = f"{_gib(found.memory_available)} available of {_gib(found.memory)}"
+def _memory(found: Machine) -> Remark:
+    said = f"{_gib(found.memory_available)} available of {_gib(found.memory)}"
     meaning = "holds the images, the network and its activations; if it runs short, lower --batch-size"
-    return Finding(subject="memory", status="ok", found=shown, meaning=meaning)
+    return Remark("memory", "ok", said, meaning)
 
 
-def _compiler(found: Machine) -> Finding:
+def _compiler(found: Machine) -> Remark:
     compiler = found.compiler
+    said = compiler.version or compiler.name
     if compiler.problem is None:
-        meaning = "torch.compile works on the CPU"
-        return Finding(
-            subject="compiler", status="ok", found=compiler.version or compiler.name, meaning=meaning
-        )
+        return Remark("compiler", "ok", said, "torch.compile works on the CPU")
+    remedy, said = "install what it lacks", f"{said}: {compiler.problem}"
     if compiler.problem == "not found":
+        said = f"no C++ compiler ({compiler.name} not found)"
         remedy = (
             "install g++ (Debian, Ubuntu: sudo apt install g++ python3-dev; macOS: xcode-select --install)"
         )
-        shown = f"no C++ compiler ({compiler.name} not found)"
-    else:
-        remedy, shown = "install what it lacks", f"{compiler.version or compiler.name}: {compiler.problem}"
-    return Finding(
-        subject="compiler",
-        status="missing",
-        found=shown,
-        meaning=f"training on the CPU is not compiled; {remedy}",
-    )
+    return Remark("compiler", "missing", said, f"training on the CPU is not compiled; {remedy}")
 
 
-def _gpu(found: Machine) -> Finding:
+def _gpu(found: Machine) -> Remark:
     if not found.gpus:
         meaning = "training runs on the CPU; for an NVIDIA card install its driver and a CUDA build of torch"
-        return Finding(subject="gpu", status="note", found="none that torch can use", meaning=meaning)
-    shown = "; ".join(
+        return Remark("gpu", "note", "none that torch can use", meaning)
+    said = "; ".join(
         f"{gpu.name}, {_gib(gpu.memory)}, capability {gpu.capability[0]}.{gpu.capability[1]}, CUDA {gpu.cuda}"
         for gpu in found.gpus
     )
     fast = all(gpu.has_fast_bf16 for gpu in found.gpus)
-    meaning = "training runs here, in bf16" if fast else "training runs here; no bfloat16 in hardware"
-    return Finding(subject="gpu", status="ok", found=shown, meaning=meaning)
+    return Remark(
+        "gpu", "ok", said, f"training runs here{', in bf16' if fast else '; no bfloat16 in hardware'}"
+    )
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Remark]:
     table = extras()
     if not table:
         meaning = "residua runs from a folder; pip install . lets it see its extras"
-        yield Finding(subject="extras", status="note", found="residua is not installed", meaning=meaning)
-    for name in (name for name in table if name in EXTRA_USES):
-        lacking = [part for part, version in table[name].items() if version is None]
-        if lacking:
-            yield Finding(
-                subject=f"extra {name}",
-                status="missing",
-                found=f"without {', '.join(lacking)}",
-                meaning=f"for {EXTRA_USES[name]}; in the checkout: pip install -c constraints.txt -e '.[{name}]'",
-            )
-        else:
-            shown = ", ".join(f"{part} {version}" for part, version in table[name].items())
-            yield Finding(subject=f"extra {name}", status="ok", found=shown, meaning=EXTRA_USES[name])
+        yield Remark("extras", "note", "residua is not installed", meaning)
+    for name, use in EXTRA_USES.items():
+        parts = table.get(name, {})
+        if lacking := [part for part, version in parts.items() if version is None]:
+            meaning = f"for {use}; in the checkout: pip install -c constraints.txt -e '.[{name}]'"
+            yield Remark(f"extra {name}", "missing", f"without {', '.join(lacking)}", meaning)
+        elif parts:
+            yield Remark(f"extra {name}", "ok", ", ".join(f"{p} {v}" for p, v in parts.items()), use)
 
 
 def _gib(size: int | None) -> str:
     return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
 
 
-def _print_table(findings: list[Finding]) -> None:
+def _print_table(findings: list[Remark]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text  # plain text: .[track] is no markup

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from residua.cli.say import say, say_json
+from residua.cli.say import say, say_json, say_table
 
 _COLUMNS = ("name", "depth", "parameters", "multiply_adds", "input")
 
@@ -28,22 +27,8 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
     if json:
         say_json({"schema": 1, "models": rows, **({"files": files} if files else {})})
         return
-    from residua.description.columns import columns
-
-    header = tuple(column.replace("_", "-") for column in _COLUMNS)
-    cells = [tuple(_cell(row[column]) for column in _COLUMNS) for row in rows]
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(box=None)
-        for number, name in enumerate(header):
-            table.add_column(name, justify="right" if number else "left", no_wrap=True)
-        for line in cells:
-            table.add_row(*line)
-        Console().print(table)
-    else:
-        say(*columns([header, *cells], right=(1, 2, 3, 4), flexible=0))
+    header = [column.replace("_", "-") for column in _COLUMNS]
+    say_table(header, [[_cell(row[column]) for column in _COLUMNS] for row in rows], right=(1, 2, 3, 4))
     for file in files:
         say(f"{file['name']} brings {', '.join(map(' '.join, file['brings'])) or 'nothing'}")
 

@@ -35,7 +35,7 @@ def report(
         json: print one JSON object, with the diagnosis of runs.
 
     """
-    from residua.report.evidence import find_results
+    from residua.report.experiment_result import find_results
 
     paths = [Path(run) for run in runs]
     found = [find_results(path) if path.exists() else [] for path in paths]
@@ -47,7 +47,8 @@ def report(
 
 
 def _runs(runs: list[Path], lang: str, out: Path | None, overwrite: bool, json: bool) -> int:
-    from residua.report import diagnose_runs, inspect_again, notes, read_run, render_report
+    from residua.evaluation import inspect_again
+    from residua.report import diagnose_runs, notes, read_run, render_report
     from residua.train import resolve_run
 
     folders = [resolve_run(run) for run in runs]
@@ -73,7 +74,7 @@ def _experiments(
     """The page of one result; of a folder of many every page, and the gallery. 1 if a result of many is damaged."""
     from residua.report import render_gallery, render_reproduction
 
-    if path.is_file() or results == [path / "result.json"]:
+    if path.is_file() or [result.parent for result in results] == [path]:
         pages = [render_reproduction(results[0], lang=lang, out=out, overwrite=overwrite)]
         damaged = False
     else:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from residua.cli.say import complain, say, say_json
+from residua.cli.say import complain, say, say_json, say_table
 from residua.errors import ResiduaError
 
 _COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "metric", "val", "test", "seconds")
@@ -35,10 +35,10 @@ def runs(
     elif not rows:
         say("no runs yet: residua train makes one")
     else:
-        _print(_COLUMNS, [[_cell(row.get(column)) for column in _COLUMNS] for row in rows])
+        say_table(_COLUMNS, [[_cell(row.get(column)) for column in _COLUMNS] for row in rows])
         for key, values in differences.items():
             say("", key)
-            _print(("run", "value"), [[row["run"], _cell(v)] for row, v in zip(rows, values, strict=True)])
+            say_table(("run", "value"), [[row["run"], _cell(v)] for row, v in zip(rows, values, strict=True)])
 
 
 def _row_or_damage(folder: Any) -> dict[str, Any]:
@@ -98,9 +98,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
-
-
-def _print(header: tuple[str, ...], rows: list[list[str]]) -> None:
-    widths = [max(len(line[i]) for line in [list(header), *rows]) for i in range(len(header))]
-    for line in [list(header), *rows]:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from residua.description.columns import columns
 from residua.errors import ResiduaError
 from residua.names import shown
 
@@ -16,6 +18,24 @@ _NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")  # 
 def say(*lines: object) -> None:
     """Print the lines of a result; a line end in a name makes no line of its own."""
     print("\n".join(map(shown, lines)), flush=True)
+
+
+def say_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Print a table: fitted to a terminal, in plain aligned lines elsewhere; columns in ``right`` are flush right."""
+    printed = [[shown(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        print("\n".join(columns([head, *printed], right=right)), flush=True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text  # plain text: brackets in a name are no markup
+
+    table = Table(box=None)
+    for number, name in enumerate(head):
+        table.add_column(name, justify="right" if number in right else "left")
+    for row in printed:
+        table.add_row(*map(Text, row))
+    Console().print(table)
 
 
 def say_json(value: dict[str, Any]) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from residua.errors import UsageError, nearest
 from residua.spec import Spec, parse_value, read_toml
 
-TABLES = ("model", "data", "recipe", "run")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Spec):
+class RunSettings(Spec):
     """The table ``run``: what belongs to no spec of the run folder. None leaves the choice to ``fit``."""
 
     seed: int | None = None
@@ -27,23 +25,36 @@ class Run(Spec):
     limit_batches: int | None = None
     run_dir: str | None = None
 
+    @classmethod
+    def title(cls) -> str:
+        """How messages call it: as the table."""
+        return "run"
+
+
+@dataclass
+class Settings:
+    """The tables of a configuration file; specs check what stands in those of theirs."""
+
+    model: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+
+
+TABLES = tuple(each.name for each in fields(Settings))
+
 
 def read_settings(
     config: Path | None, flags: Mapping[str, Mapping[str, Any]], assignments: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """One dictionary a table. Raises UsageError for unknown tables and keys, with the nearest known one."""
-    settings: dict[str, dict[str, Any]] = {table: {} for table in TABLES}
-    for table, values in (read_toml(config) if config is not None else {}).items():
-        _known(table, TABLES, f"{config}: table")
-        if not isinstance(values, dict):
-            raise UsageError(f"{config}: {table} must be a table, such as [{table}]")
-        settings[table] |= values
+    settings = asdict(Settings() if config is None else read_toml(config, Settings))
     for table, values in flags.items():
         settings[table] |= {key: value for key, value in values.items() if value is not None}
     for assignment in assignments:
         table, key, value = parse_assignment(assignment)
         settings[table][key] = value
-    run = Run.from_dict(settings["run"]).to_dict()
+    run = RunSettings.from_dict(settings["run"]).to_dict()
     return settings | {"run": {key: value for key, value in run.items() if value is not None}}
 
 
@@ -55,10 +66,6 @@ def parse_assignment(text: str, default_table: str | None = None) -> tuple[str, 
         table, dot, key = default_table, ".", table
     if not equals or not dot or not key:
         raise UsageError(f"--set takes TABLE.KEY=VALUE, such as model.shortcut=C, not {text!r}")
-    _known(table, TABLES, "--set: table")
+    if table not in TABLES:
+        raise UsageError(f"--set: table {table!r} is unknown{nearest(table, TABLES)}")
     return table, key, parse_value(value.strip())
-
-
-def _known(name: str, known: Sequence[str], what: str) -> None:
-    if name not in known:
-        raise UsageError(f"{what} {name!r} is unknown{nearest(name, known)}")

@@ -174,7 +174,8 @@ def _report(folder: Any, data: str | None) -> Path | None:
 
     A failure there does not fail the training.
     """
-    from residua.report import inspect_again, render_report
+    from residua.evaluation import inspect_again
+    from residua.report import render_report
     from residua.train import Interrupted
 
     again = command("residua", "report", folder.path)

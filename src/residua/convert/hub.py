@@ -12,19 +12,24 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
 from residua.convert.layouts import written
 from residua.download import ProgressLine, Remote, download, web_address
 from residua.errors import ResiduaError, UsageError, nearest
-from residua.files import read_json, write_json
+from residua.files import write_json
+from residua.spec.check import Rule
+from residua.spec.stored import read_stored
 
 _log = logging.getLogger("residua")
 MIRROR = "RESIDUA_MIRROR"  # environment: the web address of a folder that holds the files
 PINS = "residua-sha256.json"  # beside the files: the SHA-256 of each as it was first downloaded
 LARGEST = 1 << 30  # bytes; the largest published file has 0.6 GB
+Sha256 = Annotated[
+    str, Rule("the SHA-256 of a file", lambda text: re.fullmatch("[0-9a-f]{64}", text) is not None)
+]
 _SITES = {
     "torchvision": "https://download.pytorch.org/models",
     "akamaster": "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models",
@@ -173,12 +178,10 @@ def _pin(path: Path, pins: Path) -> None:
 
 def _read_pins(path: Path) -> dict[str, str]:
     """The SHA-256 of each file that was downloaded, as it was at the first time."""
-    pins = read_json(path) if path.exists() else {}
-    if not isinstance(pins, dict) or not all(re.fullmatch("[0-9a-f]{64}", str(pin)) for pin in pins.values()):
-        raise ResiduaError(
-            f"{path} is damaged: it should hold the SHA-256 of files by name; remove it to note them anew"
-        )
-    return pins
+    try:
+        return read_stored(path, dict[str, Sha256]) if path.exists() else {}
+    except ResiduaError as error:
+        raise ResiduaError(f"{error}; remove it to note the SHA-256 of files anew") from error
 
 
 def published_about(path: Path) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from residua.convert.tensors import SUFFIXES, Checkpoint, read_file, short
 from residua.errors import ResiduaError
-from residua.files import read_json
+from residua.spec.stored import read_stored
 
 INDEX = ".index.json"  # how the name of an index ends: model.safetensors.index.json
 _LARGEST = 16 << 20  # bytes of an index
+
+
+class _Index(TypedDict):
+    weight_map: dict[str, str]  # the file of each tensor
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -51,11 +55,7 @@ def _places(index: Path) -> dict[str, str]:
         raise ResiduaError(f"cannot read {index}: {error.strerror or error}") from error
     if size > _LARGEST:
         raise ResiduaError(f"{index} is refused: an index has no {size >> 20} MiB")
-    about = read_json(index)
-    places = about.get("weight_map") if isinstance(about, dict) else None
-    if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
-        raise ResiduaError(f"{index} is no index: its weight_map should name the file of each tensor")
-    return places
+    return read_stored(index, _Index)["weight_map"]
 
 
 def _shard(index: Path, file: str) -> Path:

@@ -148,7 +148,7 @@ def _statements(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
 def _released(spec: ResNetSpec, paper: ResNetSpec) -> Iterator[Figure]:
     kinds = tuple(part.kind for part in (spec.stem, spec.merge, spec.order, spec.shortcut))
     same = kinds == ("imagenet", "add", "original", "B")
-    if not same or (spec.unit.kind == "bottleneck" and spec.unit.stride_on != "3x3"):
+    if not same or (spec.unit.kind == "bottleneck" and spec.flat()["unit.stride_on"] != "3x3"):
         return  # torchvision's networks are v1.5 with option B
     for weights in published().weights:
         if (weights.library, weights.model) == ("torchvision", f"resnet{paper.depth}"):

@@ -2,6 +2,7 @@
 
 from residua.evaluation.evaluate import Evaluation, evaluate, over_runs
 from residua.evaluation.inspect import inspect_run
+from residua.evaluation.inspect_again import inspect_again
 from residua.evaluation.measure import Measurement, measure
 from residua.evaluation.views import View, make_views
 
@@ -10,6 +11,7 @@ __all__ = [
     "Measurement",
     "View",
     "evaluate",
+    "inspect_again",
     "inspect_run",
     "make_views",
     "measure",

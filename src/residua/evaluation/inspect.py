@@ -22,7 +22,6 @@ from residua.evaluation import metrics
 from residua.evaluation.opener import some_of
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
-from residua.files import write_json
 from residua.runs.folder import RunFolder
 from residua.weights.digest import digest_of
 
@@ -80,7 +79,7 @@ def inspect_run(
             for part in cost(trained.model, images.shape).parts
         ],
     }
-    write_json(trained.run.path / "inspection.json", found)
+    trained.run.write_inspection(found)
     return found
 
 

@@ -17,7 +17,7 @@ from residua.data.volume_files import MAX_VALUES
 from residua.errors import ResiduaError, UsageError
 from residua.loading import load_weights, locate
 from residua.runs.folder import RunFolder
-from residua.runs.own_data import own_data
+from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Spec, TaskSpec
 from residua.train.task import task_of
 from residua.train.tasks.classification import Classification
@@ -142,7 +142,7 @@ def data_spec(trained: Trained, data: str | Path | DataSpec | None, *, strict: b
     if isinstance(data, DataSpec):
         spec = data
     elif trained.run is not None:
-        spec = own_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
+        spec = trusted_data(trained.run) if data is None else trained.run.data_spec.change(source=str(data))
     elif data is not None:
         spec = DataSpec.of(data)
     else:

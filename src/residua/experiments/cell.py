@@ -18,8 +18,8 @@ from typing import Any
 
 from residua.data import load_data
 from residua.experiments.experiment import Arm, Setting
-from residua.experiments.measures import RESULT
 from residua.registry import model_spec
+from residua.runs import layout
 from residua.spec import DataSpec, PartSpec, Recipe, Spec
 from residua.train import recipe as find_recipe
 from residua.user_files import files_behind
@@ -64,7 +64,7 @@ class Cell:
     @property
     def trained(self) -> bool:
         """Whether the training is complete, or none is needed."""
-        return self.recipe is None or (self.folder / RESULT).exists()
+        return self.recipe is None or layout.is_complete(self.folder)
 
     @property
     def complete(self) -> bool:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from residua.errors import ResiduaError
-from residua.files import read_json
-from residua.runs.logs import read_log
-
-RESULT, METRICS = "result.json", "metrics.jsonl"
+from residua.runs import layout
+from residua.runs.metrics import read_metrics
+from residua.spec.stored import read_stored
 
 
 def training_measures(folder: Path) -> dict[str, Any]:
     """Figures of a complete training; errors in percent, curves as lists by epoch (from 1)."""
-    result = read_json(folder / RESULT)
+    result = read_stored(folder / layout.RESULT, dict[str, Any])
     found: dict[str, Any] = {
         k: v for k, v in result.items() if isinstance(v, int | float) and not isinstance(v, bool)
     }
-    epochs = [line for line in _lines(folder) if line.get("event") == "epoch"]
+    lines, _ = read_metrics(folder)
+    if not lines:
+        raise ResiduaError(f"cannot read {folder / layout.METRICS}: there is nothing in it")
+    epochs = [line for line in lines if line["event"] == "epoch"]
     found["curve_epoch"] = [line["epoch"] + 1 for line in epochs]
     for part, name in (("train", "train"), ("val", "test")):
         for key in ("accuracy", "loss"):
@@ -46,13 +47,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _lines(run: Path) -> list[dict[str, Any]]:
-    try:
-        lines = [json.loads(line) for line in read_log(run).splitlines()]
-    except ValueError as error:
-        raise ResiduaError(f"cannot read {run / METRICS}: {error}") from error
-    if not lines:
-        raise ResiduaError(f"cannot read {run / METRICS}: there is nothing in it")
-    return lines

@@ -11,6 +11,7 @@ from residua.experiments.measures import finite, training_measures
 from residua.files import read_json, write_json
 from residua.loading import load_model
 from residua.registry import build, model_spec
+from residua.runs import layout
 from residua.runs.folder import RunFolder
 from residua.spec import DataSpec, Recipe
 from residua.train.fitting import fit, resume
@@ -45,9 +46,8 @@ def measures(cell: Cell) -> dict[str, Any]:
 
 
 def _train(cell: Cell) -> None:
-    begun = cell.folder / "spec.json"  # a run folder appears whole
     while not cell.trained:
-        stood = begun.exists()
+        stood = layout.is_run(cell.folder)  # which appears whole
         try:
             if stood:
                 resume(RunFolder(cell.folder), data=cell.data["source"], progress=False)
@@ -55,7 +55,7 @@ def _train(cell: Cell) -> None:
                 _begin(cell)
         except UsageError:
             # another grid may have begun or ended the same run between the look at the folder and the lock on it
-            if stood == begun.exists() and not cell.trained:
+            if stood == layout.is_run(cell.folder) and not cell.trained:
                 raise
 
 
@@ -80,6 +80,6 @@ def _network(cell: Cell) -> Any:
     if cell.recipe is None:
         seed_torch(cell.seed, "init")
         return build(model_spec(cell.model)).eval()
-    if not (cell.folder / "model.safetensors").exists():
+    if not (cell.folder / layout.WEIGHTS).exists():
         raise ResiduaError(f"{cell.folder} has no weights to look at: without the folder it is trained again")
     return load_model(cell.folder)

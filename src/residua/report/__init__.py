@@ -1,12 +1,11 @@
 """Figures and offline HTML pages, of runs and of reproduced experiments. Importing it loads no torch, no matplotlib."""
 
-from residua.report.compare import diagnose_runs
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
-from residua.report.folder import Run, read_run
 from residua.report.gallery import render_gallery
-from residua.report.origin import inspect_again
-from residua.report.page import notes, render_report
 from residua.report.reproduction import render_reproduction
+from residua.report.run_page import notes, render_report
+from residua.report.side_by_side import diagnose_runs
+from residua.runs.record import Run, read_run
 
 __all__ = [
     "Diagnosis",
@@ -14,7 +13,6 @@ __all__ = [
     "Run",
     "diagnose",
     "diagnose_runs",
-    "inspect_again",
     "notes",
     "read_run",
     "render_gallery",

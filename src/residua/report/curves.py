@@ -11,19 +11,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from residua.report.figures import COLOURS, Series, line_chart
-from residua.report.folder import Run
-from residua.report.html import Html, element
+from residua.report.charts import COLOURS, ChartSeries, line_chart, spans
 from residua.report.numbers import percent
-from residua.report.text import Translate
+from residua.report.run_tables import SectionValues
+from residua.report.translation import Translate
+from residua.runs.record import Run
 
 Named = Sequence[tuple[str, Run]]  # runs with the names that tell them apart on this page
 SPLITS: dict[str, Literal["dashed", "solid"]] = {"train": "dashed", "val": "solid"}
 LOG_FROM = 30  # losses that span a larger factor are drawn on a logarithmic axis
 
 
-def curves(runs: Named, t: Translate) -> Html | None:
-    """What the runs are judged by, and loss, by epoch; None if no run has finished an epoch."""
+def curves(runs: Named, t: Translate, *, note: str) -> SectionValues:
+    """What the runs are judged by, and loss, by epoch; None if no run has finished an epoch. ``note`` is a key."""
     if not any(run.epochs["epoch"] for _, run in runs):
         return None
     gap = t("gap_note", n="{n}")
@@ -36,14 +36,16 @@ def curves(runs: Named, t: Translate) -> Html | None:
             charts.append(chart(error, title=t("error_by_epoch"), y_label=t("error_axis")))
         else:
             name, own = metric.replace("_", " "), _by_epoch(runs, t, metric, lambda value: value)
-            charts.append(chart(own, title=t("metric_by_epoch", metric=name), y_label=name, log=_spans(own)))
+            charts.append(
+                chart(own, title=t("metric_by_epoch", metric=name), y_label=name, log=spans(own, LOG_FROM))
+            )
     loss = _by_epoch(runs, t, "loss", lambda value: value)
     axis = t("loss_axis" if list(metrics) == ["accuracy"] else "any_loss_axis")
-    charts.append(chart(loss, title=t("loss_by_epoch"), y_label=axis, log=_spans(loss)))
-    return element("div", *charts, class_="charts")
+    charts.append(chart(loss, title=t("loss_by_epoch"), y_label=axis, log=spans(loss, LOG_FROM)))
+    return {"charts": charts, "note": t(note)}
 
 
-def schedule(runs: Named, t: Translate) -> Html | None:
+def schedule(runs: Named, t: Translate) -> SectionValues:
     """Learning rate and training loss by step; None if no run has logged a step.
 
     A short run logs fewer steps than epochs: the rate is then read from the lines of the epochs, and the loss is
@@ -57,8 +59,8 @@ def schedule(runs: Named, t: Translate) -> Html | None:
     charts = [chart(_by_step(runs, rates), title=t("lr_by_step"), y_label=t("lr_axis"))]
     if any(len(points) > len(run.epochs["epoch"]) for points, (_, run) in zip(losses, runs, strict=True)):
         loss = _by_step(runs, losses)
-        charts.append(chart(loss, title=t("loss_by_step"), y_label=t("loss_axis"), log=_spans(loss)))
-    return element("div", *charts, class_="charts")
+        charts.append(chart(loss, title=t("loss_by_step"), y_label=t("loss_axis"), log=spans(loss, LOG_FROM)))
+    return {"charts": charts}
 
 
 def _points(lines: dict[str, list[float]], key: str) -> list[tuple[float, float]]:
@@ -68,9 +70,9 @@ def _points(lines: dict[str, list[float]], key: str) -> list[tuple[float, float]
     ]
 
 
-def _by_step(runs: Named, points: Sequence[Sequence[tuple[float, float]]]) -> list[Series]:
+def _by_step(runs: Named, points: Sequence[Sequence[tuple[float, float]]]) -> list[ChartSeries]:
     return [
-        Series(label=name, x=[x for x, _ in own], y=[y for _, y in own], **_look(i))
+        ChartSeries(label=name, x=[x for x, _ in own], y=[y for _, y in own], **_look(i))
         for i, ((name, _), own) in enumerate(zip(runs, points, strict=True))
     ]
 
@@ -80,7 +82,7 @@ def run_label(name: str, what: str, runs: Named, t: Translate) -> str:
     return what if len(runs) == 1 else t("of_run", run=name, what=what)
 
 
-def _by_epoch(runs: Named, t: Translate, metric: str, shown: Callable[[float], float]) -> list[Series]:
+def _by_epoch(runs: Named, t: Translate, metric: str, shown: Callable[[float], float]) -> list[ChartSeries]:
     series = []
     for i, (name, run) in enumerate(runs):
         known = {split: run.epochs.get(f"{split}_{metric}", []) for split in SPLITS}
@@ -91,14 +93,14 @@ def _by_epoch(runs: Named, t: Translate, metric: str, shown: Callable[[float], f
                 look = _look(i if len(runs) > 1 else int(split == "val"))
                 # Over each other, a run needs one name for its colour; the page says what dashes mean.
                 label = t(split) if len(runs) == 1 else "" if split == "train" and validated else name
-                series.append(Series(label=label, x=_ends(run), y=y, line=line, **look))
+                series.append(ChartSeries(label=label, x=_ends(run), y=y, line=line, **look))
     return series
 
 
-def _tests(runs: Named, t: Translate) -> list[Series]:
+def _tests(runs: Named, t: Translate) -> list[ChartSeries]:
     said = "test_mark" if len(runs) == 1 else "test_of"
     return [
-        Series(
+        ChartSeries(
             label=run_label(name, t(said, value=percent(1 - run.get("test_accuracy"))), runs, t),
             x=[_ends(run)[-1]],
             y=[100 * (1 - run.get("test_accuracy"))],
@@ -119,8 +121,3 @@ def _ends(run: Run) -> list[float]:
 def _look(i: int) -> dict[str, Any]:
     """Colour by position; from the seventh on the colours come back with dots."""
     return {"colour": i, "marker": "dot" if i // COLOURS % 2 else ""}
-
-
-def _spans(series: Sequence[Series]) -> bool:
-    values = [y for item in series for y in item.y if math.isfinite(y)]
-    return bool(values) and min(values) > 0 and max(values) > LOG_FROM * min(values)

@@ -6,32 +6,31 @@ import math
 from functools import partial
 from typing import Literal
 
+from residua.report.charts import ChartSeries, line_chart
 from residua.report.curves import Named, run_label
-from residua.report.figures import Series, line_chart
-from residua.report.html import Html, element, join
-from residua.report.text import Translate
+from residua.report.run_tables import SectionValues
+from residua.report.translation import Translate
 
 Kind = Literal["residual", "plain"]
 KINDS: tuple[Kind, ...] = ("residual", "plain")
 
 
-def depth(runs: Named, t: Translate) -> Html | None:
+def depth(runs: Named, t: Translate) -> SectionValues:
     """Gradient norm by unit and response by layer; None if no run was inspected for either."""
     gradient = [series for i, _ in enumerate(runs) for series in _gradient(runs, i, t)]
     response = [series for i, _ in enumerate(runs) for series in _response(runs, i, t)]
     chart = partial(line_chart, gap_note=t("gap_note", n="{n}"))
-    charts: list[Html] = []
+    charts = []
     if gradient:
         title, x, y = (t(key) for key in ("gradient", "unit_axis", "gradient_axis"))
         charts.append(chart(gradient, title=title, x_label=x, y_label=y, log=True))
     if response:
         title, x, y = (t(key) for key in ("response", "layer_axis", "response_axis"))
         charts.append(chart(response, title=title, x_label=x, y_label=y))
-    note = element("p", t("depth_note"), class_="note") if response else ""
-    return join([element("div", *charts, class_="charts"), note]) if charts else None
+    return {"charts": charts, "note": t("depth_note") if response else ""} if charts else None
 
 
-def _gradient(runs: Named, i: int, t: Translate) -> list[Series]:
+def _gradient(runs: Named, i: int, t: Translate) -> list[ChartSeries]:
     """A curve for each kind of unit that the network has."""
     name, run = runs[i]
     units = run.inspection.get("gradient", [])
@@ -44,7 +43,7 @@ def _gradient(runs: Named, i: int, t: Translate) -> list[Series]:
         ]
         if own:
             series.append(
-                Series(
+                ChartSeries(
                     label=run_label(name, t(kind), runs, t),
                     x=[number for number, _ in own],
                     y=[norm for _, norm in own],
@@ -56,7 +55,7 @@ def _gradient(runs: Named, i: int, t: Translate) -> list[Series]:
     return series
 
 
-def _response(runs: Named, i: int, t: Translate) -> list[Series]:
+def _response(runs: Named, i: int, t: Translate) -> list[ChartSeries]:
     """The layers in order, and sorted as in the lower half of the paper's figure 7."""
     name, run = runs[i]
     measured = [_number(layer.get("std")) for layer in run.inspection.get("response", [])]
@@ -67,8 +66,8 @@ def _response(runs: Named, i: int, t: Translate) -> list[Series]:
     # Over each other, a run needs one name for its colour; the page says what dashes mean.
     in_order, ranked = (t("in_order"), t("sorted")) if len(runs) == 1 else (name, "")
     return [
-        Series(label=in_order, x=number, y=measured, colour=i, marker="dot"),
-        Series(label=ranked, x=number[: len(falling)], y=falling, colour=i, line="dashed"),
+        ChartSeries(label=in_order, x=number, y=measured, colour=i, marker="dot"),
+        ChartSeries(label=ranked, x=number[: len(falling)], y=falling, colour=i, line="dashed"),
     ]
 
 

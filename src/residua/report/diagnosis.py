@@ -23,7 +23,7 @@ from statistics import median
 from typing import Literal
 
 from residua.report.numbers import difference, percent
-from residua.report.text import translator
+from residua.report.translation import translator
 
 CHANCE_LOSS = 0.95
 CHANCE_ACCURACY = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
@@ -70,3 +71,9 @@ def figure(value: float | None) -> str:
 def spread(mean: float | None, sd: float | None) -> str:
     """A mean with its standard deviation over seeds, where there is one that is not zero."""
     return figure(mean) if not sd or not math.isfinite(sd) else f"{figure(mean)} ± {sd:.2g}"
+
+
+def published_value(value: Any) -> str:
+    """A published value, which may be text."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63
+    return figure(value) if plain else str(value)[:80]

@@ -5,7 +5,6 @@ One file, replaced by one rename: a checkpoint is whole or it is the one before.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from residua.errors import ResiduaError
+from residua.errors import ResiduaError, UsageError
 from residua.runs.intact import naming_what_is_intact
-from residua.runs.logs import Mark
+from residua.runs.logs import Marks
 from residua.runs.optimizer_state import load_state_tensors, state_tensors
+from residua.spec.check import Count, check
 from residua.weights.model_files import read_tensors, save_tensors, say_not_finite
 
 PREFIX = "networks.model."  # where the model of a classification stands in a checkpoint
@@ -27,13 +27,13 @@ PREFIX = "networks.model."  # where the model of a classification stands in a ch
 class State:
     """Where a training stands. Learning rate, order of the images and random draws all follow from ``step``."""
 
-    step: int = 0
-    epochs_closed: int = 0  # epochs whose end (validation, log line) is done
+    step: Count = 0
+    epochs_closed: Count = 0  # epochs whose end (validation, log line) is done
     sums: dict[str, float] = field(default_factory=dict)  # of the epoch under way
     best: float | None = None  # the primary metric's best value
     best_epoch: int | None = None
     last_epoch: dict[str, Any] = field(default_factory=dict)  # the last epoch's line of metrics.jsonl
-    logs: dict[str, list[Mark]] = field(default_factory=dict)  # by name, what of each belongs to this state
+    logs: dict[str, Marks] = field(default_factory=dict)  # by name, what of each belongs to this state
     seconds: float = 0.0  # of training, over all sessions
 
 
@@ -93,30 +93,16 @@ def load_checkpoint(path: Path, task: Training) -> State:
 
 def read_state(path: Path, about: Mapping[str, Any]) -> State:
     """The state in the header of the checkpoint at ``path``. Raises ResiduaError if that has none of this version."""
+    state = about.get("state")
+    if isinstance(state, dict) and isinstance(
+        state.get("offsets"), dict
+    ):  # version 0.1 knew the logs' lengths only
+        logs = {name: [(size, None)] for name, size in state["offsets"].items()}
+        state = {**{key: value for key, value in state.items() if key != "offsets"}, "logs": logs}
     try:
-        return _state(dict(about["state"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ResiduaError(f"{path} is not a training checkpoint of this version") from error
-
-
-def _state(values: dict[str, Any]) -> State:
-    """The state of plain JSON values. Raises TypeError or ValueError if they are not of its types."""
-    if "offsets" in values:  # version 0.1 knew the lengths of the logs
-        values["logs"] = {name: [(size, None)] for name, size in values.pop("offsets").items()}
-    state = State(**values)
-    state.logs = {name: [(size, digest) for size, digest in marks] for name, marks in state.logs.items()}
-    marks = [mark for log in state.logs.values() for mark in log]
-    counts = (state.step, state.epochs_closed, *(size for size, _ in marks))
-    numbers = (state.seconds, *state.sums.values(), *([] if state.best is None else [state.best]))
-    if (
-        any(type(count) is not int or count < 0 for count in counts)
-        or any(type(number) not in (int, float) or not math.isfinite(number) for number in numbers)
-        or any(not isinstance(digest, str | None) for _, digest in marks)
-        or not all(state.logs.values())
-        or not isinstance(state.last_epoch, dict)
-    ):
-        raise TypeError("a value is of a wrong type")
-    return state
+        return check(state, State, "its state")
+    except UsageError as error:
+        raise ResiduaError(f"{path} is not a training checkpoint of this version: {error}") from error
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

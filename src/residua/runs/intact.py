@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from residua.errors import ResiduaError
+from residua.runs.layout import BEST, LAST, WEIGHTS
 from residua.weights.model_files import read_tensors
-
-_FILES = ("checkpoints/last.safetensors", "checkpoints/best.safetensors", "model.safetensors")
 
 
 @contextmanager
@@ -25,7 +24,7 @@ def naming_what_is_intact(folder: Path) -> Iterator[None]:
 
 def intact(folder: Path) -> list[Path]:
     """The tensor files of a run folder that can be read and agree with their digest, if they state one."""
-    return [path for path in (folder / name for name in _FILES) if is_intact(path)]
+    return [path for path in (folder / name for name in (LAST, BEST, WEIGHTS)) if is_intact(path)]
 
 
 def is_intact(path: Path) -> bool:

@@ -11,17 +11,17 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from residua.errors import ResiduaError
 from residua.files import sync_folder
 from residua.names import command
+from residua.runs.layout import LAST, LOGS, METRICS
+from residua.spec.check import Count, Rule
 from residua.weights.digest import hasher
 
-LOGS = ("metrics.jsonl", "timings.jsonl")
-_CHECKPOINT = Path("checkpoints", "last.safetensors")  # in a run folder
-
-Mark = tuple[int, str | None]  # bytes, hexadecimal digits
+Mark = tuple[Count, str | None]  # bytes, hexadecimal digits
+Marks = Annotated[list[Mark], Rule("a list of marks", bool)]
 
 
 class Log:
@@ -100,19 +100,19 @@ def lines(content: bytes) -> int:
     return at
 
 
-def read_log(run: Path, name: str = "metrics.jsonl") -> bytes:
+def read_log(run: Path, name: str = METRICS) -> bytes:
     """The contents of a run's log, empty if there is none; checked as far as its checkpoint vouches for it.
 
     Raises ResiduaError if it cannot be read or is damaged.
     """
-    marks = _stated(run / _CHECKPOINT, name)  # first: a training that goes on adds to the log meanwhile
+    marks = _stated(run / LAST, name)  # first: a training that goes on adds to the log meanwhile
     content = read_bytes(run / name)
     if sound(content, marks) < len(marks):
         from residua.weights.tensor_files import read_tensors
 
-        read_tensors(run / _CHECKPOINT)  # raises, if it is the checkpoint that is damaged
+        read_tensors(run / LAST)  # raises, if it is the checkpoint that is damaged
         raise ResiduaError(
-            f"{run / name} is damaged: it is not what {_CHECKPOINT.name} knows of it; the weights are whole, and "
+            f"{run / name} is damaged: it is not what {LAST.name} knows of it; the weights are whole, and "
             f"{command('residua', 'train', '--resume', run)} cuts it back to the lines that are"
         )
     return content
@@ -120,7 +120,7 @@ def read_log(run: Path, name: str = "metrics.jsonl") -> bytes:
 
 def damaged_logs(run: Path) -> list[str]:
     """The names of a run's logs that are not what its checkpoint knows of them."""
-    marks = {name: _stated(run / _CHECKPOINT, name) for name in LOGS}
+    marks = {name: _stated(run / LAST, name) for name in LOGS}
     return [name for name in LOGS if sound(read_bytes(run / name), marks[name]) < len(marks[name])]
 
 

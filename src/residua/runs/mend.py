@@ -10,7 +10,8 @@ from typing import Any
 from residua.runs.checkpoint import State, read_state
 from residua.runs.folder import RunFolder
 from residua.runs.intact import is_intact, naming_what_is_intact
-from residua.runs.logs import LOGS, Log, lines, read_bytes, sound
+from residua.runs.layout import LOGS, METRICS, WEIGHTS
+from residua.runs.logs import Log, lines, read_bytes, sound
 from residua.weights.digest import hasher
 from residua.weights.model_files import build_model, read_weights, save_model
 from residua.weights.tensor_files import read_about, read_tensors, save_tensors
@@ -41,7 +42,7 @@ def mend_weights(run: RunFolder) -> list[str]:
 
     The caller holds the folder. Raises ResiduaError if the checkpoint is damaged too, or something cannot be written.
     """
-    path = run.path / "model.safetensors"
+    path = run.path / WEIGHTS
     if is_intact(path):
         return []
     with naming_what_is_intact(run.path):
@@ -65,7 +66,7 @@ def _cut(path: Path, state: State) -> str:
     kept = content[:end]
     log = Log(path, [*good, (end, hasher(kept).hexdigest())])
     last = json.dumps(state.last_epoch).encode()
-    if path.name == "metrics.jsonl" and state.last_epoch and last not in kept:
+    if path.name == METRICS and state.last_epoch and last not in kept:
         log.append(state.last_epoch)
     log.sync()
     state.logs[path.name] = log.marks

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-import torch
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.spec import SCHEMA, Spec
+
+if TYPE_CHECKING:
+    import torch
 
 _MOST_THREADS = 4096  # no machine has more cores for one training, and the system would refuse them
 
@@ -39,4 +40,6 @@ class Plan(Spec):
     @property
     def memory_format(self) -> torch.memory_format:
         """Where channels stand in memory."""
+        import torch  # only here: who reads a run needs none
+
         return torch.channels_last if self.channels_last else torch.contiguous_format

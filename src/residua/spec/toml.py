@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from residua.errors import UsageError
+from residua.spec.check import check
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; what is wrong with it is one line that names the file."""
+def read_toml(path: Path, hint: Any = dict[str, Any]) -> Any:
+    """Read a TOML file, as ``hint`` wants its table; what is wrong with it is one line that names the file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return check(tomllib.loads(path.read_text(encoding="utf-8")), hint, "")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:  # syntax, encoding, a number with thousands of digits
         raise UsageError(f"{path} is not valid TOML: {error}") from error
 

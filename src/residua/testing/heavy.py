@@ -77,7 +77,7 @@ def weights_round_trip(spec: ModelSpec) -> None:
     """Saved and loaded, the network gives the same output, bit for bit."""
     model, x = network(spec), example(spec)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
+        path = Path(folder) / "network.safetensors"
         save_model(path, model)
         loaded = build_model(read_weights(path))
     assert_equal(loaded(x), model(x))

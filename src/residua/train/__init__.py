@@ -6,14 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from residua.runs.folder import RunFolder, list_runs, resolve_run
+    from residua.runs.find import list_runs, resolve_run
+    from residua.runs.folder import RunFolder
     from residua.train.fitting import fit, resume
     from residua.train.loop import Interrupted
     from residua.train.plan import Plan, Request, make_plan
     from residua.train.recipes import RECIPES, recipe
 
 _HOME = {
-    **dict.fromkeys(("RunFolder", "list_runs", "resolve_run"), "residua.runs.folder"),
+    "RunFolder": "residua.runs.folder",
+    **dict.fromkeys(("list_runs", "resolve_run"), "residua.runs.find"),
     **dict.fromkeys(("fit", "resume"), "residua.train.fitting"),
     "Interrupted": "residua.train.loop",
     **dict.fromkeys(("Plan", "Request", "make_plan"), "residua.train.plan"),

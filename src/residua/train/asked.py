@@ -14,7 +14,8 @@ from residua.data import Source, same_identity
 from residua.data.identity import digest
 from residua.errors import UsageError
 from residua.names import command
-from residua.runs.folder import RunFolder, resolve_run
+from residua.runs.find import resolve_run
+from residua.runs.folder import RunFolder
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.plan import Plan, Request
 from residua.weights.model_files import Weights

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,33 +10,32 @@ from typing import Any
 
 from torch import nn
 
-from residua.analysis.cost import totals
 from residua.data import Source, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
-from residua.files import remove, write_json
 from residua.machine import describe_machine
 from residua.names import check_name
-from residua.nn import place
-from residua.registry import build, model_spec
-from residua.runs import folder as runs
-from residua.runs.checkpoint import State, load_checkpoint, save_checkpoint
-from residua.runs.folder import RunFolder
+from residua.registry import build
+from residua.runs import layout
+from residua.runs.checkpoint import State, load_checkpoint, read_state, save_checkpoint
+from residua.runs.find import new_path, point_latest, resolve_run
+from residua.runs.folder import RunFolder, first_session
 from residua.runs.intact import is_intact
 from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
-from residua.runs.own_data import own_data
+from residua.runs.place import create, refuse_existing, replaced, writing
+from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
-from residua.train.defaults import default_model, default_recipe, default_source
+from residua.train.defaults import default_recipe, default_source
 from residua.train.loop import telling_how_to_go_on
-from residua.train.plan import Plan, Request, check_here, make_plan
+from residua.train.plan import Plan, Request, check_here
+from residua.train.prepare import file_header, network_for, plan_for, task_for
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
-from residua.train.seeding import seed_torch
 from residua.train.session import Session
-from residua.train.task import Task, make_task, task_of
+from residua.train.task import Task, task_of
 from residua.user_files import digests, files_changed, files_in_use
-from residua.weights.model_files import Weights, adapt
+from residua.weights.model_files import Weights, adapt, read_about
 
 _log = logging.getLogger("residua")
 
@@ -100,73 +97,53 @@ def fit(
         check_name(Path(run_dir), "--run-dir")
     begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
-        runs.refuse_existing(Path(run_dir), overwrite=overwrite)
+        refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
     if data is None:
         data = default_source(getattr(model, "spec", None) if isinstance(model, nn.Module) else model)
-    loaded = (
-        load_data(data, workers=workers or 0, storage=begun.data["storage"] if begun else None)
-        if isinstance(data, str | Path | DataSpec)
-        else data
-    )
-    network = _network(model, model_changes or {}, loaded, seed)
+    storage = begun.data["storage"] if begun else None
+    given = isinstance(data, str | Path | DataSpec)
+    loaded = load_data(data, workers=workers or 0, storage=storage) if given else data
+    network = network_for(model, model_changes or {}, loaded, seed)
     chosen = find_recipe(recipe or default_recipe(loaded, network.spec))
-    task = task_of(
-        network.spec, loaded.about(), chosen
-    )  # said in the recipe, so that its options can be changed
+    task = task_of(network.spec, loaded.about(), chosen)
+    # the task is said in the recipe, so that its options can be changed
     chosen = find_recipe(chosen.change(task=task), **(recipe_changes or {}))
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
+    request = Request(device=device, precision=precision, threads=threads, workers=workers, compile=compile)
+    numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
     with _leaving(shown):
-        request = Request(
-            device=device, precision=precision, threads=threads, workers=workers, compile=compile
-        )
-        numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
         if begun is not None:
-            asked = _plan(as_planned(request, begun.plan), network, chosen, loaded)
+            asked = plan_for(network, chosen, loaded, as_planned(request, begun.plan))
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
             return resume(begun, data=loaded, progress=shown)
-        plan = _plan(request, network, chosen, loaded)
-        training = _task(network, chosen, plan, loaded)
-        about = _about(network, loaded)
-        path = Path(run_dir) if run_dir is not None else runs.new_path(loaded.kind, network.spec.name, seed)
-        files = {
-            "spec.json": network.spec.to_dict(),
-            "recipe.json": chosen.to_dict(),
-            "plan.json": plan.to_dict(),
-            "data.json": {**loaded.identity, **about["data"], "spec": loaded.spec.to_dict()},
-            "env.json": {
+        plan = plan_for(network, chosen, loaded, request)
+        training, about = task_for(network, chosen, loaded, plan), file_header(network, loaded)
+        path = Path(run_dir) if run_dir is not None else new_path(loaded.kind, network.spec.name, seed)
+        tables = {
+            layout.SPEC: network.spec.to_dict(),
+            layout.RECIPE: chosen.to_dict(),
+            layout.PLAN: plan.to_dict(),
+            layout.DATA: {**loaded.identity, **about["data"], "spec": loaded.spec.to_dict()},
+            layout.ENV: {
                 **describe_machine(),
                 **numbers,
                 "files": digests(files_in_use()),
-                "command": _command(),
-                "sessions": [_session()],
+                **first_session(),
             },
         }
-        with runs.writing(path):
-            folder = runs.create(
+        with writing(path):
+            folder = create(
                 path,
-                files,
-                lambda at: save_checkpoint(at / "checkpoints" / "last.safetensors", training, State(), about),
+                tables,
+                lambda new: save_checkpoint(new / layout.LAST, training, State(), about),
                 overwrite=overwrite,
             )
-            runs.point_latest(folder.path)
-            if old := runs.replaced(folder.path):
+            point_latest(folder.path)
+            if old := replaced(folder.path):
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
-            session = Session(
-                folder=folder,
-                task=training,
-                data=loaded,
-                recipe=chosen,
-                plan=plan,
-                seed=seed,
-                limit=limit_batches,
-                about=about,
-                state=State(),
-                progress=shown,
-            )
-            with telling_how_to_go_on(folder.path):
-                return session.run()
+            return _train(folder, training, loaded, State(), shown)
 
 
 def resume(
@@ -197,57 +174,45 @@ def resume(
         Interrupted: as of ``fit``.
 
     """
-    folder = run if isinstance(run, RunFolder) else RunFolder(runs.resolve_run(run))
+    folder = run if isinstance(run, RunFolder) else RunFolder(resolve_run(run))
     shown = make_progress(progress)
     if folder.result is not None and epochs in (None, folder.result["epochs"]):
         if damaged_logs(folder.path) or not is_intact(folder.weights):
-            with runs.writing(folder.path):
+            with writing(folder.path):
                 _say(mend_logs(folder.path, folder.last) + mend_weights(folder))
         shown.note(f"{folder.path} is complete: nothing is left to train")
         return folder
-    with runs.writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
-        recipe, seed, plan = folder.recipe, folder.seed, folder.plan
-        if recipe.iterations is None and epochs == recipe.epochs:
-            epochs = None  # an extension that was interrupted
+    with writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
+        recipe, plan = folder.recipe, folder.plan
         if not (retune or allow_inexact):
             check_here(plan)
             if changed := files_changed(folder.env.get("files", {})):
                 raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
         loaded = _data_again(folder, data, plan) if data is None or isinstance(data, str) else data
-        difference = same_identity(folder.data, loaded.identity)
-        if difference:
+        if difference := same_identity(folder.data, loaded.identity):
             raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
         network = build(folder.spec)
-        if retune:
-            plan = _plan(Request(device=plan.device), network, recipe, loaded)
-        limit = folder.env["limit_batches"]
         _say(mend_logs(folder.path, folder.last))
-        task = _task(network, recipe, plan, loaded)
+        if recipe.iterations is None and epochs == recipe.epochs:
+            epochs = None  # an extension that was interrupted
+        if retune:
+            plan = plan_for(network, recipe, loaded, Request(device=plan.device))
+        if epochs is not None:
+            recipe = _extended(folder, recipe, epochs)
+        task = task_for(network, recipe, loaded, plan)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
-            recipe = _extended(folder, recipe, state, epochs)
-            task = _task(network, recipe, plan, loaded)
-            state = load_checkpoint(folder.last, task)
-            remove(folder.path / "result.json")  # the training is no longer complete
-            write_json(folder.path / "recipe.json", recipe.to_dict())
+            folder.extend(recipe)
         if retune:
-            write_json(folder.path / "plan.json", plan.to_dict())
-        env = folder.env
-        write_json(folder.path / "env.json", {**env, "sessions": [*env["sessions"], _session()]})
-        about = _about(network, loaded)
-        session = Session(
-            folder=folder,
-            task=task,
-            data=loaded,
-            recipe=recipe,
-            plan=plan,
-            seed=seed,
-            limit=limit,
-            about=about,
-            state=state,
-            progress=shown,
-        )
-        return session.run()
+            folder.replan(plan)
+        folder.begin_session()
+        return _train(folder, task, loaded, state, shown)
+
+
+def _train(folder: RunFolder, task: Task, data: Source, state: State, progress: Progress) -> RunFolder:
+    """Train from where the state stands to the end, as the folder says."""
+    with telling_how_to_go_on(folder.path):
+        return Session(folder=folder, task=task, data=data, state=state, progress=progress).run()
 
 
 def _say(mended: list[str]) -> None:
@@ -258,49 +223,13 @@ def _say(mended: list[str]) -> None:
 
 def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> Source:
     """The data of a run, from where they were or from where they lie now."""
-    spec = own_data(folder) if moved is None else folder.data_spec.change(source=moved)
+    spec = trusted_data(folder) if moved is None else folder.data_spec.change(source=moved)
     return load_data(spec, workers=plan.workers, storage=folder.data["storage"])
 
 
-def _network(model: Any, changes: Mapping[str, Any], data: Source, seed: int) -> Any:
-    """The network to train, its classes and channels those of the data."""
-    if isinstance(model, nn.Module):
-        if not isinstance(getattr(model, "spec", None), ModelSpec):
-            raise UsageError(
-                "fit trains modules made by create_model; register a family for a network of your own"
-            )
-        if changes:
-            raise UsageError("model_changes need a name or a spec, not a module that is already built")
-        network = model
-    else:
-        seed_torch(seed, "init")
-        name = default_model(data) if model is None else model
-        network = build(model_spec(name, **{**data.model_changes(), **changes}))
-    spec: Any = network.spec
-    for key, value in data.model_changes().items():
-        if getattr(spec, key) != value:
-            raise UsageError(
-                f"the model has {key}={getattr(spec, key)}, which does not suit the data: {key}={value} fits"
-            )
-    return network
-
-
-def _plan(request: Request, network: Any, recipe: Recipe, data: Source) -> Plan:
-    steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
-    forward = totals(network.spec, network.spec.input_shape(data.shape))[1]
-    return make_plan(request, network, 3 * recipe.batch_size * forward, steps)  # backward costs two forwards
-
-
-def _task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
-    return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
-
-
-def _about(network: Any, data: Source) -> dict[str, Any]:
-    """What every weight file of the run says of itself."""
-    return {"spec": network.spec.to_dict(), "data": data.about()}
-
-
-def _extended(folder: RunFolder, recipe: Recipe, state: State, epochs: int) -> Recipe:
+def _extended(folder: RunFolder, recipe: Recipe, epochs: int) -> Recipe:
+    """A recipe of more epochs than are done."""
+    state = read_state(folder.last, read_about(folder.last))
     if (recipe.iterations is None and epochs < recipe.epochs) or epochs <= state.epochs_closed:
         done = max(recipe.epochs if recipe.iterations is None else 0, state.epochs_closed)
         raise UsageError(f"--epochs can only extend {folder.path}: {epochs} is not above {done}")
@@ -314,11 +243,3 @@ def _leaving(progress: Progress) -> Iterator[None]:
         yield
     finally:
         progress.stop()
-
-
-def _command() -> list[str]:
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
-
-
-def _session() -> dict[str, Any]:
-    return {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": _command()}

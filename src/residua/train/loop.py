@@ -19,7 +19,8 @@ from torch import Tensor
 from residua.errors import ResiduaError
 from residua.names import command
 from residua.runs.checkpoint import PREFIX, State, network_tensors, save_checkpoint
-from residua.runs.logs import LOGS, Log
+from residua.runs.layout import BEST, LAST, LOGS, METRICS, TIMINGS
+from residua.runs.logs import Log
 from residua.spec import Recipe
 from residua.train.progress import Progress
 from residua.train.seeding import seed_torch
@@ -148,7 +149,7 @@ class Loop:
         for batch in itertools.islice(self.batches.epoch(epoch, start=index), left):
             count += self._train_step(batch, epoch)
         seconds = time.monotonic() - began
-        self._logs["timings.jsonl"].append(
+        self._logs[TIMINGS].append(
             {
                 "epoch": epoch,
                 "steps": self.state.step - first,
@@ -171,7 +172,7 @@ class Loop:
         if self.state.step % self.recipe.log_every == 0:
             loss = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
             line = {"event": "step", "step": self.state.step, "epoch": epoch, "lr": lr, "loss": loss}
-            self._logs["metrics.jsonl"].append(line)
+            self._logs[METRICS].append(line)
         self._save_if_due()
         return int(sums["count"])
 
@@ -193,7 +194,7 @@ class Loop:
             if value is not None and self.task.primary.better(value, self.state.best):
                 self.state.best, self.state.best_epoch = value, epoch
                 self._save_best()
-        self._logs["metrics.jsonl"].append(line)
+        self._logs[METRICS].append(line)
         for log in self._logs.values():
             log.end_epoch()
         self.progress.epoch(line)
@@ -248,13 +249,13 @@ class Loop:
         for name, log in self._logs.items():
             log.sync()
             self.state.logs[name] = log.marks
-        save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self.task, self.state, self.about)
+        save_checkpoint(self.folder / LAST, self.task, self.state, self.about)
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
 
     def _save_best(self) -> None:
         about = {"schema": 1, "model_prefix": PREFIX, "epoch": self.state.best_epoch, **self.about}
-        save_tensors(self.folder / "checkpoints" / "best.safetensors", network_tensors(self.task), about)
+        save_tensors(self.folder / BEST, network_tensors(self.task), about)
 
 
 @contextmanager

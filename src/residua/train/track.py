@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from residua.runs.layout import EVENTS
 from residua.train.progress import Progress
 
 
@@ -17,7 +18,7 @@ def tracked(folder: Path, progress: Progress) -> Iterator[Progress]:
     if importlib.util.find_spec("tensorboard") is None:
         yield progress
         return
-    tracker = _Tracker(folder / "tensorboard", progress)
+    tracker = _Tracker(folder / EVENTS, progress)
     try:
         yield tracker
     finally:

@@ -27,6 +27,7 @@ from residua.files import write_atomic
 from residua.nn.gan import GANPair
 from residua.nn.residual import recomputing
 from residua.parts import register
+from residua.runs.layout import SAMPLES
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe, TaskSpec
 from residua.train.compile import compiled
@@ -127,7 +128,7 @@ class Adversarial:
         picture = Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid)
         scale = max(_CELL // (side - 1), 1)
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-        write_atomic(folder / "samples.png", lambda path: picture.save(path, "png"))
+        write_atomic(folder / SAMPLES, lambda path: picture.save(path, "png"))
 
     def _descend(self, name: str, loss_of: Any, *inputs: Tensor) -> Tensor:
         """One optimiser step of one network; the other gets no gradient."""

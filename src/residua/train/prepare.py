@@ -1,0 +1,58 @@
+"""What a training is put together from: the network, the plan and the task that suit each other and the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from residua.analysis.cost import totals
+from residua.data import Source
+from residua.errors import UsageError
+from residua.nn import place
+from residua.registry import build, model_spec
+from residua.spec import ModelSpec, Recipe
+from residua.train.defaults import default_model
+from residua.train.plan import Plan, Request, make_plan
+from residua.train.seeding import seed_torch
+from residua.train.task import Task, make_task
+
+
+def network_for(model: Any, changes: Mapping[str, Any], data: Source, seed: int) -> Any:
+    """The network to train, its classes and channels those of the data. Raises UsageError if it does not suit them."""
+    if isinstance(model, nn.Module):
+        if not isinstance(getattr(model, "spec", None), ModelSpec):
+            raise UsageError(
+                "fit trains modules made by create_model; register a family for a network of your own"
+            )
+        if changes:
+            raise UsageError("model_changes need a name or a spec, not a module that is already built")
+        network: Any = model
+    else:
+        seed_torch(seed, "init")
+        name = default_model(data) if model is None else model
+        network = build(model_spec(name, **{**data.model_changes(), **changes}))
+    for key, value in data.model_changes().items():
+        if getattr(network.spec, key) != value:
+            raise UsageError(
+                f"the model has {key}={getattr(network.spec, key)}, which does not suit the data: {key}={value} fits"
+            )
+    return network
+
+
+def plan_for(network: Any, recipe: Recipe, data: Source, request: Request) -> Plan:
+    """Every automatic choice of a training."""
+    steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
+    forward = totals(network.spec, network.spec.input_shape(data.shape))[1]
+    return make_plan(request, network, 3 * recipe.batch_size * forward, steps)  # backward costs two forwards
+
+
+def task_for(network: Any, recipe: Recipe, data: Source, plan: Plan) -> Task:
+    """The task of a training, its network where the plan wants it."""
+    return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
+
+
+def file_header(network: Any, data: Source) -> dict[str, Any]:
+    """What every weight file of a training says of itself."""
+    return {"spec": network.spec.to_dict(), "data": data.about()}
