@@ -171,6 +171,8 @@ class _Session:
             left_out=len(data.split(self.split).left_out),
             interval=metrics.wilson(round(figures["top1"] * n), n),
             classes=data.classes,
+            per_class=tuple(figures.pop("per_class")),
+            confusion=tuple(map(tuple, figures.pop("confusion"))),
             **figures,
             notes=tuple(notes),
             seconds=round(time.perf_counter() - began, 3),

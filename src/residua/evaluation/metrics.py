@@ -108,8 +108,8 @@ def figures(log_probabilities: np.ndarray, labels: np.ndarray, classes: Sequence
         "top5": float((places < 5).mean()),
         "nll": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         "ece": expected_calibration_error(reliability(log_probabilities, labels)),
-        "confusion": tuple(map(tuple, confusion.tolist())),
-        "per_class": tuple(per_class(confusion, classes)),
+        "confusion": confusion.tolist(),
+        "per_class": per_class(confusion, classes),
     }
 
 
