@@ -63,6 +63,19 @@ def test_the_network_is_in_the_mode_that_it_was_in_and_of_its_own_precision():
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize("kind", ["cost", "training_step", "deepened"])
+def test_what_needs_a_spec_says_so(kind):
+    with pytest.raises(UsageError, match="Sequential has no spec"):
+        look(kind, torch.nn.Sequential(torch.nn.Linear(2, 2)), torch.randn(2, 2), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("name", ["densenet_tiny", "vgg_tiny"])
+def test_stages_of_more_than_units_are_not_deepened(name):
+    images, labels = torch.randn(2, 3, 32, 32), torch.tensor([0, 1])
+    with pytest.raises(UsageError, match="no stages of units alone"):
+        look("deepened", build(model_spec(name)), images, labels)
+
+
 def test_the_list_imports_no_torch():
     code = "import sys, residua.looks.base as base; base.listing(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

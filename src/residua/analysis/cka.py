@@ -15,14 +15,6 @@ from torch import Tensor
 from residua.errors import UsageError
 
 
-def linear_cka(x: Tensor, y: Tensor, *, debiased: bool = True) -> float:
-    """CKA of features ``(N, ...)`` and ``(N, ...)`` of the same images; NaN if all images give the same.
-
-    Raises UsageError for different numbers of images, and fewer than 4.
-    """
-    return float(similarities([gram(x), gram(y)], debiased=debiased)[0, 1])
-
-
 def gram(features: Tensor) -> Tensor:
     """Products of all pairs of images of features ``(N, ...)``: ``(N, N)`` in float64."""
     flat = features.detach().flatten(1).double()
@@ -31,7 +23,10 @@ def gram(features: Tensor) -> Tensor:
 
 
 def similarities(grams: Sequence[Tensor], *, debiased: bool = True) -> Tensor:
-    """CKA of every pair of ``grams``, ``(len, len)``. Raises as ``linear_cka`` does."""
+    """CKA of every pair of ``grams`` of the same images, ``(len, len)``; NaN where all images give the same.
+
+    Raises UsageError for different numbers of images, and fewer than 4.
+    """
     sizes = {len(one) for one in grams}
     if len(sizes) > 1:
         raise UsageError(f"CKA compares features of the same images, not of {sorted(sizes)}")

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from residua.analysis.finding import Panel, Surface
+from residua.analysis.layer_kinds import WEIGHTED
 from residua.errors import UsageError
 from residua.nn import Concat, Residual
-
-_WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +45,14 @@ def source_weights(model: nn.Module) -> list[SourceWeights]:
             inside = f"{name}."
             if not isinstance(module.merge, Concat):
                 continue
-            first = next((m for m in module.branch.modules() if isinstance(m, _WEIGHTED)), None)
+            first = next((m for m in module.branch.modules() if isinstance(m, WEIGHTED)), None)
             if first is None:
                 raise UsageError(f"{name} has no convolution whose weights could be looked at")
             if not names:
                 block, names, channels = block + 1, ["input"], [_inputs(first)]
             found.append(_split(block, name, first, names, channels))
             names, channels = [*names, name], [*channels, module.merge.channels]
-        elif isinstance(module, _WEIGHTED) and names:
+        elif isinstance(module, WEIGHTED) and names:
             found.append(_split(block, name, module, names, channels))
             names = []
     return found

@@ -126,28 +126,20 @@ def layer_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> list[La
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EpochGradients:
-    """The gradients at the units after one epoch of training."""
-
-    epoch: int
-    units: list[UnitGradient]
-
-
 def gradients_over_training(
     model: nn.Module,
     states: Iterable[tuple[int, Mapping[str, Tensor]]],
     images: Tensor,
     labels: Tensor,
-) -> list[EpochGradients]:
-    """``gradient_norms`` of a network as it was after several epochs, as in a training step.
+) -> dict[int, list[UnitGradient]]:
+    """``gradient_norms`` of a network as it was after several epochs, as in a training step, by epoch.
 
     ``states`` gives (epoch, state dict) one after another: a generator that reads them needs memory for one. ``model``
     is untouched: a copy of it is filled. Raises UsageError for a state of another network.
     """
     check_batch(images)
     copied = copy.deepcopy(model).train()
-    found = []
+    found = {}
     for epoch, state in states:
         try:
             copied.load_state_dict(dict(state))
@@ -155,7 +147,7 @@ def gradients_over_training(
             raise UsageError(
                 f"the state of epoch {epoch} is not one of this {type(model).__name__}"
             ) from error
-        found.append(EpochGradients(epoch=epoch, units=gradient_norms(copied, images, labels)))
+        found[epoch] = gradient_norms(copied, images, labels)
     return found
 
 

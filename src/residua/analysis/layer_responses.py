@@ -9,12 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from residua.analysis.layer_kinds import CONVS, NORMS
 from residua.analysis.unit_parts import Kind, kind_of
 from residua.analysis.untouched import untouched
 from residua.nn import residual_units
-
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +58,9 @@ def response(model: nn.Module, images: Tensor) -> list[LayerResponse]:
             if f"{name}.".startswith(shortcuts):
                 continue
             # measured inside the hook: a later activation in place would change the value
-            if isinstance(module, _CONVS) and set(module.kernel_size) == {3}:
+            if isinstance(module, CONVS) and set(module.kernel_size) == {3}:
                 handles.append(module.register_forward_hook(partial(after_conv, name)))
-            elif isinstance(module, _NORMS):
+            elif isinstance(module, NORMS):
                 handles.append(module.register_forward_hook(after_norm))
         model(images)
     return [LayerResponse(**entry) for entry in found]

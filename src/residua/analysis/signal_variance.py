@@ -18,13 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from residua.analysis.gradient import check_batch
+from residua.analysis.layer_kinds import WEIGHTED
 from residua.analysis.unit_calls import classification_loss
 from residua.analysis.untouched import untouched
 from residua.analysis.variants import Init, counterparts, variants
 from residua.errors import UsageError
 from residua.nn import residual_units, without_borders
-
-_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ def variances(model: nn.Module, images: Tensor, labels: Tensor) -> list[Spot]:
         for name, unit in residual_units(model).items():
             handles.append(unit.merge.register_forward_hook(partial(seen, name, "unit")))
             for inner, layer in unit.branch.named_modules(prefix=f"{name}.branch"):
-                if isinstance(layer, _LAYERS):
+                if isinstance(layer, WEIGHTED):
                     handles.append(layer.register_forward_hook(partial(seen, inner, "layer")))
         images = images.detach().clone().requires_grad_()
         loss = classification_loss(model(images), labels)

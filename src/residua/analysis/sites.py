@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from residua.analysis.layer_kinds import CONVS, NORMS
 from residua.analysis.unit_parts import kind_of
 from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
@@ -21,8 +22,6 @@ from residua.nn import Chain, residual_units
 
 SiteKind = Literal["residual", "plain", "layer"]
 
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm)
 _ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Sigmoid, nn.Tanh)
 _IN_ORDER = (nn.Sequential.forward, Chain.forward)  # these run their children one after the other
 
@@ -73,7 +72,7 @@ def _groups(sequence: nn.Module) -> Iterator[list[str]]:
             continue
         if group:
             yield group
-        group, follow = ([name], (_NORMS, _ACTIVATIONS)) if isinstance(module, _CONVS) else ([], ())
+        group, follow = ([name], (NORMS, _ACTIVATIONS)) if isinstance(module, CONVS) else ([], ())
     if group:
         yield group
 

@@ -159,9 +159,8 @@ class _Session:
         for member, others, answers in read[1:]:
             _check_alike(first, data, outputs, member, others, answers)
         together = metrics.log_mean([answers.log_probabilities for _, _, answers in read])
-        confusion = metrics.confusion_matrix(together.argmax(1), outputs.labels, len(data.classes))
-        ranks = metrics.ranks(together, outputs.labels)
-        n = len(ranks)
+        figures = metrics.figures(together, outputs.labels, data.classes)
+        n = len(outputs.labels)
         return Evaluation(
             source=" + ".join(member.name for member in members),
             data=str(data.spec.source),
@@ -170,14 +169,11 @@ class _Session:
             precision=" + ".join(dict.fromkeys(member.precision for member in members)),
             n=n,
             left_out=len(data.split(self.split).left_out),
-            top1=float((ranks < 1).mean()),
-            interval=metrics.wilson(int((ranks < 1).sum()), n),
-            top5=float((ranks < 5).mean()),
-            nll=float(-together[np.arange(n), outputs.labels].mean()),
-            ece=metrics.expected_calibration_error(metrics.reliability(together, outputs.labels)),
+            interval=metrics.wilson(round(figures["top1"] * n), n),
             classes=data.classes,
-            per_class=tuple(metrics.per_class(confusion, data.classes)),
-            confusion=tuple(map(tuple, confusion.tolist())),
+            per_class=tuple(figures.pop("per_class")),
+            confusion=tuple(map(tuple, figures.pop("confusion"))),
+            **figures,
             notes=tuple(notes),
             seconds=round(time.perf_counter() - began, 3),
         )

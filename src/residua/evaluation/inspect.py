@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import math
 from pathlib import Path
@@ -59,25 +60,15 @@ def inspect_run(
         trained.model, images, "test", precision=trained.precision, limit=limit, progress=progress
     )
     log_p, labels = outputs.log_probabilities, outputs.labels
-    confusion = metrics.confusion_matrix(log_p.argmax(1), labels, len(images.classes))
-    ranks, bins = metrics.ranks(log_p, labels), metrics.reliability(log_p, labels)
     found = {
         "schema": 1,
         "weights": weights,
         "classes": list(images.classes),
-        "confusion": confusion.tolist(),
-        "per_class": metrics.per_class(confusion, images.classes),
-        "top1": float((ranks < 1).mean()),
-        "top5": float((ranks < 5).mean()),
-        "nll": float(-log_p[np.arange(len(labels)), labels].mean()),
-        "ece": metrics.expected_calibration_error(bins),
-        "reliability": [{"confidence": b.confidence, "accuracy": b.accuracy, "n": b.n} for b in bins],
+        **metrics.figures(log_p, labels, images.classes),
+        "reliability": [dataclasses.asdict(one) for one in metrics.reliability(log_p, labels)],
         "mistakes": _mistakes(images, outputs),
         **_depth(trained.model, images),
-        "cost": [
-            {"part": part.part, "parameters": part.parameters, "multiply_adds": part.multiply_adds}
-            for part in cost(trained.model, images.shape).parts
-        ],
+        "cost": [dataclasses.asdict(part) for part in cost(trained.model, images.shape).parts],
     }
     trained.run.write_inspection(found)
     return found

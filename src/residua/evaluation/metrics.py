@@ -99,6 +99,20 @@ def per_class(confusion: np.ndarray, names: Sequence[str]) -> list[dict[str, Any
     ]
 
 
+def figures(log_probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """``top1``, ``top5`` (of fewer than five classes 1), ``nll`` in nats, ``ece``, ``confusion``, ``per_class``."""
+    places = ranks(log_probabilities, labels)
+    confusion = confusion_matrix(log_probabilities.argmax(1), labels, len(classes))
+    return {
+        "top1": float((places < 1).mean()),
+        "top5": float((places < 5).mean()),
+        "nll": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        "ece": expected_calibration_error(reliability(log_probabilities, labels)),
+        "confusion": confusion.tolist(),
+        "per_class": per_class(confusion, classes),
+    }
+
+
 def wilson(correct: int, n: int) -> tuple[float, float]:
     """95 % interval of a share of ``n`` images (Wilson 1927): honest also near 0 and 1."""
     share = correct / n

@@ -24,7 +24,7 @@ def look_at(kind: str, network: Any, data: Any, seed: int, options: Mapping[str,
     asked = look_class(kind)
     count, split, panel = (given.pop(name, getattr(asked, name)) for name in ("images", "split", "panel"))
     own = asked.from_dict(given)
-    shown = {"images": torch.empty(0), "labels": torch.empty(0)}
+    shown: dict[str, Any] = {"images": torch.empty(0), "labels": torch.empty(0)}
     if count and network is not None:
         shown = dict(zip(("pixels", "images", "labels"), some_of(data, split, count), strict=True))
     subject = Subject(model=network, seed=seed, **shown)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from residua import parts
 from residua.analysis.finding import Finding
-from residua.spec import PartSpec
+from residua.errors import UsageError
+from residua.spec import ModelSpec, PartSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +43,16 @@ class Subject:
     def shown(self) -> tuple[Any, Tensor, Tensor]:
         """The network, the images and their labels: what most functions of ``residua.analysis`` take first."""
         return self.model, self.images, self.labels
+
+    @property
+    def spec(self) -> Any:
+        """The network's spec. Raises UsageError for a module that has none."""
+        spec = getattr(self.model, "spec", None)
+        if not isinstance(spec, ModelSpec):
+            raise UsageError(
+                f"{type(self.model).__name__} has no spec: this is asked of create_model's networks"
+            )
+        return spec
 
     def first(self, count: int) -> Subject:
         """The first images alone."""

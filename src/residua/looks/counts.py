@@ -25,7 +25,7 @@ class Counts(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from residua.analysis.cost import cost
 
-        shape = self.input_shape or subject.model.spec.usual_input
+        shape = self.input_shape or subject.spec.usual_input
         counted = cost(subject.model, shape)
         values: dict[str, Cell] = {
             "parameters": counted.parameters,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Deepened(Look):
     """What changes when ``units`` units whose branches are zero are put at the end of every stage.
 
-    ``largest_change`` is of a logit; ``error_change`` in points of percent. Raises UsageError for a network whose spec
-    has no ``depths``.
+    ``largest_change`` is of a logit; ``error_change`` in points of percent. Raises UsageError for a network whose
+    stages are not ``depths`` units each.
     """
 
     kind: ClassVar[str] = "deepened"
@@ -34,9 +34,9 @@ class Deepened(Look):
         from residua.nn import zero_init_branches
         from residua.registry import build
 
-        network, spec = subject.model, subject.model.spec
-        if not isinstance(getattr(spec, "depths", None), tuple):
-            raise UsageError(f"{spec.name} has no stages that could be deepened")
+        network, spec = subject.model, subject.spec
+        if [len(stage) for stage in getattr(network, "stages", ())] != list(getattr(spec, "depths", ())):
+            raise UsageError(f"{spec.name} has no stages of units alone that could be deepened")
         deeper = build(spec.change(depths=[depth + self.units for depth in spec.depths])).eval()
         deeper.load_state_dict(network.state_dict(), strict=False)
         for stage, depth in zip(deeper.stages, spec.depths, strict=True):

@@ -91,19 +91,18 @@ class TrainingGradients(Look):
         found = gradients_over_training(model, states, images, labels)
         if not found:
             raise UsageError("there is no state of the training to measure gradients at")
-        (first, at_first), (last, at_last) = (
-            (one.epoch, first_over_last(one.units)) for one in (found[0], found[-1])
-        )
+        first, last = min(found), max(found)
+        at_first, at_last = first_over_last(found[first]), first_over_last(found[last])
         return Finding(
             kind=self.kind,
             title="Gradient by depth over training",
-            **tabulated(*({"epoch": one.epoch, **_summary(one.units)} for one in found)),
+            **tabulated(*({"epoch": epoch, **_summary(units)} for epoch, units in found.items())),
             values={"first_epoch": at_first, "last_epoch": at_last, "epochs": len(found)},
             sentence=(
                 f"From epoch {first} to {last} the gradient at the first unit is {at_first:.2g} and then "
                 f"{at_last:.2g} times that at the last one."
             ),
-            panels=[_panel("Over training", {f"epoch {one.epoch}": one.units for one in found})],
+            panels=[_panel("Over training", {f"epoch {epoch}": units for epoch, units in found.items()})],
         )
 
 

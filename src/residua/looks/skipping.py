@@ -52,7 +52,7 @@ class Skipping(Look):
         skipped = sum(unit.drop_path.rate * inside[name] for name, unit in units.items())
         with torch.random.fork_rng(devices=[]):
             seed_torch(subject.seed, "init")
-            without = build(network.spec.change(drop_path=0.0))
+            without = build(subject.spec.change(drop_path=0.0))
             steps = [_step(copy.deepcopy(net).train(), subject) for net in (network, without)]
             threads = torch.get_num_threads()
             torch.set_num_threads(1)

@@ -35,11 +35,11 @@ class TrainingStep(Look):
         from torch.nn import functional as F
 
         from residua.analysis.held_memory import Held
+        from residua.nn import residual_units
         from residua.nn.residual import recomputing
         from residua.train.seeding import seed_torch
 
-        network = copy.deepcopy(subject.model).train()
-        spec = network.spec
+        network, spec = copy.deepcopy(subject.model).train(), subject.spec
         with torch.random.fork_rng(devices=[]):
             seed_torch(subject.seed, "training step")
             images = torch.randn(self.batch, *spec.usual_input)
@@ -66,7 +66,7 @@ class TrainingStep(Look):
                 {
                     "parameters": sum(parameter.numel() for parameter in network.parameters()),
                     "layers": spec.depth,
-                    "units": sum(spec.depths),
+                    "units": len(residual_units(network)),
                     "loss_before": before,
                     "loss_after": after,
                     "loss_change": after - before,
