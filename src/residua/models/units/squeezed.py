@@ -24,9 +24,7 @@ class SqueezedUnit(UnitSpec):
     kind: ClassVar[str] = "squeezed"
 
     of: UnitSpec = BasicUnit()
-    reduction: int = (
-        16  # r: the gate has so many times fewer hidden channels (sec. 6.4)
-    )
+    reduction: int = 16  # r: the gate has so many times fewer hidden channels (sec. 6.4)
 
     def validate(self) -> None:  # noqa: D102
         positive(self, "reduction")
