@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS
-from residua.experiments.claims import CLAIMS, Claim
+from residua.experiments.catalogue import claims
+from residua.experiments.claims import Claim
 from residua.experiments.experiment import SCALES
 from residua.experiments.store import result_path
 from residua.files import read_json, write_text
@@ -97,18 +98,19 @@ def page(results: Sequence[Result], lang: str) -> str:
         return WORDS[key][column].format(**fields)
 
     lines = [f"# {say('title')}", "", say("made"), "", say("means"), "", say("head"), "|---|---|---|"]
-    by_claim = {claim: [r for r in results if claim in {c["id"] for c in r["claims"]}] for claim in CLAIMS}
+    known = claims()
+    by_claim = {claim: [r for r in results if claim in {c["id"] for c in r["claims"]}] for claim in known}
     for claim, found in by_claim.items():
         verdicts = [
             f"{r['experiment']}, {r['scale']}: {_bold(verdict_word(r['verdict'], t), r['verdict'])}"
             for r in found
         ]
         told = "<br>".join(verdicts) or say("no result yet")
-        lines.append(f"| [{claim}](#{claim.lower()}) | {_cell(_text(CLAIMS[claim], lang))} | {told} |")
+        lines.append(f"| [{claim}](#{claim.lower()}) | {_cell(_text(known[claim], lang))} | {told} |")
     shown: dict[tuple[str, str], str] = {}  # experiment and scale: the claim under which it stands
     for claim, found in by_claim.items():
-        lines += ["", f"## {claim}", "", _cell(_text(CLAIMS[claim], lang))]
-        lines += _misquotes(CLAIMS[claim], say)
+        lines += ["", f"## {claim}", "", _cell(_text(known[claim], lang))]
+        lines += _misquotes(known[claim], say)
         for result in found:
             key = result["experiment"], result["scale"]
             if key in shown:

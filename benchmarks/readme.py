@@ -13,7 +13,7 @@ from benchmarks.accuracy import FOLDER, GRIDS
 from benchmarks.claims import FOLDER as FOLDER_OF_CLAIMS
 from benchmarks.claims import stored
 from benchmarks.harness import RESULTS
-from residua.experiments.verdict import FIRST_LOOK
+from residua.experiments.rules.directions import FIRST_LOOK
 from residua.files import read_json, write_text
 from residua.machine import instruction_set
 from residua.report.evidence import read_result

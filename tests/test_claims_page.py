@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from benchmarks import claims
 
 from residua.experiments.claims import CLAIMS
+from residua.experiments.run_cell import run_cell
 from residua.report.evidence import read_result
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -128,13 +130,32 @@ def test_no_committed_result_names_a_place_of_the_machine():
         assert not re.search(r'"/|[ =]/(home|tmp|work|root|Users)/', path.read_text(encoding="utf-8")), path
 
 
-def test_the_paper_of_the_guide_is_an_experiment_with_its_published_row():
-    """The example of docs/reproduce.md runs as it stands there."""
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (DOCS / "reproduce.md").read_text(encoding="utf-8"), re.DOTALL
+def test_the_paper_of_the_guide_brings_claim_row_look_and_figure(tmp_path, monkeypatch):
+    """The example of docs/reproduce.md, run as it stands there, at one epoch of one seed."""
+    from residua import user_files
+    from residua.experiments.catalogue import claims, find_experiments
+    from residua.experiments.study import Study
+    from residua.user_files import UserFile
+
+    monkeypatch.setattr(user_files, "_ran", {})
+    guide = (DOCS / "reproduce.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    brought = UserFile("doe2026.py", code).run()
+    assert brought.parts == {("paper", "doe2026"), ("look", "weight_norms")}
+    assert claims()["D1"].text == "without shortcuts the weights grow"
+    (experiment,) = find_experiments("doe2026")
+    assert experiment.published[0].to_dict()["source"] == "Doe et al. 2026, Table 1"
+    study = Study(
+        experiment=experiment,
+        scale="quick",
+        data=None,
+        first_seeds=1,
+        max_seeds=1,
+        root=tmp_path,
+        device="cpu",
     )
-    names = {}
-    exec(code, names)
-    (experiment,) = names["EXPERIMENTS"]
-    assert experiment.setting("quick").arms[1].model == "cifar_resnet20"
-    assert experiment.published[0].to_dict()["value"] == 8.75
+    for arm, seed, cell in study.next_cells():
+        found = run_cell(replace(cell, recipe={**(cell.recipe or {}), "epochs": 1}, limit=1))
+        study.evidence.setdefault(arm, {})[seed] = found
+        assert len(found["norm"]) == len(found["x"]) == 19
+    assert set(study.verdict().rulings) == {"the plain net's are heavier"}

@@ -19,7 +19,7 @@ _PUBLIC = {
     "save_model": "residua.weights.model_files",
     "evaluate": "residua.evaluation",
     "Predictor": "residua.deploy",
-    "reproduce": "residua.experiments.grid",
+    "reproduce": "residua.experiments.reproduce",
     "residual_units": "residua.nn",
     "ResiduaError": "residua.errors",
     "UsageError": "residua.errors",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from residua.description import describe
     from residua.errors import ResiduaError, UsageError
     from residua.evaluation import evaluate
-    from residua.experiments.grid import reproduce
+    from residua.experiments.reproduce import reproduce
     from residua.loading import create_model, load_model, load_run
     from residua.nn import residual_units
     from residua.registry import list_models

@@ -29,6 +29,8 @@ ROOMS = {
     "norm": "residua.models.norms",
     "activation": "residua.models.activations",
     "drop path": "residua.models.slots",
+    "look": "residua.looks",
+    "paper": "residua.papers",
 }
 
 
@@ -79,11 +81,6 @@ def find(slot: str, kind: str) -> Any:
             f"unknown {slot} {kind!r}{nearest(str(kind), found)} (one of your own is named with --with FILE)"
         )
     return found[kind]
-
-
-def registered() -> set[tuple[str, str]]:
-    """Slot and kind of everything that is registered by now."""
-    return {(slot, kind) for slot, kinds in _parts.items() for kind in kinds}
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -22,7 +22,7 @@ Status = Literal["verified", "unconfirmed"]
 class Source:
     """A published work, or a library's own page."""
 
-    id: str
+    id: str = ""
     title: str
     url: str
     authors: str = ""
@@ -40,11 +40,11 @@ class Row:
     """One row of a table: its model, what it was measured on, and its figures (errors in percent)."""
 
     model: str  # empty where the row is about something else
-    dataset: str
-    split: str
-    protocol: str
-    runs: str
-    status: Status
+    dataset: str = ""
+    split: str = ""
+    protocol: str = ""
+    runs: str = ""
+    status: Status = "unconfirmed"
     values: Mapping[str, Any]  # every other key of the row: top1_err, err, mean, std, params_m, remark ...
 
 
@@ -52,11 +52,11 @@ class Row:
 class Table:
     """A published table, or a part of one."""
 
-    id: str
+    id: str = ""
     source: Source
     where: str
-    title: str
-    note: str
+    title: str = ""
+    note: str = ""
     rows: tuple[Row, ...]
 
     def __str__(self) -> str:

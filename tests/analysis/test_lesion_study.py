@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from residua.analysis.lesion import lesioned, reordered
-from residua.analysis.lesion_study import delete_each, delete_many, kendall_tau, lesion_finding, reorder
+from residua.analysis.lesion_study import delete_each, delete_many, kendall_tau, reorder
+from residua.analysis.lesioning import lesioned, reordered
 from residua.errors import UsageError
+from residua.looks import look
 from residua.registry import build, model_spec
 
 
@@ -76,7 +77,7 @@ def test_swaps_are_of_units_of_equal_shape():
 def test_a_dense_net_has_nothing_to_swap():
     model, images, labels = _case("densenet_tiny")
     assert reorder(model, images, labels, draws=1) == []
-    found = lesion_finding(model, images, labels, draws=1)
+    found = look("lesion", model, images, labels, draws=1)
     assert len(found.panels) == 2
     assert found.values["lowest_tau"] is None
     assert found.values["deletable"] == 9
@@ -95,7 +96,7 @@ def test_the_model_is_afterwards_as_before(training):
     model, images, labels = _case("cifar_resnet14")
     model.train(training)
     before = copy.deepcopy(model.state_dict())
-    lesion_finding(model, images, labels, draws=1)
+    look("lesion", model, images, labels, draws=1)
     assert all(module.training is training for module in model.modules())
     assert list(model.state_dict()) == list(before)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
@@ -104,17 +105,17 @@ def test_the_model_is_afterwards_as_before(training):
 
 def test_the_finding():
     model, images, labels = _case("cifar_resnet20")
-    found = lesion_finding(model, images, labels, draws=2)
+    found = look("lesion", model, images, labels, draws=2)
     assert found.values["error"] == 0.0
     assert found.values["chance_error"] == 1 - int(labels.bincount().max()) / 40
     assert found.values["worst_error_one_deleted"] == max(row[-1] for row in found.rows)
     assert found.rows[3][1:4] == ("residual", "4x8x8", "6x4x4")
     assert len(found.panels) == 3
     assert "without one residual unit" in found.sentence
-    plain = lesion_finding(*_case("cifar_plain8"), draws=1)
+    plain = look("lesion", *_case("cifar_plain8"), draws=1)
     assert plain.values["deletable"] == 1
     assert "2 of 3 change the shape" in plain.sentence
-    none = lesion_finding(*_case("vgg_tiny", depths=[1, 1, 1]), draws=1)
+    none = look("lesion", *_case("vgg_tiny", depths=[1, 1, 1]), draws=1)
     assert none.values["mean_error_one_deleted"] is None
     assert "can be bypassed" in none.sentence
     assert none.to_dict()["rows"]
@@ -130,5 +131,5 @@ def test_what_cannot_be_studied_is_one_line():
         ((model.stages, torch.randn(40, 4, 8, 8), labels), {}, "logits"),
     ]:
         with pytest.raises(UsageError, match=message) as error:
-            lesion_finding(*arguments, **options)
+            look("lesion", *arguments, **options)
         assert "\n" not in str(error.value)

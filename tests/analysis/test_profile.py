@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from residua.analysis.gradient import gradient_norms
-from residua.analysis.profile import gradient_profiles, gradients_finding, training_gradients_finding
+from residua.analysis.profile import gradient_profiles
 from residua.analysis.variants import redraw
 from residua.errors import UsageError
+from residua.looks import Subject, look, look_class
 from residua.nn import residual_units
 from residua.registry import build, model_spec
 
@@ -48,9 +49,9 @@ def test_a_profile_is_what_gradient_norms_finds_in_a_training_step():
 
 def test_dropped_branches_are_drawn_by_the_seed():
     model, images, labels = case(drop_path=0.5, drop_path_mode="batch")
-    once, again = (gradients_finding(model, images, labels, seed=1).rows for _ in range(2))
+    once, again = (look("gradients", model, images, labels, seed=1).rows for _ in range(2))
     assert once == again
-    assert once != gradients_finding(model, images, labels, seed=2).rows
+    assert once != look("gradients", model, images, labels, seed=2).rows
 
 
 def test_the_finding_of_a_trained_network_shows_it_as_it_is_too():
@@ -59,7 +60,7 @@ def test_the_finding_of_a_trained_network_shows_it_as_it_is_too():
     with torch.no_grad():
         for unit in residual_units(model).values():
             unit.branch.norm2.weight.zero_()
-    found = gradients_finding(model, images, labels)
+    found = look("gradients", model, images, labels)
     assert found.rows[0][:4] == ("as given", None, None, 6)
     exact = gradient_norms(model.train(), images, labels)
     assert found.rows[0][4] == pytest.approx(exact[0].norm, rel=1e-4)
@@ -73,18 +74,20 @@ def test_over_training_every_epoch_has_its_row():
     model, images, labels = case()
     states = [(0, model.state_dict()), (5, case("cifar_resnet14", order="original")[0].state_dict())]
     states[1][1]["stages.0.0.branch.norm2.weight"] *= 3
-    found = training_gradients_finding(model, images, labels, states=iter(states))
+    found = look_class("training")().at(
+        Subject(model=model, images=images, labels=labels, states=lambda: states)
+    )
     assert [row[0] for row in found.rows] == [0, 5]
     assert found.rows[0][1:] != found.rows[1][1:]
     assert "epoch 0 to 5" in found.sentence
     with pytest.raises(UsageError, match="no state"):
-        training_gradients_finding(model, images, labels)
+        look("training", model, images, labels)
 
 
 def test_one_image_is_no_training_step():
     model, images, labels = case()
-    for finding in (gradients_finding, training_gradients_finding):
+    for kind in ("gradients", "training"):
         with pytest.raises(UsageError, match="2 images"):
-            finding(model, images[:1], labels[:1])
+            look(kind, model, images[:1], labels[:1])
     with pytest.raises(UsageError, match="no residual units"):
-        gradients_finding(nn.Linear(3, 3), torch.randn(2, 3), labels[:2])
+        look("gradients", nn.Linear(3, 3), torch.randn(2, 3), labels[:2])

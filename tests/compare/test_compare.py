@@ -4,36 +4,41 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from residua.compare import compare, cost, own
+from residua.compare import compare, matching
 from residua.compare.contender import contenders
-from residua.compare.evidence import as_latex
-from residua.compare.own import OwnExecutor, OwnFile
 from residua.compare.question import ask
+from residua.compare.tables import as_latex
 from residua.errors import ResiduaError, UsageError
-from residua.experiments import grid as runner
-from residua.experiments.grid import Outcome
-from residua.experiments.known import experiments
+from residua.experiments import reproduce as runner
+from residua.experiments.attempt import CellResult, attempt
+from residua.experiments.catalogue import experiments
 from residua.registry import model_spec
 from residua.train import recipe
+from residua.user_files import UserFile, digests
 
 BLOCK = """
+from dataclasses import dataclass
+from typing import ClassVar
 from torch import nn
-from residua.models.units.kinds import UnitKind, register_unit
-from residua.nn import basic_layers, conv_branch
+from residua.models.units.basic import BasicUnit
+from residua.parts import register
 
 print("this is for stderr")
 
-def smooth(spec, in_channels, width, stride, preactivated):
-    convs = conv_branch(basic_layers(width, stride), in_channels, spec.order, preactivated=preactivated)
-    return nn.Sequential(convs, nn.AvgPool2d(3, 1, 1))
+@register
+@dataclass(frozen=True, kw_only=True)
+class Smooth(BasicUnit):
+    kind: ClassVar[str] = "NAME"
+    window: int = 3
 
-register_unit("NAME", UnitKind(smooth, convolutions=2))
+    def build(self, place, order, *, preactivated=False):
+        branch = super().build(place, order, preactivated=preactivated)
+        return nn.Sequential(branch, nn.AvgPool2d(self.window, 1, self.window // 2))
 """
 SPECS = """
 from residua.registry import model_spec
@@ -42,22 +47,22 @@ other = model_spec("cifar_resnet8", order="full_preact")
 """
 
 
-ANY_CELL: Any = None
-
-
 def field(who, name):
     return getattr(who.spec, name)
 
 
 class Here:
-    """An executor of this process."""
+    """An executor of this process; ``run`` is what it does with a cell."""
 
-    def submit(self, work, cell):
-        future: Future[Outcome] = Future()
-        future.set_result(work(cell))
+    def __init__(self, run=attempt):
+        self.run = run
+
+    def submit(self, cell, files):
+        future: Future[CellResult] = Future()
+        future.set_result(self.run(cell, files))
         return future
 
-    def shutdown(self, wait=True, cancel_futures=False):
+    def close(self):
         pass
 
 
@@ -73,11 +78,11 @@ def figures(here, monkeypatch):
     """Trainings that take no time: the test error of a seed is what this table's function of it says."""
     table = {"cifar_resnet8": lambda seed: 5.0 + seed % 3, "cifar_resnet14": lambda seed: 5.0 + seed % 3}
 
-    def attempt(cell):
-        error = table[cell.model["name"].split("@")[0]](cell.seed)
-        return Outcome(measures={"test_error": error, "test_images": 360, "seconds": 1.0})
+    def pretend(cell, files):
+        error = table[cell.model["name"]](cell.seed)
+        return CellResult(measures={"test_error": error, "test_images": 360, "seconds": 1.0})
 
-    monkeypatch.setattr(runner, "attempt", attempt)
+    monkeypatch.setattr(runner, "_executor", lambda ray, jobs: Here(pretend))
     return table
 
 
@@ -125,7 +130,7 @@ def test_fewer_than_four_pairs_decide_nothing_however_clear(figures):
 @pytest.mark.parametrize(("model", "worse"), [("transformer_tiny", 2.0), ("detector_tiny", 0.1)])
 def test_less_is_better_or_more_as_the_task_has_it(model, worse, monkeypatch):
     """Bits per byte fall, average precision rises."""
-    from residua.compare.run import _rule
+    from residua.compare.comparison import _rule
 
     other = model_spec(model).change(merge="branch_only")
     monkeypatch.setattr("residua.compare.question.contenders", lambda a, b: _pair(model_spec(model), other))
@@ -169,43 +174,28 @@ def test_trained_for_real_it_leaves_its_evidence_and_goes_on(here, monkeypatch):
     assert first["sentence"] in Path("out/README.md").read_text()
 
     trained = []
-    attempt = runner.attempt
-    monkeypatch.setattr(runner, "attempt", lambda cell: trained.append(cell.seed) or attempt(cell))
+    run = lambda cell, files: trained.append(cell.seed) or attempt(cell, files)  # noqa: E731
+    monkeypatch.setattr(runner, "_executor", lambda ray, jobs: Here(run))
     second = compare("cifar_resnet8", "cifar_plain8", max_seeds=2, **options)
     assert trained == [1, 1], "seed 0 stands already"
     assert second["evidence"]["cifar_resnet8"]["0"] == first["evidence"]["cifar_resnet8"]["0"]
 
 
 def test_a_users_unit_is_the_other_network_with_it(here, block, capsys):
-    name = block.read_text().split('register_unit("')[1].split('"')[0]
+    name = block.read_text().split('str] = "')[1].split('"')[0]
     result = compare("cifar_resnet8", str(block), epochs=1, seeds=1, max_seeds=1, out=Path("out"))
     assert result["b"] == f"cifar_resnet8-{name}"
     spec = result["specs"][result["b"]]
-    assert spec["unit"] == name
-    digest = OwnFile.read(block).digest
-    assert spec["name"] == f"cifar_resnet8-{name}@{digest}", "another version of the file is another network"
+    assert spec["unit"] == {"kind": name, "dropout": 0.0, "window": 3}
+    asked = json.loads(Path("out/comparison.json").read_text())["question"]
+    assert asked["files"] == digests([UserFile.read(block)]), (
+        "another version of the file is another question"
+    )
     assert Path("out/my_block.py").read_text() == block.read_text()
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "this is for stderr\n")
     plain, mine = (result["evidence"][label]["0"]["test_loss"] for label in (result["a"], result["b"]))
     assert plain != mine
-
-
-def test_a_file_that_fails_in_a_worker_is_an_error_of_the_cell():
-    ran = own._prepared(
-        (OwnFile("mine.py", "import nothing_of_this_name"),), lambda cell: Outcome(), ANY_CELL
-    )
-    assert ran.error == "mine.py, line 1: ModuleNotFoundError: No module named 'nothing_of_this_name'"
-
-
-def test_a_pool_that_broke_is_made_anew():
-    class Broken(Here):
-        def submit(self, work, cell):
-            raise BrokenProcessPool
-
-    pools = [Broken(), Here()]
-    executor = OwnExecutor(lambda: pools.pop(0), ())
-    assert executor.submit(lambda cell: Outcome(error="ran"), ANY_CELL).result().error == "ran"
 
 
 def test_specs_come_from_python_toml_and_json(tmp_path, monkeypatch):
@@ -282,9 +272,9 @@ def test_a_spec_does_not_know_what_the_other_ones_file_registers(tmp_path, monke
 def test_counted_costs_are_matched_by_width(a, b, by):
     digits = _digits()
     one, other = _specs(a, b)
-    spec, matched = cost.match_cost(one, other, by, digits, recipe("digits"), "cpu")
+    spec, matched = matching.match_cost(one, other, by, digits, recipe("digits"), "cpu")
     name = "parameters" if by == "params" else "multiply_adds"
-    counts = [getattr(cost.cost_of(s, digits), name) for s in (one, spec)]
+    counts = [matching.cost_of(s, digits)[name] for s in (one, spec)]
     assert matched.what == "width"
     assert matched.ratio == pytest.approx(counts[1] / counts[0])
     assert abs(matched.ratio - 1) <= 0.05
@@ -292,10 +282,10 @@ def test_counted_costs_are_matched_by_width(a, b, by):
 
 
 def test_depth_stands_in_where_there_is_no_width(monkeypatch):
-    monkeypatch.setattr(cost, "_WIDTHS", ())
+    monkeypatch.setattr(matching, "_WIDTHS", ())
     digits = _digits()
     one, other = _specs("cifar_resnet26", "cifar_resnet8")
-    spec, matched = cost.match_cost(one, other, "macs", digits, recipe("digits"), "cpu")
+    spec, matched = matching.match_cost(one, other, "macs", digits, recipe("digits"), "cpu")
     assert (matched.what, matched.changes) == ("depth", {"depths": [4, 4, 4]})
     assert spec.to_dict()["depths"] == one.to_dict()["depths"]
 
@@ -303,7 +293,7 @@ def test_depth_stands_in_where_there_is_no_width(monkeypatch):
 def test_equal_costs_are_left_as_they_are():
     digits = _digits()
     one, other = _specs("cifar_resnet8", "cifar_plain8")
-    spec, matched = cost.match_cost(one, other, "params", digits, recipe("digits"), "cpu")
+    spec, matched = matching.match_cost(one, other, "params", digits, recipe("digits"), "cpu")
     assert (spec, matched.what, matched.ratio) == (other, "nothing", 1.0)
 
 
@@ -313,22 +303,22 @@ def test_what_cannot_be_matched_says_how_near_it_came():
     with pytest.raises(
         ResiduaError, match=r"googlenet_tiny cannot be matched .* the nearest has [0-9.]+ times its param"
     ):
-        cost.match_cost(one, other, "params", digits, recipe("digits"), "cpu")
+        matching.match_cost(one, other, "params", digits, recipe("digits"), "cpu")
 
 
 def test_a_width_stays_a_multiple_of_the_heads():
     spec: Any = model_spec("vit_digits")
     for factor in (0.3, 1.37, 2.9):
-        changed: Any = cost.scaled(spec, ["width"], factor)
+        changed: Any = matching.scaled(spec, ["width"], factor)
         assert changed.width % changed.heads == 0
 
 
 def test_time_is_corrected_until_the_steps_take_as_long(monkeypatch):
     """Here a step takes as long as its channels to the power of 1.5, and not as its multiply-adds."""
-    monkeypatch.setattr(cost, "step_ratio", lambda a, b, *rest: (b.widths[0] / a.widths[0]) ** 1.5 * 3)
+    monkeypatch.setattr(matching, "step_ratio", lambda a, b, *rest: (b.widths[0] / a.widths[0]) ** 1.5 * 3)
     digits = _digits()
     one, other = _specs("cifar_resnet20", "cifar_resnet8")
-    spec, matched = cost.match_cost(one, other, "time", digits, recipe("digits"), "cpu")
+    spec, matched = matching.match_cost(one, other, "time", digits, recipe("digits"), "cpu")
     assert abs(matched.ratio - 1) <= 0.1
     assert spec.to_dict()["widths"][0] == pytest.approx(16 * 3 ** (-1 / 1.5), abs=1)
 
@@ -337,7 +327,7 @@ def test_a_wider_network_takes_longer():
     digits = _digits()
     one, _ = _specs("cifar_resnet8", "cifar_resnet14")
     wide = one.change(widths=[64, 128, 256])
-    assert cost.step_ratio(one, wide, digits, recipe("digits"), "cpu") > 1.5
+    assert matching.step_ratio(one, wide, digits, recipe("digits"), "cpu") > 1.5
 
 
 def test_another_question_is_not_answered_in_the_same_folder(figures):
@@ -346,6 +336,18 @@ def test_another_question_is_not_answered_in_the_same_folder(figures):
         compare("cifar_resnet8", "cifar_resnet14", out=Path("out"), epochs=2)
     result = compare("cifar_resnet8", "cifar_resnet14", out=Path("out"), epochs=2, overwrite=True)
     assert result["recipe"]["epochs"] == 2
+
+
+def test_what_an_earlier_version_asked_is_the_same_question(figures):
+    """Schema 1 knew no files, and wrote its specs in another way."""
+    first = compare("cifar_resnet8", "cifar_resnet14", out=Path("out"))
+    path = Path("out/comparison.json")
+    stored = json.loads(path.read_text())
+    del stored["question"]["files"]
+    for key in ("a", "b", "recipe"):
+        stored["question"][key]["schema"] = 1
+    path.write_text(json.dumps(stored))
+    assert compare("cifar_resnet8", "cifar_resnet14", out=Path("out"))["sentence"] == first["sentence"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -1,64 +1,56 @@
 """What stands around a kind: sources, data, options. The kinds themselves are tested in tests/analysis."""
 
 import copy
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
 
-from residua.analysis import kinds
 from residua.analysis.finding import Finding
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.analyze import analyze
+from residua.looks import Look, Subject
+from residua.parts import parts
 from residua.train import fit
 
 SEEN: list = []
 
 
-def _seen(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    depth: int = 2,
-    seed: int = 5,
-    names: str = "a",
-    progress: object = None,
-    classes: tuple = (),
-    pixels: object = None,
-) -> Finding:
-    SEEN.append(
-        {
-            "model": model,
-            "images": images,
-            "labels": labels,
-            "depth": depth,
-            "seed": seed,
-            "training": model.training,
-        }
-        | {"progress": progress, "classes": classes, "pixels": pixels}
-    )
-    if depth == 13:
-        raise UsageError("too deep")
-    return Finding(
-        kind="seen", title="Seen", columns=("a",), rows=[(1,)], values={"x": 1.0}, sentence="S.", panels=()
-    )
+@dataclass(frozen=True, kw_only=True)
+class Seen(Look):
+    """A look that remembers what it was given."""
+
+    kind: ClassVar[str] = "seen"
+    images: ClassVar[int] = 6
+
+    depth: int = 2
+    names: str = "a"
+
+    def find(self, subject: Subject) -> Finding:
+        given = {name: getattr(subject, name) for name in ("model", "images", "labels", "seed", "classes")}
+        given |= {"depth": self.depth, "training": subject.model.training, "pixels": subject.pixels}
+        SEEN.append(given)
+        if self.depth == 13:
+            raise UsageError("too deep")
+        return Finding(
+            kind=self.kind, title="Seen", columns=("a",), rows=[(1,)], values={"x": 1.0}, sentence="S."
+        )
 
 
 @pytest.fixture(autouse=True)
 def seen(monkeypatch):
-    """A kind that remembers what it was given."""
+    """Looks that remember what they were given, by what they ask for."""
     SEEN.clear()
-
-    class Seen(kinds.Kind):
-        def load(self):
-            return _seen
-
-    options = {"seen": {}, "exact": {"double": True}, "one": {"single": True}, "trained": {"trained": True}}
-    for name, given in options.items():
-        monkeypatch.setitem(kinds.KINDS, name, Seen(function="", about="", images=6, **given))
+    for kind, asks in {
+        "seen": {},
+        "exact": {"float64": True},
+        "one": {"image_file": True},
+        "trained": {"trained": True},
+    }.items():
+        monkeypatch.setitem(parts("look"), kind, type(kind.title(), (Seen,), {"kind": kind, **asks}))
     return SEEN
 
 
@@ -122,8 +114,8 @@ def test_several_networks_see_the_same_images_and_get_names_of_their_own(seen, m
 
 
 def test_options_are_checked_as_a_specs_fields_are(seen):
-    analyze("seen", "cifar_resnet8", options={"depth": 3, "names": "b", "seed": 9}, seed=1)
-    assert (seen[0]["depth"], seen[0]["seed"]) == (3, 9)
+    analyze("seen", "cifar_resnet8", options={"depth": 3, "names": "b"}, seed=1)
+    assert (seen[0]["depth"], seen[0]["seed"]) == (3, 1)
     for options, message in (
         ({"dept": 3}, "no key 'dept'; did you mean 'depth'"),
         ({"depth": "x"}, "depth must be"),
@@ -132,7 +124,7 @@ def test_options_are_checked_as_a_specs_fields_are(seen):
     ):
         with pytest.raises(UsageError, match=message):
             analyze("seen", "cifar_resnet8", options=options)
-    with pytest.raises(UsageError, match="response has no options"):
+    with pytest.raises(UsageError, match="look 'response' has no key 'depth'"):
         analyze("response", "cifar_resnet8", options={"depth": 1})
 
 

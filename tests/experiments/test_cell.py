@@ -3,14 +3,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments.cell import Cell, finite, make_cell, run_cell, training_measures
+from residua.experiments.cell import Cell, essentials, make_cell
 from residua.experiments.experiment import Arm, Setting
+from residua.experiments.measures import finite, training_measures
+from residua.experiments.run_cell import run_cell
+from residua.spec import ModelSpec, PartSpec
 from residua.train.fit import fit
 
 ARM = Arm(name="a", model="cifar_resnet8")
@@ -18,7 +22,7 @@ ARM = Arm(name="a", model="cifar_resnet8")
 
 def _cell(root: Path, *, arm: Arm = ARM, epochs: int = 1, seed: int = 0, **more: Any) -> Cell:
     trained = {"recipe": "digits", "changes": {"epochs": epochs}} if epochs else {}
-    return make_cell(Setting(arms=(arm,), rules=(), **trained), arm, seed, root=root, source="digits", **more)  # pyright: ignore[reportArgumentType]
+    return make_cell(Setting(arms=(arm,), rules={}, **trained), arm, seed, root=root, source="digits", **more)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,35 @@ def test_what_does_not_shares_it(tmp_path: Path) -> None:
     assert {cell.folder for cell in others} == {plain.folder}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Wheel(PartSpec):
+    slot: ClassVar[str] = "wheel"
+    kind: ClassVar[str] = "plain"
+    spokes: int = 8
+    size: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Car(ModelSpec):
+    family: str = "car"
+    wheel: _Wheel = _Wheel()
+    spare: _Wheel | None = None
+
+
+@pytest.mark.parametrize(
+    ("car", "told"),
+    [
+        (_Car(), {}),
+        (_Car(wheel=_Wheel(spokes=8)), {}),
+        (_Car(spare=_Wheel()), {"spare": "plain"}),
+        (_Car(wheel=_Wheel(size=2, spokes=8)), {"wheel": {"kind": "plain", "size": 2.0}}),
+    ],
+)
+def test_of_a_part_that_counts_which_differs_from_its_defaults(car: _Car, told: dict[str, Any]) -> None:
+    """So a digest stays as it is where a later version gives a part one more option."""
+    assert {key: value for key, value in essentials(car).items() if key != "family"} == told
+
+
 def test_looks_with_other_options_stand_side_by_side(tmp_path: Path) -> None:
     one, two = (
         _cell(tmp_path, arm=dataclasses.replace(ARM, options={"units": n}), look="deepened") for n in (1, 2)
@@ -82,7 +115,7 @@ def test_a_complete_cell_is_not_run_again(
     trained: tuple[Cell, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell, found = trained
-    monkeypatch.setattr("residua.experiments.cell._train", lambda cell: pytest.fail("trained again"))
+    monkeypatch.setattr("residua.experiments.run_cell._train", lambda cell: pytest.fail("trained again"))
     assert cell.complete
     assert run_cell(cell) == found
 
@@ -141,7 +174,7 @@ def test_another_grid_may_be_faster(whole: bool, tmp_path: Path, monkeypatch: py
             (kwargs["run_dir"] / "result.json").unlink()
         raise UsageError("the folder holds a run")
 
-    monkeypatch.setattr("residua.experiments.cell.fit", late)
+    monkeypatch.setattr("residua.experiments.run_cell.fit", late)
     assert run_cell(_cell(tmp_path, limit=1))["epochs"] == 1
 
 
@@ -155,7 +188,7 @@ def test_a_run_that_ends_before_it_is_gone_on_with(tmp_path: Path, monkeypatch: 
         (cell.folder / "result.json").write_text(result)
         raise UsageError("it is complete")
 
-    monkeypatch.setattr("residua.experiments.cell.resume", late)
+    monkeypatch.setattr("residua.experiments.run_cell.resume", late)
     assert run_cell(cell)["epochs"] == 1
 
 
@@ -163,7 +196,7 @@ def test_what_cannot_be_trained_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise UsageError("it does not fit")
 
-    monkeypatch.setattr("residua.experiments.cell.fit", refuse)
+    monkeypatch.setattr("residua.experiments.run_cell.fit", refuse)
     with pytest.raises(UsageError, match="it does not fit"):
         run_cell(_cell(tmp_path, limit=1))
 

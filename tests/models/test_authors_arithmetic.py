@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from residua.description.paper import deviations, twin
+from residua.description.counterpart import deviations, twin
 from residua.description.readings import readings
 from residua.errors import UsageError
 from residua.loading import create_model, load_model, load_weights

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from residua.experiments.catalogue import experiments
 from residua.experiments.cell import make_cell
-from residua.experiments.ensemble import packed
 from residua.experiments.experiment import Setting
-from residua.experiments.known import experiments
+from residua.looks.probabilities import packed
 
 _NO_SHORTCUTS = {"train_error": 90.0, "test_error": 90.0, "early_train_error": 90.0, "mean_std": 2.0}
 _SHORT_PLAIN = {"train_error": 5.0, "test_error": 6.0, "early_train_error": 50.0, "mean_std": 1.5}

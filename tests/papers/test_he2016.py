@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from residua.experiments.catalogue import experiments
 from residua.experiments.experiment import Setting
-from residua.experiments.known import experiments
 
 _VARIANTS = (
     "scaling 0.5 | 1",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from residua.analysis.cost import cost
-from residua.experiments.bounds import Between, above, below
+from residua.experiments.catalogue import find_experiments
 from residua.experiments.experiment import Setting
-from residua.experiments.known import find
+from residua.experiments.rules import above, below, between
 from residua.registry import build, model_spec
 
 _PREACT, _R20, _R56 = "pre-activation ResNet-20", "ResNet-20", "ResNet-56"
@@ -217,13 +217,13 @@ def _seeds(*values: float) -> dict[str, dict[int, dict[str, float]]]:
 
 def test_bounds_have_the_side_that_they_say() -> None:
     low, high = _seeds(0.50, 0.51, 0.49, 0.50, 0.52), _seeds(2.0, 2.1, 1.9, 2.05, 1.95)
-    over, under = above("factor", "net", 1.0, text="over"), below("factor", "net", 1.0, text="under")
+    over, under = above("factor", "net", 1.0), below("factor", "net", 1.0)
     assert over.check(high).status == under.check(low).status == "direction reproduced"
     assert over.check(low).status == under.check(high).status == "not reproduced"
 
 
 def test_an_interval_is_left_on_either_side() -> None:
-    rule = Between(text="about 1", measure="factor", arm="net", low=0.9, high=1.1)
+    rule = between("factor", "net", 0.9, 1.1)
     assert rule.check(_seeds(1.0, 1.01, 0.99, 1.0, 1.02)).status == "direction reproduced"
     assert rule.check(_seeds(0.5, 0.51, 0.49, 0.5, 0.52)).status == "not reproduced"
     assert rule.check(_seeds(2.0, 2.01, 1.99, 2.0, 2.02)).status == "not reproduced"
@@ -233,7 +233,7 @@ def test_an_interval_is_left_on_either_side() -> None:
 
 def test_compared_networks_cost_what_the_comments_say() -> None:
     def counts(name: str) -> dict[str, tuple[int, int]]:
-        (experiment,) = find(name)
+        (experiment,) = find_experiments(name)
         setting = experiment.settings["quick"]
         assert isinstance(setting, Setting)
         found = {}

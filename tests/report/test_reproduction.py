@@ -372,7 +372,9 @@ def test_reproduce_leaves_a_page_beside_each_result_and_the_gallery(
     make_result, tmp_path, monkeypatch, capsys
 ):
     path = make_result()
-    monkeypatch.setattr("residua.experiments.grid.reproduce", lambda *_, **__: [json.loads(path.read_text())])
+    monkeypatch.setattr(
+        "residua.experiments.reproduce.reproduce", lambda *_, **__: [json.loads(path.read_text())]
+    )
     assert reproduce(["he2015/degradation"], out=tmp_path, lang="zh") == 0
     said = capsys.readouterr().out
     assert f"  {path.parent / 'report.html'}\n" in said and said.endswith(

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Cell = str | int | float | None
+Style = Literal["line", "dashed", "points", "bars"]
+UNITS = "unit, from input to output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,7 @@ class Curve:
     label: str
     x: Sequence[float]
     y: Sequence[float]
-    style: Literal["line", "dashed", "points", "bars"] = "line"
+    style: Style = "line"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class Finding:
     rows: Sequence[tuple[Cell, ...]]
     values: Mapping[str, Cell] = field(default_factory=dict)  # the figures that matter, by name
     sentence: str
-    panels: Sequence[Panel]
+    panels: Sequence[Panel] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: the figures by name, and the table; None where a number is not finite."""
@@ -72,6 +74,45 @@ class Finding:
             "columns": list(self.columns),
             "rows": [[_finite(cell) for cell in row] for row in self.rows],
         }
+
+
+def lines(
+    title: str,
+    y_label: str,
+    curves: Mapping[str, Sequence[float | None]],
+    *,
+    x: Sequence[float] | None = None,
+    x_label: str = UNITS,
+    styles: Mapping[str, Style] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+) -> Panel:
+    """A panel of curves by label, all over ``x`` or 1, 2, 3 ...; lines unless ``styles`` says otherwise.
+
+    None is a gap, and so is what has no place on a logarithmic axis.
+    """
+    drawn = [
+        Curve(
+            label=label,
+            x=range(1, len(y) + 1) if x is None else x,
+            y=[math.nan if v is None or (log_y and v <= 0) else v for v in y],
+            style=(styles or {}).get(label, "line"),
+        )
+        for label, y in curves.items()
+    ]
+    return Panel(title=title, x_label=x_label, y_label=y_label, curves=drawn, log_x=log_x, log_y=log_y)
+
+
+def tabulated(*rows: Mapping[str, Cell]) -> dict[str, Any]:
+    """``columns`` and ``rows`` of a Finding, of rows by column; what a row does not say is None."""
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    return {"columns": columns, "rows": [tuple(row.get(name) for name in columns) for row in rows]}
+
+
+def rows_of_figures(values: Mapping[str, Cell]) -> dict[str, Any]:
+    """``values`` of a Finding that has no other table: a row a figure."""
+    rows = [{"figure": name.replace("_", " "), "value": value} for name, value in values.items()]
+    return {"values": values, **tabulated(*rows)}
 
 
 def _finite(value: Cell) -> Cell:

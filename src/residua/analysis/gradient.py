@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.taps import Kind, kind_of, untouched
-from residua.analysis.visits import classification_loss
+from residua.analysis.unit_calls import classification_loss, exact_copy
+from residua.analysis.unit_parts import Kind, kind_of
+from residua.analysis.untouched import untouched
 from residua.errors import UsageError
 from residua.nn import residual_units
 
@@ -64,6 +65,26 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> list[Uni
         UnitGradient(unit=name, kind=kind_of(unit), norm=norms[name, "input"], merged=norms[name, "merge"])
         for name, unit in units.items()
     ]
+
+
+def training_step_gradients(
+    model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0
+) -> list[UnitGradient]:
+    """``gradient_norms`` of a training step, in float64 and on a copy; ``seed`` is that of dropout and drop path.
+
+    Raises UsageError for a single image.
+    """
+    check_batch(images)
+    exact = exact_copy(model).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return gradient_norms(exact, images.double(), labels)
+
+
+def check_batch(images: Tensor) -> None:
+    """Raise UsageError for images that are no batch of a training step."""
+    if len(images) < 2:
+        raise UsageError("a training step needs at least 2 images: batch statistics of one are no statistics")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +145,7 @@ def gradients_over_training(
     ``states`` gives (epoch, state dict) one after another: a generator that reads them needs memory for one. ``model``
     is untouched: a copy of it is filled. Raises UsageError for a state of another network.
     """
+    check_batch(images)
     copied = copy.deepcopy(model).train()
     found = []
     for epoch, state in states:

@@ -7,18 +7,16 @@ Deleting one unit (Figure 3), deleting several at random (Figure 5a), letting pa
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from torch import Tensor, nn
 
-from residua.analysis.answers import check_labels, error_rate
-from residua.analysis.finding import Curve, Finding, Panel
-from residua.analysis.lesion import lesioned, reordered
+from residua.analysis.lesioning import lesioned, reordered
+from residua.analysis.logits import check_labels, error_rate
 from residua.analysis.sites import Site, sites
-from residua.analysis.taps import predicting, untouched
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 
 _MOST = 20  # deleted or swapped at once (Figure 5)
@@ -59,7 +57,7 @@ def delete_each(model: nn.Module, images: Tensor, labels: Tensor) -> list[Deleti
     """
     check_labels(images, labels)
     found = sites(model, images)
-    errors = _errors(model, images, labels)
+    errors = error_without(model, images, labels)
     return [Deletion(site=site, error=errors([site], []) if site.can_go else None) for site in found]
 
 
@@ -81,7 +79,7 @@ def delete_many(
     found = [site for site in sites(model, images) if site.can_go]
     counts = _spread(len(found)) if counts is None else counts
     _check_counts(counts, len(found))
-    errors = _errors(model, images, labels)
+    errors = error_without(model, images, labels)
 
     def draw(count: int, index: int) -> float:
         return errors(Random(f"delete {seed} {count} {index}").sample(found, count), [])
@@ -108,7 +106,7 @@ def reorder(
     pairs = [(i, j) for j in range(len(found)) for i in range(j) if found[i].swaps_with(found[j])]
     if not pairs:
         return []
-    errors = _errors(model, images, labels)
+    errors = error_without(model, images, labels)
     results = []
     for count in _spread(len(found)) if swaps is None else swaps:
         for index in range(draws):
@@ -129,51 +127,7 @@ def kendall_tau(order: Sequence[int]) -> float:
     return 1 - 2 * inverted / pairs if pairs else 1.0
 
 
-def lesion_finding(
-    model: nn.Module, images: Tensor, labels: Tensor, *, draws: int = 5, seed: int = 0
-) -> Finding:
-    """Figures 3, 5a and 5b of Veit et al. 2016 for one trained network; errors are shares of the images.
-
-    ``images`` ``(N, ...)`` are normalised as in training, ``labels`` int64 ``(N,)``; ``draws`` random choices for each
-    number of units, from ``seed``. Raises UsageError as ``delete_each`` does.
-    """
-    single = delete_each(model, images, labels)
-    many = delete_many(model, images, labels, draws=draws, seed=seed)
-    moved = reorder(model, images, labels, draws=draws, seed=seed)
-    intact = _errors(model, images, labels)([], [])
-    # the class that is most frequent, always
-    chance = 1 - int(labels.bincount().max()) / len(labels)
-    alone = [one.error for one in single if one.error is not None]
-    worst = max(single, key=lambda one: -1 if one.error is None else one.error)
-    kind = single[0].site.kind
-    noun = {"residual": "residual unit", "plain": "plain unit", "layer": "layer"}[kind]
-    values = {
-        "kind_of_unit": kind,
-        "units": len(single),
-        "deletable": len(alone),
-        "error": intact,
-        "chance_error": chance,
-        "mean_error_one_deleted": statistics.fmean(alone) if alone else None,
-        "worst_error_one_deleted": worst.error,
-        "worst_unit": worst.site.name if alone else None,
-        **{f"mean_error_{one.count}_deleted": statistics.fmean(one.errors) for one in many[-1:]},
-        "lowest_tau": min((one.tau for one in moved), default=None),
-    }
-    return Finding(
-        kind="lesion",
-        title="Lesions",
-        columns=("unit", "kind", "input", "output", "error"),
-        rows=[
-            (one.site.name, one.site.kind, _shape(one.site.input), _shape(one.site.output), one.error)
-            for one in single
-        ],
-        values=values,
-        sentence=_sentence(single, alone, many, intact, chance, noun),
-        panels=_panels(single, many, moved, intact, chance, noun),
-    )
-
-
-def _errors(
+def error_without(
     model: nn.Module, images: Tensor, labels: Tensor
 ) -> Callable[[Sequence[Site], Sequence[tuple[str, str]]], float]:
     """The error as a function of what is cut out and what changes places."""
@@ -200,91 +154,3 @@ def _check_counts(counts: Sequence[int], available: int) -> None:
 def _at_least_one(draws: int) -> None:
     if draws < 1:
         raise UsageError(f"draws must be at least 1, not {draws}")
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
-
-
-def _sentence(
-    single: Sequence[Deletion],
-    alone: Sequence[float],
-    many: Sequence[Deletions],
-    intact: float,
-    chance: float,
-    noun: str,
-) -> str:
-    start = f"The intact network errs on {intact:.1%} of the images (always the most frequent class: {chance:.1%})"
-    if not alone:
-        return f"{start}; none of its {len(single)} {noun}s can be bypassed, because each changes the shape."
-    text = f"{start}, without one {noun} on {statistics.fmean(alone):.1%} on average and on {max(alone):.1%} at worst"
-    if len(alone) < len(single):
-        text += f" ({len(single) - len(alone)} of {len(single)} change the shape and cannot be bypassed)"
-    if many and many[-1].count > 1:
-        text += f", without {many[-1].count} on {statistics.fmean(many[-1].errors):.1%}"
-    return (
-        f"{text}. Veit et al. 2016 found that a residual network hardly feels the loss of one unit, and that a VGG "
-        "falls to chance with any layer."
-    )
-
-
-def _panels(
-    single: Sequence[Deletion],
-    many: Sequence[Deletions],
-    moved: Sequence[Reordering],
-    intact: float,
-    chance: float,
-    noun: str,
-) -> list[Panel]:
-    number = range(1, len(single) + 1)
-    errors = [math.nan if one.error is None else one.error for one in single]
-    panels = [
-        Panel(
-            title=f"Deleting one {noun}",
-            x_label=f"deleted {noun}, from input to output",
-            y_label="error (share of the images)",
-            curves=[
-                Curve(label=f"one {noun} deleted", x=number, y=errors),
-                Curve(label="intact", x=number, y=[intact] * len(single), style="dashed"),
-                Curve(label="chance", x=number, y=[chance] * len(single), style="dashed"),
-            ],
-        )
-    ]
-    if many:
-        panels.append(
-            Panel(
-                title=f"Deleting several {noun}s",
-                x_label=f"number of {noun}s deleted",
-                y_label="error (share of the images)",
-                curves=[
-                    Curve(
-                        label="each draw",
-                        x=[one.count for one in many for _ in one.errors],
-                        y=[error for one in many for error in one.errors],
-                        style="points",
-                    ),
-                    Curve(
-                        label="median",
-                        x=[one.count for one in many],
-                        y=[statistics.median(one.errors) for one in many],
-                    ),
-                ],
-            )
-        )
-    if moved:
-        panels.append(
-            Panel(
-                title=f"Swapping {noun}s of equal shape",
-                x_label="Kendall tau correlation with the trained order",
-                y_label="error (share of the images)",
-                curves=[
-                    Curve(
-                        label="each draw",
-                        x=[one.tau for one in moved],
-                        y=[one.error for one in moved],
-                        style="points",
-                    )
-                ],
-            )
-        )
-    return panels

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from residua.analysis.taps import kind_of, predicting, untouched
+from residua.analysis.unit_parts import kind_of
+from residua.analysis.untouched import predicting, untouched
 from residua.errors import UsageError
 from residua.nn import Chain, residual_units
 

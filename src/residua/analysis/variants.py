@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from residua.analysis.taps import kind_of
-from residua.analysis.visits import exact_copy
+from residua.analysis.unit_calls import exact_copy
+from residua.analysis.unit_parts import kind_of
 from residua.errors import UsageError
 from residua.nn import he_init, residual_units, without_norms, without_shortcuts, xavier_init
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from residua.analysis.kinds import find_kind
 from residua.cli.bar import progress_bar
 from residua.cli.say import note, say, say_json
 from residua.errors import ResiduaError, UsageError
 from residua.files import write_json, write_text
+from residua.looks import look_class
 from residua.spec import parse_value
 
 if TYPE_CHECKING:
     from residua.analysis.finding import Cell
-    from residua.evaluation.analyze import Look
+    from residua.evaluation.analyze import Analysis
 
 FILES = ("finding.json", "table.csv", "figure.png", "figure.svg")
 _MOST_ROWS = 40  # that are printed
@@ -59,15 +59,15 @@ def analyze(
         json: print one JSON object.
 
     """
-    find_kind(kind)
+    look_class(kind)
     settings = [_assignment(text) for text in set or []]
-    from residua.evaluation.analyze import analyze as look
+    from residua.evaluation.analyze import analyze as look_inside
 
     sources = [source, *(against or [])]
     folder = out or Path("analysis") / "-".join([kind, *(_slug(name) for name in sources)])
     _refuse_existing(folder, overwrite=overwrite)
     with progress_bar(kind) as progress:
-        looks = look(
+        analyses = look_inside(
             kind,
             sources,
             data,
@@ -78,19 +78,20 @@ def analyze(
             options={key: value for table, key, value in settings if not table},
             progress=progress,
         )
-    first, *others = [one.to_dict() for one in looks]
+    first, *others = [one.to_dict() for one in analyses]
     answer = first | ({"against": others} if others else {})
-    answer |= {"files": [str(folder / name) for name in FILES]}
-    _write(folder, looks, answer)
+    files = FILES if any(one.finding.panels for one in analyses) else FILES[:2]
+    answer |= {"files": [str(folder / name) for name in files]}
+    _write(folder, analyses, answer, files)
     if json:
         say_json(answer)
         return
-    for one in looks:
+    for one in analyses:
         for text in one.notes:
             note(f"{one.name}: {text}")
-    for one in looks:
+    for one in analyses:
         say(*_text(one), "")
-    say(f"{folder}{'/' if folder.name else ''}: {', '.join(FILES)}")
+    say(f"{folder}{'/' if folder.name else ''}: {', '.join(files)}")
 
 
 def _assignment(text: str) -> tuple[str, str, Any]:
@@ -116,31 +117,31 @@ def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{folder} holds an analysis: --overwrite replaces it, --out takes another folder")
 
 
-def _write(folder: Path, looks: Sequence[Look], answer: dict[str, Any]) -> None:
+def _write(folder: Path, analyses: Sequence[Analysis], answer: dict[str, Any], files: Sequence[str]) -> None:
     from residua.report.finding import draw_finding
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResiduaError(f"cannot make {folder}: {error.strerror or error}") from error
-    write_text(folder / "table.csv", _csv(looks))
-    findings = {one.name: one.finding for one in looks}
-    for name in FILES[2:]:
+    write_text(folder / "table.csv", _csv(analyses))
+    findings = {one.name: one.finding for one in analyses}
+    for name in files[2:]:
         draw_finding(findings, folder / name)
     write_json(folder / "finding.json", answer)
 
 
-def _csv(looks: Sequence[Look]) -> str:
+def _csv(analyses: Sequence[Analysis]) -> str:
     """The tables below each other, with the network's name in front."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["network", *looks[0].finding.columns])
-    for one in looks:
+    writer.writerow(["network", *analyses[0].finding.columns])
+    for one in analyses:
         writer.writerows([one.name, *row] for row in one.finding.rows)
     return out.getvalue()
 
 
-def _text(one: Look) -> list[str]:
+def _text(one: Analysis) -> list[str]:
     finding = one.finding
     lines = [
         f"{finding.title}: {one.name} on {one.data}, {one.images} images",

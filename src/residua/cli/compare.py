@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from residua.cli.reproduce import Bar
+from residua.cli.grid_bar import GridBar
 from residua.cli.say import complain, say, say_json
 
 
@@ -72,7 +72,7 @@ def compare(
         jobs=jobs,
         ray=ray,
         device=device,
-        progress=Bar(),
+        progress=GridBar(),
     )
     _draw(result)
     if json:
@@ -85,8 +85,8 @@ def compare(
 
 
 def _draw(result: dict[str, Any]) -> None:
-    from residua.compare.evidence import as_findings
     from residua.compare.question import FIGURES
+    from residua.compare.tables import as_findings
     from residua.report.finding import draw_finding
 
     if result["paired"] is None:
@@ -98,12 +98,8 @@ def _draw(result: dict[str, Any]) -> None:
 
 
 def _text(result: dict[str, Any]) -> list[str]:
-    from residua.compare.evidence import named, shown
+    from residua.compare.tables import in_words
+    from residua.description.columns import columns
 
-    rows = [["", "parameters", "multiply-adds", *map(named, result["measures"])]]
-    for row in result["table"]:
-        figures = [shown(row.get(measure)) for measure in result["measures"]]
-        rows.append([row["network"], f"{row['parameters']:,}", f"{row['multiply_adds']:,}", *figures])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    table = columns(in_words(result["table"], result["measures"]), flexible=0)
     return [*table, "", *result["notes"], result["sentence"], f"{result['folder']}/"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import importlib
 import io
 import json
 import logging
@@ -23,20 +24,24 @@ from cyclopts.exceptions import CycloptsError
 
 from residua import __version__
 from residua.cli.say import one_line, reason
-from residua.cli.verbs import FETCH, TOUR, VERBS
+from residua.cli.verbs import FETCH, TOUR, VERBS, Verb
 from residua.errors import ResiduaError, UsageError
 from residua.names import shown
 
+_WITH = "--with"
+_WITH_HELP = (
+    "Every verb takes `--with FILE`: a Python file of your own; the parts that it registers are known then."
+)
 _INTERRUPTED = ("interrupted", 128 + signal.SIGINT)
 
 
-def make_app() -> App:
-    """The command-line application."""
+def make_app(tokens: Sequence[str] = ()) -> App:
+    """The command-line application, for a command of these tokens."""
     app = App(
         name="residua",
         help="The residual-learning workbench: build, train, check and look inside residual networks.",
         help_epilogue=_examples(TOUR) + "\n\n`residua VERB --help` shows every option of a verb. "
-        "Exit codes: 0 done, 1 failed, 2 wrong usage.",
+        f"{_WITH_HELP} Exit codes: 0 done, 1 failed, 2 wrong usage.",
         help_format="markdown",
         version=__version__,
         default_parameter=Parameter(negative="", converter=_value),
@@ -46,8 +51,45 @@ def make_app() -> App:
     app.command(data)
     for parent, name, verb in [(data, "fetch", FETCH), *((app, name, verb) for name, verb in VERBS.items())]:
         path = f"residua.cli.{verb.function}"  # imported when the verb is used
-        parent.command(path, name=name, help=verb.about, help_epilogue=_examples(verb.examples))
+        about = "\n\n".join([verb.about, *_listed(verb, wanted=name in tokens)])
+        parent.command(
+            path, name=name, help=about, help_epilogue=f"{_examples(verb.examples)}\n\n{_WITH_HELP}"
+        )
     return app
+
+
+def _run_user_files(tokens: Sequence[str]) -> list[str]:
+    """Run the files that ``--with`` names, in order, and return the other tokens. Raises UsageError without a file."""
+    rest: list[str] = []
+    paths: list[str] = []
+    left = iter(tokens)
+    for token in left:
+        if token == "--":
+            rest += [token, *left]
+        elif token == _WITH or token.startswith(f"{_WITH}="):
+            path = next(left, "") if token == _WITH else token.partition("=")[2]
+            if not path or path.startswith("-"):
+                raise UsageError(f"{_WITH} takes the name of a Python file, such as my_block.py")
+            paths.append(path)
+        else:
+            rest.append(token)
+    if paths:
+        from residua.user_files import UserFile
+
+        files = list(dict.fromkeys(map(UserFile.read, paths)))
+        if len({file.name for file in files}) < len(files):
+            raise UsageError(f"two files have one name: {', '.join(paths)}")
+        for file in files:
+            file.run()
+    return rest
+
+
+def _listed(verb: Verb, *, wanted: bool) -> list[str]:
+    """What a verb can be asked, where its own help is: a list of parts, which packages and files may add to."""
+    if not verb.listing or not wanted:
+        return []
+    module, name = verb.listing.split(":")
+    return [getattr(importlib.import_module(f"residua.{module}"), name)()]
 
 
 def _examples(commands: Sequence[str]) -> str:
@@ -72,7 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # each bad image gets a line of residua's own
     try:
         with _interruptible(tokens), _logged():
-            result = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+            rest = _run_user_files(tokens)
+            result = make_app(rest)(
+                rest, exit_on_error=False, print_error=False, result_action="return_value"
+            )
         sys.stdout.flush()
         code = result if isinstance(result, int) and not isinstance(result, bool) else 0
     except CycloptsError as error:

@@ -13,7 +13,7 @@ _COLUMNS = ("name", "depth", "parameters", "multiply_adds", "input")
 
 
 def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """List the networks that can be built, with their exact costs at their usual input.
+    """List the networks that can be built, with their exact costs at their usual input; and what `--with FILE` brings.
 
     Args:
         pattern: a shell pattern, or a name.
@@ -21,10 +21,12 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
 
     """
     from residua.registry import list_models
+    from residua.user_files import files_in_use
 
     rows = [_row(name) for name in list_models(pattern) or [pattern]]
+    files = [{"name": file.name, "brings": sorted(map(list, file.run().parts))} for file in files_in_use()]
     if json:
-        say_json({"schema": 1, "models": rows})
+        say_json({"schema": 1, "models": rows, **({"files": files} if files else {})})
         return
     from residua.description.columns import columns
 
@@ -42,10 +44,12 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
         Console().print(table)
     else:
         say(*columns([header, *cells], right=(1, 2, 3, 4), flexible=0))
+    for file in files:
+        say(f"{file['name']} brings {', '.join(map(' '.join, file['brings'])) or 'nothing'}")
 
 
 def _row(name: str) -> dict[str, Any]:
-    from residua.analysis.listed import listed_totals
+    from residua.analysis.listed_costs import listed_totals
     from residua.registry import model_spec
 
     spec: Any = model_spec(name)  # every family's spec says its depth and its usual input

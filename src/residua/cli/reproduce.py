@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from residua.cli.grid_bar import GridBar
 from residua.cli.say import complain, say, say_json
 from residua.errors import UsageError
-from residua.names import shown
 
 
 def reproduce(
@@ -51,17 +49,22 @@ def reproduce(
         json: print one JSON object.
 
     """
-    from residua.experiments.known import experiments
+    from residua.experiments.catalogue import experiments
 
     if list:
+        rows = [_listed(item) for item in experiments().values()]
         if json:
-            say_json({"schema": 1, "experiments": _list()})
+            say_json({"schema": 1, "experiments": rows})
         else:
-            say(*_listed())
+            say(
+                *_text_columns(
+                    [(r["id"], *map(", ".join, (r["claims"], r["scales"])), r["title"]) for r in rows]
+                )
+            )
         return 0
     if not names:
         raise UsageError(f"say which experiments: one of {len(experiments())} (--list), a paper, or all")
-    from residua.experiments.grid import reproduce as run
+    from residua.experiments.reproduce import reproduce as run
 
     results = run(
         names,
@@ -73,7 +76,7 @@ def reproduce(
         jobs=jobs,
         ray=ray,
         device=device,
-        progress=Bar(),
+        progress=GridBar(),
     )
     from residua.experiments.store import result_path
     from residua.report import render_gallery, render_reproduction
@@ -84,7 +87,7 @@ def reproduce(
         say_json({"schema": 1, "results": results})
     else:
         for result, page in zip(results, pages, strict=True):
-            say(*_shown(result), f"  {page}", "")
+            say(*_text(result), f"  {page}", "")
         say(f"all results: {gallery}")
     failed = {name: why for result in results for name, why in result["failed"].items()}
     for name, why in failed.items():
@@ -92,39 +95,19 @@ def reproduce(
     return 1 if failed else 0
 
 
-def _listed() -> list[str]:
-    from residua.experiments.known import experiments
-
-    rows = [
-        (item.id, ", ".join(item.claims), ", ".join(_scales(item)), item.title)
-        for item in experiments().values()
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    return ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
-
-
-def _list() -> list[dict[str, Any]]:
-    from residua.experiments.known import experiments
-
-    return [
-        {
-            "id": item.id,
-            "title": item.title,
-            "claims": item.claims,
-            "where": item.where,
-            "scales": _scales(item),
-        }
-        for item in experiments().values()
-    ]
+def _listed(item: Any) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "title": item.title,
+        "claims": [claim.id for claim in item.checked],
+        "where": item.where,
+        "scales": [scale for scale, setting in item.settings.items() if not isinstance(setting, str)],
+    }
 
 
-def _scales(item: Any) -> list[str]:
-    return [scale for scale, setting in item.settings.items() if not isinstance(setting, str)]
-
-
-def _shown(result: dict[str, Any]) -> list[str]:
+def _text(result: dict[str, Any]) -> list[str]:
     """A result for people: the table with the published figures, each check, and the verdict."""
-    from residua.experiments.verdict import figure
+    from residua.experiments.rules.ruling import figure
 
     lines = [f"{result['experiment']}  {result['title']}  ({', '.join(c['id'] for c in result['claims'])})"]
     rows = [("", "measured", "published")]
@@ -134,46 +117,17 @@ def _shown(result: dict[str, Any]) -> list[str]:
             f"{p['value']} ({p['source']}{'' if p['status'] == 'verified' else ', unconfirmed'})"
             for p in row["published"]
         )
-        name = row["measure"].replace("_", " ")
-        rows.append(
-            (f"{row['arm']}: {name}", f"{figure(row['mean'])}{spread} (n = {row['n']})", published or "-")
-        )
+        measured = f"{figure(row['mean'])}{spread} (n = {row['n']})"
+        rows.append((f"{row['arm']}: {row['measure'].replace('_', ' ')}", measured, published or "-"))
     if len(rows) > 1:
-        widths = [max(len(row[i]) for row in rows) for i in range(2)]
-        lines += [f"  {a.ljust(widths[0])}  {b.ljust(widths[1])}  {c}".rstrip() for a, b, c in rows]
+        lines += [f"  {line}" for line in _text_columns(rows)]
     lines += [f"  {check['status']}: {check['text']} [{check['reason']}]" for check in result["checks"]]
     why = f" ({result['reason']})" if result["reason"] else ""
     return [*lines, f"  verdict: {result['verdict']}{why}"]
 
 
-class Bar:
-    """A bar with the time left on a terminal, a line a cell elsewhere."""
+def _text_columns(rows: list[tuple[str, ...]]) -> list[str]:
+    from residua.description.columns import columns
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._bar: Any = None
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.description}", markup=False),
-                console=Console(stderr=True),
-            )
-            self._task = self._bar.add_task("", total=None)
-            self._bar.start()
-
-    def update(self, done: int, total: int, text: str) -> None:
-        """As of a runner's progress."""
-        from residua.train.progress import clock
-
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, description=shown(text))
-            if done == total:
-                self._bar.stop()
-            return
-        left = (time.monotonic() - self._began) / done * (total - done)
-        print(f"{done}/{total}  {shown(text)}  {clock(left)} left", file=sys.stderr, flush=True)
+    last = len(rows[0]) - 1
+    return columns(rows, flexible=last, width=10**6)  # nothing is wrapped: one line a row, for grep

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from residua.analysis.kinds import KINDS
-
 
 @dataclass(frozen=True)
 class Verb:
@@ -14,6 +12,7 @@ class Verb:
     function: str
     about: str
     examples: tuple[str, ...]
+    listing: str = ""  # module:function below residua: what it can be asked, for its own help alone
 
 
 VERBS = {
@@ -41,12 +40,12 @@ VERBS = {
     ),
     "analyze": Verb(
         "analyze:analyze",
-        "Look inside networks: a table, a figure and a sentence for each kind of question.\n\n"
-        + "\n".join(f"- {name}: {kind.about}" for name, kind in KINDS.items()),
+        "Look inside networks: a table, a figure and a sentence for each kind of question.",
         (
             "residua analyze response latest",
             "residua analyze response resnet20.th path/to/cifar-10 --against resnet56.th",
         ),
+        "looks.base:listing",
     ),
     "predict": Verb(
         "predict:predict",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from residua.compare.contender import Contender, contenders
-from residua.compare.cost import Match, match_cost
-from residua.compare.own import OwnFile
+from residua.compare.matching import Match, match_cost
 from residua.data import Source
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.experiments.cell import load
@@ -19,17 +18,13 @@ from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import recipe as find_recipe
 from residua.train.defaults import default_recipe, default_source
 from residua.train.tasks.made import primary
+from residua.user_files import UserFile, digests, files_behind
 
 QUESTION = "comparison.json"
 FILES = ("result.json", "table.csv", "table.tex", "README.md")
 FIGURES = ("figure.png", "figure.svg", "figure.pdf")
-_ERRORS = (
-    "test_error",
-    "train_error",
-    "early_train_error",
-    "test_loss",
-    "train_loss",
-)  # of classifiers: less is better
+# of classifiers: less is better
+_ERRORS = ("test_error", "train_error", "early_train_error", "test_loss", "train_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +44,11 @@ class Question:
     notes: tuple[str, ...] = ()
 
     @property
-    def files(self) -> tuple[OwnFile, ...]:
-        """The user's own files."""
-        return tuple(dict.fromkeys(who.file for who in (self.one, self.other) if who.file is not None))
+    def files(self) -> tuple[UserFile, ...]:
+        """The user's own files: those that are compared, and those that bring a part of what is."""
+        named = (who.file for who in (self.one, self.other) if who.file is not None)
+        specs = (self.one.spec, self.other.spec, self.recipe)
+        return tuple(dict.fromkeys([*named, *files_behind([spec.to_dict() for spec in specs])]))
 
     @property
     def folder(self) -> Path:
@@ -68,7 +65,21 @@ class Question:
             "data": self.data.identity["fingerprint"]["sha256"],
             "recipe": self.recipe.to_dict(),
             "metric": self.metric,
+            "files": digests(self.files),
         }
+
+    def differs(self, stored: Mapping[str, Any]) -> list[str]:
+        """In what a stored question is another one; specs that an earlier version wrote are read as ones of today."""
+        read = {"a": model_spec, "b": model_spec, "recipe": Recipe.from_dict}
+        different = []
+        for key, now in self.to_dict().items():
+            before = stored.get(key, {})
+            try:
+                same = now == (read[key](before).to_dict() if key in read else before)
+            except UsageError:  # of a network that there is not any more
+                same = False
+            different += [] if same else [key]
+        return different
 
     def settle(self, device: str) -> dict[str, Any]:
         """The second network at the wanted cost. Raises ResiduaError if it cannot be had."""
@@ -76,7 +87,7 @@ class Question:
         if self.match == "none":
             return {"b": spec.to_dict(), "matched": None}
         spec, matched = match_cost(self.one.spec, spec, self.match, self.data, self.recipe, device)
-        return {"b": spec.change(name=f"{spec.name}-{self.match}").to_dict(), "matched": matched.to_dict()}
+        return {"b": spec.change(name=f"{spec.name}-{self.match}").to_dict(), "matched": asdict(matched)}
 
 
 def ask(
@@ -122,7 +133,7 @@ def settled(question: Question, folder: Path, device: str, *, overwrite: bool) -
         stored = read_json(path)
         try:
             asked, before = stored["question"], stored["settled"]
-            differs = [key for key, value in question.to_dict().items() if asked.get(key) != value]
+            differs = question.differs(asked)
         except (KeyError, TypeError, AttributeError) as error:
             raise ResiduaError(f"{path} is damaged: it is no comparison") from error
         if not differs:
@@ -170,7 +181,5 @@ def _metric(name: str | None, a: ModelSpec, b: ModelSpec) -> tuple[str, bool]:
 
 
 def _fitting(who: Contender, data: Source) -> Contender:
-    """Its spec on the data, under a name that says of which version of the user's file it is."""
-    name = who.label if who.file is None else f"{who.label}@{who.file.digest}"
-    spec = model_spec(who.spec, **{**data.model_changes(), "name": name})
-    return dataclasses.replace(who, spec=spec)
+    """The same with its spec on the data."""
+    return replace(who, spec=who.spec.change(**data.model_changes(), name=who.label))

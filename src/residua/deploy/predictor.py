@@ -16,7 +16,7 @@ from residua.data.sources.volumes import check_volume, open_volume, volume_of
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import log_softmax
 from residua.evaluation.outputs import logits
-from residua.evaluation.source import Source, open_classifier
+from residua.evaluation.source import NetworkLike, open_classifier
 from residua.nn import place
 from residua.train.plan import choose_device
 
@@ -42,7 +42,7 @@ class Predictor:
 
     """
 
-    def __init__(self, source: Source, *, device: str = "auto") -> None:
+    def __init__(self, source: NetworkLike, *, device: str = "auto") -> None:
         trained = open_classifier(source)
         images = trained.images
         if images.shape is None or images.mean is None or images.std is None:

@@ -10,14 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from residua.description.description import Description, describe
+    from residua.description.description import describe
+    from residua.description.resnet_page import Description
     from residua.description.summary import Summary
 
 __all__ = ["Description", "Summary", "describe"]
+_MODULES = {"Description": "resnet_page", "Summary": "summary", "describe": "description"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'residua.description' has no attribute {name!r}")
-    room = importlib.import_module(f"residua.description.{'summary' if name == 'Summary' else 'description'}")
-    return getattr(room, name)
+    return getattr(importlib.import_module(f"residua.description.{_MODULES[name]}"), name)

@@ -1,96 +1,24 @@
-"""Everything that residua can say of a network without running it."""
+"""``describe``: everything that residua can say of a network without running it."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from residua.analysis.skeleton import skeleton
-from residua.description.answers import Answer, answers, corrections, notes
-from residua.description.elsewhere import Elsewhere, elsewhere
-from residua.description.figures import Figure, figures
-from residua.description.page import Section, page, render
-from residua.description.paper import PrintedFlops, changes, deviations, printed_flops, twin
-from residua.description.structure import Structure, read_structure
+from residua.description.citations import citations
+from residua.description.counterpart import changes, deviations, printed_flops, twin
+from residua.description.reader_questions import answers, corrections, notes
+from residua.description.resnet_figures import figures
+from residua.description.resnet_page import Description
+from residua.description.structure import read_structure
 from residua.description.summary import Summary, summarize
 from residua.errors import UsageError
 from residua.models.resnet import ResNetSpec
 from residua.registry import model_spec
 from residua.spec import ModelSpec
-
-SCHEMA = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """A network for one input. ``str()`` gives a page of at most 100 columns, ``to_dict()`` plain JSON values."""
-
-    spec: ModelSpec
-    structure: Structure
-    notes: tuple[str, ...]  # on this input
-    changes: tuple[str, ...]  # against the registered network of the same name
-    deviations: tuple[str, ...]  # from He et al. 2015
-    flops: PrintedFlops | None  # the paper's figure; None where it prints none
-    published: tuple[Figure, ...]  # by He et al., and torchvision's weights
-    elsewhere: tuple[Elsewhere, ...]  # of networks of other papers
-    answers: tuple[Answer, ...]
-    corrections: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The network's name."""
-        return self.spec.name
-
-    @property
-    def parameters(self) -> int:
-        """Exact number of parameters."""
-        return self.structure.cost.parameters
-
-    @property
-    def multiply_adds(self) -> int:
-        """Exact multiply-adds of one input, as ``residua.analysis.cost`` counts them."""
-        return self.structure.cost.multiply_adds
-
-    @property
-    def depth(self) -> int:
-        """Convolutions on the main path and fully connected layers."""
-        return self.structure.depth.total
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; shapes are [C, H, W], errors and accuracies percent."""
-        parts = [dataclasses.asdict(part) for part in self.structure.parts]
-        return {
-            "schema": SCHEMA,
-            "name": self.name,
-            "family": self.spec.family,
-            "parameters": self.parameters,
-            "multiply_adds": self.multiply_adds,
-            "input": self.structure.input,
-            "depth": self.depth,
-            "depth_counts": dataclasses.asdict(self.structure.depth),
-            "stages": [part for part in parts if part["units"]],
-            "other_parts": [part for part in parts if not part["units"]],
-            "projections": dataclasses.asdict(self.structure.cost.projections),
-            "printed_flops": dataclasses.asdict(self.flops) if self.flops else None,
-            "notes": self.notes,
-            "changes": self.changes,
-            "deviations": self.deviations,
-            "published": [dataclasses.asdict(figure) for figure in (*self.published, *self.elsewhere)],
-            "answers": [dataclasses.asdict(answer) for answer in self.answers],
-            "corrections": self.corrections,
-            "spec": self.spec.to_dict(),
-        }
-
-    def sections(self) -> list[Section]:
-        """The page as headings and lines."""
-        return page(self)
-
-    def __str__(self) -> str:
-        return render(self.sections())
 
 
 def describe(
@@ -125,7 +53,7 @@ def describe(
         deviations=tuple(deviations(spec, paper)),
         flops=printed_flops(spec, paper, structure.input, exact),
         published=tuple(figures(spec, paper)),
-        elsewhere=tuple(elsewhere(spec.name)) if spec.family != "resnet" else (),
+        citations=tuple(citations(spec.name)) if spec.family != "resnet" else (),
         answers=tuple(answers(structure)),
         corrections=tuple(corrections(structure)),
     )

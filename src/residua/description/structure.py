@@ -34,7 +34,7 @@ class Shortcut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class NetworkPart:
     """The stem, a stage, the tail or the head. ``layers`` are those of the (first) unit, in words."""
 
     name: str
@@ -68,17 +68,17 @@ class Structure:
     """An image classifier for one input (C, H, W): its parts from input to output, its depth, its cost."""
 
     input: Shape
-    stem: Part
-    stages: tuple[Part, ...]
-    tail: Part | None
-    head: Part
+    stem: NetworkPart
+    stages: tuple[NetworkPart, ...]
+    tail: NetworkPart | None
+    head: NetworkPart
     pools: tuple[tuple[Shape, Shape], ...]  # input and output of each max-pool
     classifiers: tuple[tuple[int, int], ...]  # input and output features of each fully connected layer
     depth: Depth
     cost: Cost
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[NetworkPart, ...]:
         """Every part from input to output."""
         return (self.stem, *self.stages, *([self.tail] if self.tail else []), self.head)
 
@@ -96,12 +96,12 @@ def read_structure(bare: ImageClassifier, input_shape: Shape) -> Structure:
     units = residual_units(bare)
     costs = {part.part: part for part in cost.parts}
 
-    def part(module: str, name: str) -> Part:
+    def part(module: str, name: str) -> NetworkPart:
         own = {key: unit for key, unit in units.items() if key.startswith(f"{module}.")}
         shown = next(iter(own), None)
         inside = module if shown is None else f"{shown}.branch"
         spent = costs.get(name)
-        return Part(
+        return NetworkPart(
             name=name,
             input=calls[module].input,
             output=calls[module].output,

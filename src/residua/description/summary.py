@@ -12,9 +12,9 @@ from torch import nn
 
 from residua.analysis.cost import Cost, count
 from residua.analysis.skeleton import trace
+from residua.description.citations import Citation, citations
 from residua.description.columns import columns
-from residua.description.elsewhere import Elsewhere, elsewhere
-from residua.description.page import Section, bullets, render
+from residua.description.sections import PUBLISHED, Page, Section, bullets, filled, sizes
 from residua.nn import residual_units
 from residua.spec import ModelSpec
 
@@ -32,44 +32,26 @@ class Unit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
+class Summary(Page):
     """A network for one input. ``str()`` gives a page of at most 100 columns, ``to_dict()`` plain JSON values."""
 
     spec: ModelSpec
     cost: Cost
     units: tuple[Unit, ...]
-    published: tuple[Elsewhere, ...]
+    published: tuple[Citation, ...]
 
     @property
-    def name(self) -> str:
-        """The network's name."""
-        return self.spec.name
+    def counted(self) -> Cost:  # noqa: D102
+        return self.cost
 
     @property
-    def parameters(self) -> int:
-        """Exact number of parameters."""
-        return self.cost.parameters
-
-    @property
-    def multiply_adds(self) -> int:
-        """Exact multiply-adds of one input, as ``residua.analysis.cost`` counts them."""
-        return self.cost.multiply_adds
-
-    @property
-    def depth(self) -> int:
-        """Layers, as the family's papers count them."""
-        return self.spec.depth  # type: ignore[attr-defined]
+    def depth(self) -> int:  # noqa: D102
+        return self.spec.depth
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "schema": 1,
-            "name": self.name,
-            "family": self.spec.family,
-            "parameters": self.parameters,
-            "multiply_adds": self.multiply_adds,
-            "input": list(self.cost.input),
-            "depth": self.depth,
+            **self.head(),
             "parts": [dataclasses.asdict(part) for part in self.cost.parts],
             "units": [dataclasses.asdict(unit) for unit in self.units],
             "published": [dataclasses.asdict(figure) for figure in self.published],
@@ -78,32 +60,20 @@ class Summary:
 
     def sections(self) -> list[Section]:
         """The page as headings and lines."""
-        title = (
-            f"{self.name}: {self.parameters:,} parameters, {self.multiply_adds:,} multiply-adds for "
-            f"{_input(self.spec, self.cost.input)}, depth {self.depth}"
-        )
+        title = self.title(_input(self.spec, self.cost.input))
         parts = [("part", "parameters", "multiply-adds")]
         parts += [(p.part, f"{p.parameters:,}", f"{p.multiply_adds:,}") for p in self.cost.parts]
-        units = [(unit.first, str(unit.units), _told(unit)) for unit in self.units]
+        units = [(unit.first, str(unit.units), _unit_words(unit)) for unit in self.units]
         total = sum(unit.units for unit in self.units)
         plain = bool(units) and all(unit.merge == "BranchOnly" for unit in self.units)
-        sections = [
+        listed = (
+            columns([("first", "units", "what they are"), *units], right=(1,), flexible=2) if units else [""]
+        )
+        return filled(
             (title, columns(parts, right=(1, 2), flexible=0)),
-            (
-                f"{'Plain' if plain else 'Residual'} units: {total or 'none'}",
-                columns([("first", "units", "what they are"), *units], right=(1,), flexible=2)
-                if units
-                else [""],
-            ),
-            (
-                "Published (errors and accuracies in percent; never compare across protocols)",
-                bullets([str(figure) for figure in self.published]),
-            ),
-        ]
-        return [Section(heading, tuple(lines)) for heading, lines in sections if lines]
-
-    def __str__(self) -> str:
-        return render(self.sections())
+            (f"{'Plain' if plain else 'Residual'} units: {total or 'none'}", listed),
+            (PUBLISHED, bullets([str(figure) for figure in self.published])),
+        )
 
 
 def summarize(bare: nn.Module, spec: ModelSpec, input_shape: Sequence[int]) -> Summary:
@@ -126,7 +96,7 @@ def summarize(bare: nn.Module, spec: ModelSpec, input_shape: Sequence[int]) -> S
         spec=spec,
         cost=count(bare, calls, input_shape),
         units=tuple(_grouped(units)),
-        published=tuple(elsewhere(spec.name)),
+        published=tuple(citations(spec.name)),
     )
 
 
@@ -163,11 +133,9 @@ def _kinds(shortcut: nn.Module) -> str:
     return ", ".join(type(layer).__name__ for layer in layers)
 
 
-def _told(unit: Unit) -> str:
+def _unit_words(unit: Unit) -> str:
     shortcut = " and ".join(_SHORTCUTS.get(kind, kind) for kind in unit.shortcut.split(", "))
-    path = (
-        _words(unit.input) if unit.input == unit.output else f"{_words(unit.input)} to {_words(unit.output)}"
-    )
+    path = sizes(unit.input) if unit.input == unit.output else f"{sizes(unit.input)} to {sizes(unit.output)}"
     how = _MERGES.get(unit.merge, unit.merge)
     return f"{path}; {how}" if unit.merge == "BranchOnly" else f"{path}; {how}; the shortcut is {shortcut}"
 
@@ -175,8 +143,4 @@ def _told(unit: Unit) -> str:
 def _input(spec: ModelSpec, shape: Sequence[int]) -> str:
     if len(shape) == 1:
         return f"{shape[0]} {'tokens' if spec.takes_tokens else 'latent numbers'}"
-    return _words(shape)
-
-
-def _words(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
+    return sizes(shape)

@@ -1,37 +1,25 @@
-"""``analyze``: one kind of look inside networks; networks are runs, weight files, checkpoints or names."""
+"""``analyze``: one look inside networks; networks are runs, weight files, checkpoints or names."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import inspect
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from residua.analysis.finding import Finding
-from residua.analysis.kinds import Kind, find_kind
-from residua.analysis.taps import predicting
 from residua.data import Data
 from residua.errors import ResiduaError, UsageError
-from residua.evaluation.shown import Opener, Shown, is_image_file
-from residua.evaluation.source import Source, Trained
-from residua.registry import build
-from residua.spec import DataSpec, Spec
-from residua.train.seeding import seed_torch
-from residua.weights.model_files import read_weights
-
-Progress = Callable[[int, int], None]  # parts done, parts in all
-_TOLD = ("progress", "classes", "pixels", "states")  # what a kind's function may ask for that no user sets
+from residua.evaluation.opener import Opener, Showing, is_image_file
+from residua.evaluation.source import NetworkLike
+from residua.looks.base import Look, Progress, look_class
+from residua.spec import DataSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What one kind of analysis found in one network, and what the network was shown."""
+class Analysis:
+    """What a look found in one network, and what the network was shown."""
 
     name: str
     model: str  # name of its spec
@@ -56,7 +44,7 @@ class Look:
 
 def analyze(
     kind: str,
-    sources: Source | Sequence[Source],
+    sources: NetworkLike | Sequence[NetworkLike],
     data: str | Path | DataSpec | Data | None = None,
     *,
     images: int | None = None,
@@ -65,116 +53,76 @@ def analyze(
     changes: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
-) -> list[Look]:
+) -> list[Analysis]:
     """Look inside networks.
 
     Args:
-        kind: a name of ``residua.analysis.kinds.KINDS``.
+        kind: a look, see ``residua.looks``.
         sources: run folders, weight files, foreign checkpoints, modules of ``create_model``, or names of networks;
             one or several. A name is a network freshly initialised from ``seed``, for the classes and channels of
             the data.
         data: the images that all are shown: by default those of the first source, and for a name the digits. For
-            some kinds a single image file will do.
-        images: how many of them, evenly spaced over the split; by default as many as suit the kind.
+            some looks a single image file will do.
+        images: how many of them, evenly spaced over the split; by default as many as suit the look.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        seed: of fresh networks, and of what the kind draws.
+        seed: of fresh networks, and of what the look draws.
         changes: fields of the specs of fresh networks, such as ``{"shortcut": "C"}``.
-        options: keyword arguments of the kind's function.
-        progress: called with the parts done and the parts in all, by kinds that take long.
+        options: of the look.
+        progress: called with the parts done and the parts in all, by looks that take long.
 
-    Returns a ``Look`` for each source.
+    Returns an ``Analysis`` for each source.
 
     Raises:
-        UsageError: for an unknown kind, source or option, and for networks and data that do not suit the kind.
+        UsageError: for an unknown look, source or option, and for networks and data that do not suit the look.
         ResiduaError: for files that cannot be read.
 
     """
-    chosen = find_kind(kind)
-    function = chosen.load()
+    found = look_class(kind)
+    if not found.offered:
+        raise UsageError(f"{kind} is a look of experiments: there is nothing in it to analyze")
     for name, value, least in (("images", images, 1), ("seed", seed, 0)):
         if value is not None and value < least:
             raise UsageError(f"{name} must be at least {least}, not {value}")
-    asked = inspect.signature(function).parameters
-    given: dict[str, Any] = {"seed": seed} if "seed" in asked else {}
-    given |= _checked(kind, function, options or {})
-    if "progress" in asked:
-        given["progress"] = progress
-    opener = Opener(data=data, split=split, seed=seed, changes=changes or {})
-    if is_image_file(data) and not chosen.single:
+    chosen = found.from_dict(options or {})
+    single = is_image_file(data)
+    if single and not chosen.image_file:
         raise UsageError(
             f"{kind} needs images with their classes: a folder or a data set, not the one file {data}"
         )
+    opener = Opener(data=data, split=split, seed=seed, changes=changes or {}, progress=progress)
     wanted: list[Any] = list(sources) if isinstance(sources, list | tuple) else [sources]
-    looks = []
-    for source in wanted:
-        single = is_image_file(data)
-        shown = opener.show_file(source) if single else opener.show(source, images or chosen.images)
-        looks.append(_look(chosen, function, shown, given))
-    return _apart(looks)
+    count = max(images or chosen.images, 1)
+    return _apart(
+        [_ask(chosen, opener.show_file(one) if single else opener.show(one, count)) for one in wanted]
+    )
 
 
-def _look(kind: Kind, function: Callable[..., Finding], shown: Shown, options: dict[str, Any]) -> Look:
-    trained, model, images = shown.trained, shown.trained.model, shown.images
-    if kind.double:  # of a copy: a caller's module stays as it is
-        model, images = copy.deepcopy(model).double(), images.double()
-    asked = inspect.signature(function).parameters
-    told: dict[str, Any] = {name: getattr(shown, name) for name in ("classes", "pixels") if name in asked}
-    if "states" in asked:
-        told["states"] = _states(trained)
+def _ask(look: Look, showing: Showing) -> Analysis:
+    trained, images = showing.trained, showing.subject.images
     try:
-        with predicting(model):
-            finding = function(model, images, shown.labels, **options, **told)
+        finding = look.at(showing.subject)
     except ResiduaError as error:
         raise type(error)(f"{trained.name}: {error}") from error
     notes = list(trained.notes)
-    if kind.trained and shown.fresh:
+    if look.trained and showing.fresh:
         notes.append("what is asked here makes sense of a trained network")
-    return Look(
+    return Analysis(
         name=trained.name,
         model=trained.spec.name,
-        data=shown.data,
+        data=showing.data,
         images=len(images),
-        precision=str(images.dtype).removeprefix("torch."),
+        precision="float64" if look.float64 else str(images.dtype).removeprefix("torch."),
         finding=finding,
         notes=tuple(notes),
     )
 
 
-def _states(trained: Trained) -> list[tuple[int, Mapping[str, Tensor]]]:
-    """A run's weights by epoch: as its seed drew them (a fine-tuned one began elsewhere), at its best, at its end."""
-    run = trained.run
-    result = None if run is None else run.result
-    if run is None or result is None:
-        raise UsageError(f"{trained.name} is no finished run: only a training has a course")
-    seed_torch(run.seed, "init")
-    states: dict[int, Mapping[str, Tensor]] = {0: build(run.spec).state_dict()}
-    if run.best.exists() and result.get("best_epoch") is not None:
-        states[result["best_epoch"] + 1] = read_weights(run.best).tensors
-    states[result["epochs"]] = read_weights(run.weights).tensors
-    return sorted(states.items(), key=lambda state: state[0])
-
-
-def _checked(kind: str, function: Callable[..., Finding], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options, checked against the function's keyword arguments as the fields of a spec are."""
-    hints = typing.get_type_hints(function)
-    fields = [
-        (parameter.name, hints[parameter.name], dataclasses.field(default=parameter.default))
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _TOLD
-    ]
-    if given and not fields:
-        raise UsageError(f"{kind} has no options, so no {next(iter(given))!r}")
-    checker: Any = dataclasses.make_dataclass(kind, fields, bases=(Spec,), frozen=True, kw_only=True)
-    read = checker.from_dict(given)
-    return {name: getattr(read, name) for name in given}
-
-
-def _apart(looks: list[Look]) -> list[Look]:
-    """Looks with names of their own: networks of the same name are numbered."""
-    names = [look.name for look in looks]
+def _apart(analyses: list[Analysis]) -> list[Analysis]:
+    """Analyses with names of their own: networks of the same name are numbered."""
+    names = [one.name for one in analyses]
     return [
-        dataclasses.replace(look, name=f"{look.name} ({names[: i + 1].count(look.name)})")
-        if names.count(look.name) > 1
-        else look
-        for i, look in enumerate(looks)
+        dataclasses.replace(one, name=f"{one.name} ({names[: i + 1].count(one.name)})")
+        if names.count(one.name) > 1
+        else one
+        for i, one in enumerate(analyses)
     ]

@@ -16,7 +16,7 @@ from residua.errors import UsageError
 from residua.evaluation import metrics
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
 from residua.evaluation.source import (
-    Source,
+    NetworkLike,
     Trained,
     data_spec,
     fitted,
@@ -58,7 +58,7 @@ class Evaluation:
 
 
 def evaluate(
-    sources: Source | Sequence[Source],
+    sources: NetworkLike | Sequence[NetworkLike],
     data: str | Path | DataSpec | Data | None = None,
     *,
     split: str = "test",
@@ -96,7 +96,7 @@ def evaluate(
 
     """
     single = not isinstance(sources, list | tuple)
-    wanted: list[Source] = [sources] if single else list(sources)  # type: ignore[list-item]
+    wanted: list[NetworkLike] = [sources] if single else list(sources)  # type: ignore[list-item]
     if not wanted:
         raise UsageError("there is nothing to evaluate: name a run or a checkpoint")
     for name, value in (("batch_size", batch_size), ("limit", limit)):

@@ -15,10 +15,11 @@ from torch import nn
 
 from residua.analysis.cost import cost
 from residua.analysis.gradient import gradient_norms
-from residua.analysis.response import response
-from residua.data import Data, load_data, normalize, same_identity
+from residua.analysis.layer_responses import response
+from residua.data import Data, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics
+from residua.evaluation.opener import some_of
 from residua.evaluation.outputs import Outputs, Progress, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
 from residua.files import write_json
@@ -128,9 +129,7 @@ def _png(pixels: np.ndarray) -> str:
 
 def _depth(model: nn.Module, data: Data) -> dict[str, Any]:
     """How gradients and responses change with depth."""
-    positions = np.unique(np.linspace(0, len(data.train) - 1, PROBES).astype(np.int64))
-    pixels, labels = data.train.read(positions)
-    images = normalize(pixels, data.mean, data.std)
+    _, images, labels = some_of(data, "train", PROBES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # drop path draws
         gradient = gradient_norms(model.train(), images, labels)

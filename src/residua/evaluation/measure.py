@@ -13,7 +13,7 @@ from residua.data import Data, load_data
 from residua.data.sources.scenes import SceneData
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.outputs import SPLITS, Progress
-from residua.evaluation.source import Source, Trained, data_spec, notes_of, open_source
+from residua.evaluation.source import NetworkLike, Trained, data_spec, notes_of, open_source
 from residua.nn import place
 from residua.runs.checkpoint import load_checkpoint
 from residua.spec import DataSpec, Recipe
@@ -46,7 +46,7 @@ class Measurement:
 
 
 def measure(
-    source: Source,
+    source: NetworkLike,
     data: str | Path | DataSpec | None = None,
     *,
     split: str = "test",

@@ -23,11 +23,11 @@ from residua.runs.own_data import own_data
 from residua.spec import DataSpec, ModelSpec, Spec
 from residua.weights.model_files import build_model
 
-Source = str | Path | RunFolder | nn.Module
+NetworkLike = str | Path | RunFolder | nn.Module
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images(Spec):
+class InputFacts(Spec):
     """What a weight file tells of the images of its network; None where it does not."""
 
     shape: tuple[int, ...] | None = None  # (C, H, W), (C, D, H, W) of clips and volumes, (L,) of text
@@ -53,7 +53,7 @@ class Trained:
     name: str
     model: nn.Module
     spec: ModelSpec
-    images: Images
+    images: InputFacts
     precision: str = "float32"  # a run is measured in the precision that it was trained in
     run: RunFolder | None = None
     notes: tuple[str, ...] = ()  # what was assumed of a foreign checkpoint
@@ -69,7 +69,7 @@ class Trained:
         return family(self.spec.family).task
 
 
-def open_source(source: Source) -> Trained:
+def open_source(source: NetworkLike) -> Trained:
     """A run, a weight file, a foreign checkpoint or a module, ready to be used.
 
     Raises UsageError if there is no such run or file, ResiduaError if it cannot be read or contradicts
@@ -81,8 +81,8 @@ def open_source(source: Source) -> Trained:
             raise UsageError(
                 "modules made by create_model or of a registered family can be evaluated, no others"
             )
-        return Trained(name=spec.name, model=source, spec=spec, images=Images())
-    if not isinstance(source, Source):
+        return Trained(name=spec.name, model=source, spec=spec, images=InputFacts())
+    if not isinstance(source, NetworkLike):
         raise UsageError(f"a run, a weight file or a module was expected, not {type(source).__name__}")
     found = source if isinstance(source, RunFolder) else locate(source)
     run = found if isinstance(found, RunFolder) else None
@@ -104,7 +104,7 @@ def open_source(source: Source) -> Trained:
     )
 
 
-def open_classifier(source: Source) -> Trained:
+def open_classifier(source: NetworkLike) -> Trained:
     """As ``open_source``. Raises UsageError for a network that does not tell classes of images apart."""
     trained = open_source(source)
     if trained.task != "classification":
@@ -112,7 +112,7 @@ def open_classifier(source: Source) -> Trained:
     return trained
 
 
-def task_of(source: Source) -> str:
+def task_of(source: NetworkLike) -> str:
     """What the network of a source is trained for, told without reading its weights. Raises as ``open_source``."""
     found = locate(source) if isinstance(source, str | Path) else source
     if isinstance(found, RunFolder):
@@ -122,10 +122,10 @@ def task_of(source: Source) -> str:
     return open_source(found).task
 
 
-def _images(data: Mapping[str, Any], name: str) -> Images:
-    keys = [field.name for field in dataclasses.fields(Images) if field.name in data]
+def _images(data: Mapping[str, Any], name: str) -> InputFacts:
+    keys = [field.name for field in dataclasses.fields(InputFacts) if field.name in data]
     try:
-        return Images.from_dict({key: data[key] for key in keys})
+        return InputFacts.from_dict({key: data[key] for key in keys})
     except UsageError as error:  # the file is wrong, not the caller
         raise ResiduaError(f"{name} describes its images wrongly: {error}") from error
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from residua.experiments.claims import CLAIMS
-from residua.experiments.statistics import Sample
+from residua.experiments.rules.student import Sample
+from residua.experiments.study import Study
 from residua.files import read_json, write_json
 from residua.machine import describe_machine
 from residua.published import published
-
-if TYPE_CHECKING:
-    from residua.experiments.grid import Plan
 
 RESULT = "result.json"
 
@@ -24,38 +21,36 @@ def result_path(out: Path, experiment: str, scale: str) -> Path:
     return out / experiment / scale / RESULT
 
 
-def write_result(plan: Plan, out: Path) -> dict[str, Any]:
-    """Write and return the result of a plan as far as it has come; one that was refused replaces no measured one."""
-    result = _result(plan)
-    path = result_path(out, plan.experiment.id, plan.scale)
-    if not plan.evidence and path.exists():
+def write_result(study: Study, out: Path) -> dict[str, Any]:
+    """Write and return the result of a study as far as it has come; one that was refused replaces no measured one."""
+    result = _result(study)
+    path = result_path(out, study.experiment.id, study.scale)
+    if not study.evidence and path.exists():
         stored = read_json(path)
         if stored.get("evidence"):
-            return {**stored, "reason": plan.reason}
+            return {**stored, "reason": study.reason}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
     return result
 
 
-def _result(plan: Plan) -> dict[str, Any]:
-    experiment, setting, verdict = plan.experiment, plan.setting, plan.verdict()
+def _result(study: Study) -> dict[str, Any]:
+    experiment, setting, verdict = study.experiment, study.setting, study.verdict()
     rows = [row.to_dict() for row in experiment.published]
     known = published()
     arms = [arm.name for arm in setting.arms] if setting else []
-    evidence = {
-        arm: plan.evidence[arm] for arm in arms if arm in plan.evidence
-    }  # in the order of the experiment
+    evidence = {arm: study.evidence[arm] for arm in arms if arm in study.evidence}
     return {
         "schema": 1,
         "experiment": experiment.id,
         "title": experiment.title,
         "title_zh": experiment.zh,
-        "claims": [{"id": c, "text": CLAIMS[c].text, "zh": CLAIMS[c].zh} for c in experiment.claims],
+        "claims": [{"id": c.id, "text": c.text, "zh": c.zh} for c in experiment.checked],
         "where": experiment.where,
-        "scale": plan.scale,
+        "scale": study.scale,
         "verdict": verdict.status,
-        "reason": plan.reason,
-        "checks": [{"text": c.text, "status": c.status, "reason": c.reason} for c in verdict.checks],
+        "reason": study.reason,
+        "checks": [{"text": text, **ruling._asdict()} for text, ruling in verdict.rulings.items()],
         "table": _table(experiment.measures, evidence, rows),
         "published": rows,
         "observations": [
@@ -69,12 +64,12 @@ def _result(plan: Plan) -> dict[str, Any]:
         "caveats": list(experiment.caveats),
         "figure": experiment.figure,
         "measures": list(experiment.measures),
-        "data": plan.identity,
+        "data": study.identity,
         "recipe": {"name": setting.recipe, **setting.changes} if setting and setting.recipe else None,
         "arms": [
             {
                 "name": arm.name,
-                "model": arm.model,
+                "model": arm.model if isinstance(arm.model, str) else arm.model.name,
                 **{k: dict(getattr(arm, k)) for k in ("changes", "recipe", "options")},
             }
             for arm in (setting.arms if setting else ())
@@ -83,10 +78,10 @@ def _result(plan: Plan) -> dict[str, Any]:
             arm: {str(seed): values for seed, values in sorted(seeds.items())}
             for arm, seeds in evidence.items()
         },
-        "failed": plan.failed,
-        "seeds": plan.asked,
-        "max_seeds": plan.max_seeds,
-        "seconds": round(sum(v.get("seconds", 0.0) for s in plan.evidence.values() for v in s.values()), 1),
+        "failed": study.failed,
+        "seeds": study.asked,
+        "max_seeds": study.max_seeds,
+        "seconds": round(sum(v.get("seconds", 0.0) for s in study.evidence.values() for v in s.values()), 1),
         "machine": describe_machine(),
         "command": ["residua", *sys.argv[1:]],
     }

@@ -16,6 +16,7 @@ class Coupled(Sum):
     """
 
     streams = 2
+    keeps_shortcut = True
 
     def __init__(self, into: int) -> None:
         super().__init__()

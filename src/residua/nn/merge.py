@@ -35,6 +35,8 @@ class Sum(Merge):
     The contribution is linear in the branch, and has the shape of the sum.
     """
 
+    keeps_shortcut = False  # whether, without its branch, the value is the shortcut as it is
+
     @abstractmethod
     def contribution(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:
         """What the branch adds."""
@@ -42,6 +44,8 @@ class Sum(Merge):
 
 class Add(Sum):
     """``shortcut + branch`` (He et al. 2015, eq. 1)."""
+
+    keeps_shortcut = True
 
     def forward(self, x: Tensor, shortcut: Tensor, branch: Tensor) -> Tensor:  # noqa: D102
         return shortcut + branch

@@ -16,6 +16,8 @@ class ScaledBranch(Sum):
     maps ``(N, C, ...)``, -1 at positions ``(N, L, C)``.
     """
 
+    keeps_shortcut = True
+
     def __init__(self, channels: int | None = None, *, start: float = 0.0, axis: int = 1) -> None:
         super().__init__()
         self.channels = channels

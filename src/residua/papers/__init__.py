@@ -1,1 +1,1 @@
-"""The literature as experiments: data only, one file or folder a paper."""
+"""The literature as experiments: data, a file or a folder a paper. Each registers itself."""

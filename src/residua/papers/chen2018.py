@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from residua.experiments.bounds import Between, above, below
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Alike, Within
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import above, alike, at_most, below, between
+from residua.experiments.scales import quick
+from residua.parts import register
 
 _RESNET, _RK, _ODE = "ResNet (6 blocks)", "RK-Net", "ODE-Net"
 _NETS = (
-    Arm(name=_RESNET, model="euler_digits"),
-    Arm(name=_RK, model="rk_digits"),
-    Arm(name=_ODE, model="ode_digits", changes={"adjoint": False}),
+    Arm(_RESNET, "euler_digits"),
+    Arm(_RK, "rk_digits"),
+    Arm(_ODE, "ode_digits", changes={"adjoint": False}),
 )
 
 _STACK = Experiment(
@@ -20,43 +21,31 @@ _STACK = Experiment(
     claims=("T6",),
     where="Chen et al. 2018, sec. 3, Table 1",
     settings={
-        "quick": Setting(
-            arms=_NETS,
-            rules=(
-                Alike(
-                    text="ODE-Net and ResNet differ by less than 3 points",
-                    measure="test_error",
-                    arms=(_ODE, _RESNET),
-                    margin=3.0,
+        "quick": quick(
+            _NETS,
+            {
+                "ODE-Net and ResNet differ by less than 3 points": alike("test_error", _ODE, _RESNET, 3.0),
+                "so do RK-Net and ResNet": alike("test_error", _RK, _RESNET, 3.0),
+                "the ODE-Net has less than 0.37 of the ResNet's 128,554 parameters (0.22 M of 0.60 M)": at_most(
+                    "parameters", _ODE, 0.37 * 128_554
                 ),
-                Alike(text="so do RK-Net and ResNet", measure="test_error", arms=(_RK, _RESNET), margin=3.0),
-                Within(
-                    text="the ODE-Net has less than 0.37 of the ResNet's 128,554 parameters (0.22 M of 0.60 M)",
-                    measure="parameters",
-                    arm=_ODE,
-                    high=0.37 * 128_554,
-                ),
-            ),
-            recipe="digits",
-            changes={"epochs": 10, "lr": 0.2},
+            },
+            lr=0.2,
         ),
         "paper": "the paper's table is of MNIST, of which there is no data here",
     },
     measures=("test_error", "parameters"),
     figure="curves",
     published=(
-        *(
-            PublishedRow(table="node.t1", model=name, key="err", measure="test_error", arm=name)
-            for name in (_RESNET, _RK, _ODE)
-        ),
-        *(PublishedRow(table="node.t1", model=name, key="params_m") for name in (_RESNET, _RK, _ODE)),
+        *(PublishedRow("node.t1", name, "err", name) for name in (_RESNET, _RK, _ODE)),
+        *(PublishedRow("node.t1", name, "params_m") for name in (_RESNET, _RK, _ODE)),
     ),
     caveats=(
         "Published errors are of MNIST. Here the bundled digits, networks half as wide and ten epochs; gradients "
         "through the solver's steps instead of the adjoint, which is the same to the solver's tolerance.",
     ),
 )
-_REFINED = {"kind": "euler", "panel": 0}
+_REFINED = {"panel": 0}
 _REFINEMENT = Experiment(
     id="chen2018/refinement",
     title="Residual units as Euler steps: refined, they converge at order 1; the network's answers are another matter",
@@ -64,45 +53,29 @@ _REFINEMENT = Experiment(
     claims=("T6",),
     where="Chen et al. 2018, sec. 1, eq. 1 and 2",
     settings={
-        "quick": Setting(
-            arms=(
-                Arm(name="Euler net (6 units)", model="euler_digits", recipe={"lr": 0.2}, options=_REFINED),
-                Arm(
-                    name="pre-activation ResNet-20",
-                    model="cifar_preact_resnet20",
-                    options=_REFINED,
-                ),
-                Arm(name="ResNet-56", model="cifar_resnet56", options=_REFINED),
+        "quick": quick(
+            (
+                Arm("Euler net (6 units)", "euler_digits", recipe={"lr": 0.2}, options=_REFINED),
+                Arm("pre-activation ResNet-20", "cifar_preact_resnet20", options=_REFINED),
+                Arm("ResNet-56", "cifar_resnet56", options=_REFINED),
             ),
-            rules=(
-                *(
-                    Between(
-                        text=f"{name}: the error falls as the step, at order 1",
-                        measure="observed_order",
-                        arm=name,
-                        low=0.8,
-                        high=1.2,
+            {
+                **{
+                    f"{name}: the error falls as the step, at order 1": between(
+                        "observed_order", name, 0.8, 1.2
                     )
                     for name in ("Euler net (6 units)", "pre-activation ResNet-20", "ResNet-56")
+                },
+                "ResNet-56 discretises its ODE: with 16 steps a unit it gives the same answers (95 %)": above(
+                    "finest_agreement", "ResNet-56", 0.95
                 ),
-                above(
-                    "finest_agreement",
-                    "ResNet-56",
-                    0.95,
-                    text="ResNet-56 discretises its ODE: with 16 steps a unit it gives the same answers (95 %)",
+                "ResNet-56: its logits are within a tenth of the refined ones": below(
+                    "unrefined_error", "ResNet-56", 0.1
                 ),
-                below(
-                    "unrefined_error",
-                    "ResNet-56",
-                    0.1,
-                    text="ResNet-56: its logits are within a tenth of the refined ones",
-                ),
-            ),
-            recipe="digits",
-            changes={"epochs": 10},
-        ),
+            },
+        )
     },
-    look="finding",
+    look="euler",
     measures=("observed_order", "unrefined_error", "finest_agreement", "accuracy", "finest_accuracy"),
     figure="series",
     caveats=(
@@ -111,4 +84,4 @@ _REFINEMENT = Experiment(
     ),
 )
 
-EXPERIMENTS = (_STACK, _REFINEMENT)
+register(Paper(kind="chen2018", year=2018, experiments=(_STACK, _REFINEMENT)))

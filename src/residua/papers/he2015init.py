@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from residua.experiments.bounds import Between
-from residua.experiments.experiment import Arm, Experiment, Setting
+from residua.experiments import Arm, Experiment, Paper
+from residua.experiments.rules import Rule, between
+from residua.experiments.scales import untrained
+from residua.parts import register
 
 _MEASURED = (
     "Factor by which one layer (one unit) multiplies the variance of the signal, and back of the gradient: the "
@@ -21,19 +23,14 @@ _TIMES_4 = {"widths": (64, 128, 256)}
 
 
 def _arm(name: str, model: str, init: str, *, wide: bool = True, **options: Any) -> Arm:
-    return Arm(
-        name=name,
-        model=model,
-        changes=_TIMES_4 if wide else {},
-        options={**_BARE, "init": init, **options},
-    )
+    return Arm(name, model, changes=_TIMES_4 if wide else {}, options={**_BARE, "init": init, **options})
 
 
-def _factor(arm: str, low: float, high: float, text: str, step: str = "layer") -> tuple[Between, ...]:
-    return tuple(
-        Between(text=f"{text}, {way}", measure=f"{step}_factor{suffix}", arm=arm, low=low, high=high)
+def _factor(arm: str, low: float, high: float, text: str, step: str = "layer") -> dict[str, Rule]:
+    return {
+        f"{text}, {way}": between(f"{step}_factor{suffix}", arm, low, high)
         for way, suffix in (("forward", ""), ("backward", "_back"))
-    )
+    }
 
 
 _PLAIN = Experiment(
@@ -43,18 +40,18 @@ _PLAIN = Experiment(
     claims=("T10",),
     where="He et al. 2015b, sec. 2.2, eq. 10 and 14, Figure 3; Glorot & Bengio 2010, eq. 12",
     settings={
-        "quick": Setting(
-            arms=(
+        "quick": untrained(
+            (
                 _arm("plain-20, He", "cifar_plain20", "He"),
                 _arm("plain-20, Xavier", "cifar_plain20", "Xavier"),
                 _arm("narrow plain-56, He", "cifar_plain56", "He", wide=False),
                 _arm("narrow plain-56, He, zero padding", "cifar_plain56", "He", wide=False, borders=True),
             ),
-            rules=(
-                *_factor("plain-20, He", 0.9, 1.1, "He: a layer keeps the variance"),
-                *_factor("plain-20, Xavier", 0.4, 0.6, "Xavier: a layer halves it"),
-            ),
-        ),
+            {
+                **_factor("plain-20, He", 0.9, 1.1, "He: a layer keeps the variance"),
+                **_factor("plain-20, Xavier", 0.4, 0.6, "Xavier: a layer halves it"),
+            },
+        )
     },
     look="signal",
     measures=("layer_factor", "layer_factor_back"),
@@ -68,20 +65,20 @@ _RESIDUAL = Experiment(
     claims=("T10",),
     where="He et al. 2015b, sec. 2.2, applied to sums",
     settings={
-        "quick": Setting(
-            arms=(
+        "quick": untrained(
+            (
                 _arm("pre-activation ResNet-20, He", "cifar_preact_resnet20", "He"),
                 _arm("ResNet-20, He", "cifar_resnet20", "He"),
                 _arm("ResNet-20, He, with norms", "cifar_resnet20", "He", norms=True),
                 _arm("narrow ResNet-56, He", "cifar_resnet56", "He", wide=False),
             ),
-            rules=(
-                *_factor(
+            {
+                **_factor(
                     "pre-activation ResNet-20, He", 1.6, 2.4, "a pre-activation unit about doubles it", "unit"
                 ),
-                *_factor("ResNet-20, He", 1.6, 2.4, "so does an original unit", "unit"),
-            ),
-        ),
+                **_factor("ResNet-20, He", 1.6, 2.4, "so does an original unit", "unit"),
+            },
+        )
     },
     look="signal",
     measures=("unit_factor", "unit_factor_back"),
@@ -93,4 +90,4 @@ _RESIDUAL = Experiment(
     ),
 )
 
-EXPERIMENTS = (_PLAIN, _RESIDUAL)
+register(Paper(kind="he2015init", year=2015, experiments=(_PLAIN, _RESIDUAL)))

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from residua.experiments.experiment import SCALES, Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Alike, Contrast, Number, Rule, Within, greater
-from residua.papers.cifar import CIFAR, nets, paper, quick
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import (
+    Contrast,
+    Rule,
+    Within,
+    alike,
+    at_least,
+    at_most,
+    exactly,
+    greater,
+    published_errors,
+)
+from residua.experiments.scales import exact, nets, quick
+from residua.papers.he2015.protocol import CIFAR, as_published
+from residua.parts import register
 
 # 0.5 points: medians of five runs here against means; the published spreads of five runs are 0.14 to 0.20
 _TOLERANCE = 0.5
@@ -28,6 +41,7 @@ _VARIANTS: tuple[tuple[str, str, dict[str, Any], str, float | None], ...] = (
     ("1x1 convolution", "conv_shortcut", {}, "1x1 conv shortcut", 12.22),
     ("dropout 0.5", "dropout_shortcut", {}, "dropout shortcut", None),
 )
+_TABLE1 = {name: error for name, *_, error in _VARIANTS if error is not None}
 _HARMLESS_BELOW_110 = ("1x1 convolution", "shortcut-only gating, b = -6")
 
 # Table 2: an order's name, what is appended, the published row, its error at 110 layers
@@ -38,11 +52,14 @@ _ORDERS = (
 )
 
 
+_TABLE2 = {"original": 6.61, **{name: error for name, *_, error in _ORDERS}, "full pre-activation": 6.37}
+
+
 def _shortcuts(depth: int) -> tuple[Arm, ...]:
     return (
-        Arm(name="original", model=f"cifar_resnet{depth}"),
+        Arm("original", f"cifar_resnet{depth}"),
         *(
-            Arm(name=name, model=f"cifar_resnet{depth}_{suffix}", changes=changes)
+            Arm(name, f"cifar_resnet{depth}_{suffix}", changes=changes)
             for name, suffix, changes, *_ in _VARIANTS
         ),
     )
@@ -50,30 +67,17 @@ def _shortcuts(depth: int) -> tuple[Arm, ...]:
 
 def _orders(depth: int) -> tuple[Arm, ...]:
     return (
-        Arm(name="original", model=f"cifar_resnet{depth}"),
-        *(Arm(name=name, model=f"cifar_resnet{depth}{suffix}") for name, suffix, *_ in _ORDERS),
-        Arm(name="full pre-activation", model=f"cifar_preact_resnet{depth}"),
+        Arm("original", f"cifar_resnet{depth}"),
+        *(Arm(name, f"cifar_resnet{depth}{suffix}") for name, suffix, *_ in _ORDERS),
+        Arm("full pre-activation", f"cifar_preact_resnet{depth}"),
     )
 
 
-def _number(arm: str, value: float) -> Number:
-    return Number(
-        text=f"{arm}: the published error",
-        measure="test_error",
-        arm=arm,
-        value=value,
-        tolerance=_TOLERANCE,
-    )
-
-
-def _hurts(name: str, measure: str = "train_error") -> Contrast:
-    return greater(
-        measure, name, "original", text=f"{name}: a higher {measure.replace('_', ' ')} than the identity"
-    )
-
-
-def _row(table: str, model: str, key: str, arm: str, **where: str) -> PublishedRow:
-    return PublishedRow(table=table, model=model, key=key, measure="test_error", arm=arm, where=where)
+def _hurts(names: Iterable[str], measure: str = "train_error") -> dict[str, Rule]:
+    return {
+        f"{name}: a higher {measure.replace('_', ' ')} than the identity": greater(measure, name, "original")
+        for name in names
+    }
 
 
 def _where(variant: str) -> dict[str, str]:
@@ -84,48 +88,37 @@ def _where(variant: str) -> dict[str, str]:
     return {"on_f": "0.5"} if variant.startswith("scaling") else {}
 
 
-_ORDER_RULES: tuple[Rule, ...] = (
-    greater(
-        "test_error", "BN after addition", "original", text="BN after the addition is worse than the original"
+_ORDER_RULES: dict[str, Rule] = {
+    "BN after the addition is worse than the original": greater(
+        "test_error", "BN after addition", "original"
     ),
-    greater(
-        "test_error",
-        "ReLU before addition",
-        "original",
-        text="ReLU before the addition is worse than the original",
+    "ReLU before the addition is worse than the original": greater(
+        "test_error", "ReLU before addition", "original"
     ),
-    Alike(  # Table 2: 0.10 points apart at 110 layers, 0.02 at 164
-        text="ReLU-only pre-activation is like the original (within a point)",
-        measure="test_error",
-        arms=("ReLU-only pre-activation", "original"),
-        margin=1.0,
+    "ReLU-only pre-activation is like the original (within a point)": alike(
+        "test_error", "ReLU-only pre-activation", "original", 1.0
     ),
-    greater(
-        "test_error",
-        "original",
-        "full pre-activation",
-        text="full pre-activation is better than the original",
+    "full pre-activation is better than the original": greater(
+        "test_error", "original", "full pre-activation"
     ),
-)
+}
 
 
-def _deeper_gains(short: int, deep: int) -> Contrast:
-    return Contrast(
-        text=f"what pre-activation gains is more at {deep} layers than at {short}",
-        measure="test_error",
-        weights={
-            f"ResNet-{deep}": 1.0,
-            f"pre-activation-{deep}": -1.0,
-            f"ResNet-{short}": -1.0,
-            f"pre-activation-{short}": 1.0,
-        },
-    )
+def _deeper_gains(short: int, deep: int) -> dict[str, Rule]:
+    signs = {f"ResNet-{deep}": 1.0, f"pre-activation-{deep}": -1.0, f"ResNet-{short}": -1.0}
+    statement = f"what pre-activation gains is more at {deep} layers than at {short}"
+    return {statement: Contrast("test_error", {**signs, f"pre-activation-{short}": 1.0})}
 
 
-_DEPTHS = {110: (6.61, 6.37), 164: (5.93, 5.46), 1001: (7.61, 4.92)}  # Table 3: original, pre-activation
-_DEEP_ARMS = nets(*(f"{kind}-{depth}" for depth in _DEPTHS for kind in ("ResNet", "pre-activation")))
+_DEPTHS = (110, 164, 1001)
+_ERRORS = {"ResNet": (6.61, 5.93, 7.61), "pre-activation": (6.37, 5.46, 4.92)}  # Table 3
+_TABLE3 = {
+    f"{kind}-{depth}": error
+    for kind, errors in _ERRORS.items()
+    for depth, error in zip(_DEPTHS, errors, strict=True)
+}
 
-EXPERIMENTS = (
+_EXPERIMENTS = (
     Experiment(
         id="he2016/preactivation",
         title="Pre-activation against the original units, shallow and deep",
@@ -135,33 +128,25 @@ EXPERIMENTS = (
         settings={
             "quick": quick(
                 nets("ResNet-20", "pre-activation-20", "ResNet-110", "pre-activation-110"),
-                (
-                    greater(
-                        "test_error",
-                        "ResNet-110",
-                        "pre-activation-110",
-                        text="at 110 layers pre-activation errs less",
+                {
+                    "at 110 layers pre-activation errs less": greater(
+                        "test_error", "ResNet-110", "pre-activation-110"
                     ),
-                    _deeper_gains(20, 110),
-                ),
+                    **_deeper_gains(20, 110),
+                },
             ),
-            "paper": paper(
-                _DEEP_ARMS,
-                (
-                    *(
-                        _number(f"{kind}-{depth}", value)
-                        for depth, values in _DEPTHS.items()
-                        for kind, value in zip(("ResNet", "pre-activation"), values, strict=True)
-                    ),
-                    _deeper_gains(110, 1001),
-                ),
+            "paper": as_published(
+                nets(*_TABLE3),
+                {**published_errors(_TABLE3, _TOLERANCE), **_deeper_gains(110, 1001)},
                 # "warm-up ... is not necessary for our proposed Residual Unit"
                 warm_up=[f"ResNet-{depth}" for depth in _DEPTHS],
             ),
         },
         measures=("test_error", "train_error", "early_train_error"),
         published=tuple(
-            _row("he2016.t3", f"ResNet-{depth}", key, f"{kind}-{depth}", dataset="CIFAR-10")
+            PublishedRow(
+                "he2016.t3", f"ResNet-{depth}", key, f"{kind}-{depth}", where={"dataset": "CIFAR-10"}
+            )
             for depth in _DEPTHS
             for kind, key in (("ResNet", "original"), ("pre-activation", "preact"))
         ),
@@ -176,58 +161,32 @@ EXPERIMENTS = (
         zh="1001 层：参数量，以及两种单元的第一步",
         claims=("X11",),
         where="He et al. 2016, sec. 4.1, Table 4 and appendix",
-        settings=dict.fromkeys(
-            SCALES,
-            Setting(
-                arms=(
-                    Arm(name="pre-activation-1001", model="cifar_preact_resnet1001", changes=CIFAR),
-                    Arm(name="ResNet-1001", model="cifar_resnet1001", changes=CIFAR),
-                    Arm(name="pre-activation-164", model="cifar_preact_resnet164", changes=CIFAR),
-                ),
-                rules=(
-                    Within(
-                        text="ResNet-1001 has the 10.2 million parameters of Table 4, cut or rounded",
-                        measure="parameters",
-                        arm="pre-activation-1001",
-                        low=10.15e6,
-                        high=10.3e6,
-                    ),
-                    Within(
-                        text="ResNet-164 has 1.7 million, cut or rounded",
-                        measure="parameters",
-                        arm="pre-activation-164",
-                        low=1.65e6,
-                        high=1.8e6,
-                    ),
-                    Within(
-                        text="it has 333 units",
-                        measure="units",
-                        arm="pre-activation-1001",
-                        low=333,
-                        high=333,
-                    ),
-                    Within(
-                        text="with pre-activation a step of gradient descent lowers the loss on its images",
-                        measure="loss_change",
-                        arm="pre-activation-1001",
-                        high=-1e-3,
-                    ),
-                ),
-                fixed=True,
+        settings=exact(
+            (
+                Arm("pre-activation-1001", "cifar_preact_resnet1001", changes=CIFAR),
+                Arm("ResNet-1001", "cifar_resnet1001", changes=CIFAR),
+                Arm("pre-activation-164", "cifar_preact_resnet164", changes=CIFAR),
             ),
+            {
+                "ResNet-1001 has the 10.2 million parameters of Table 4, cut or rounded": Within(
+                    "parameters", "pre-activation-1001", 10.15e6, 10.3e6
+                ),
+                "ResNet-164 has 1.7 million, cut or rounded": Within(
+                    "parameters", "pre-activation-164", 1.65e6, 1.8e6
+                ),
+                "it has 333 units": exactly("units", "pre-activation-1001", 333),
+                "with pre-activation a step of gradient descent lowers the loss on its images": at_most(
+                    "loss_change", "pre-activation-1001", -0.001
+                ),
+            },
         ),
         look="training_step",
         measures=("parameters", "units", "loss_before", "loss_change", "first_gradient"),
         published=(
             PublishedRow(
-                table="he2016.t4",
-                model="ResNet-1001 (pre-act)",
-                key="params_m",
-                where={"dataset": "CIFAR-10", "batch": 128},
+                "he2016.t4", "ResNet-1001 (pre-act)", "params_m", where={"dataset": "CIFAR-10", "batch": 128}
             ),
-            PublishedRow(
-                table="he2016.t4", model="ResNet-164 (pre-act)", key="params_m", where={"dataset": "CIFAR-10"}
-            ),
+            PublishedRow("he2016.t4", "ResNet-164 (pre-act)", "params_m", where={"dataset": "CIFAR-10"}),
         ),
         caveats=(
             "333 units are 111 a map size, not 333 in each of three stages. Shortcuts are of option A here; with the "
@@ -243,22 +202,17 @@ EXPERIMENTS = (
         where="He et al. 2016, sec. 4.1, Table 2 and Figure 4",
         settings={
             "quick": quick(_orders(32), _ORDER_RULES),
-            "paper": paper(
+            "paper": as_published(
                 _orders(110),
-                (
-                    _number("original", 6.61),
-                    *(_number(name, value) for name, _, _, value in _ORDERS),
-                    _number("full pre-activation", 6.37),
-                    *_ORDER_RULES,
-                ),
+                {**published_errors(_TABLE2, _TOLERANCE), **_ORDER_RULES},
                 warm_up=[arm.name for arm in _orders(110)[:-1]],
             ),
         },
         measures=("test_error", "train_error"),
         published=(
-            _row("he2016.t2", "original Residual Unit", "resnet110", "original"),
-            *(_row("he2016.t2", row, "resnet110", name) for name, _, row, _ in _ORDERS),
-            _row("he2016.t2", "full pre-activation", "resnet110", "full pre-activation"),
+            PublishedRow("he2016.t2", "original Residual Unit", "resnet110", "original"),
+            *(PublishedRow("he2016.t2", row, "resnet110", name) for name, _, row, _ in _ORDERS),
+            PublishedRow("he2016.t2", "full pre-activation", "resnet110", "full pre-activation"),
         ),
         caveats=("Published: 110 layers, medians of five runs on CIFAR-10. At the quick scale: 32 layers.",),
     ),
@@ -271,29 +225,29 @@ EXPERIMENTS = (
         settings={
             "quick": quick(
                 [arm for arm in _shortcuts(32) if arm.name not in _HARMLESS_BELOW_110],
-                [_hurts(name) for name, *_ in _VARIANTS if name not in _HARMLESS_BELOW_110],
+                _hurts(name for name, *_ in _VARIANTS if name not in _HARMLESS_BELOW_110),
             ),
-            "paper": paper(
+            "paper": as_published(
                 _shortcuts(110),
-                (
-                    *(_hurts(name, "test_error") for name, *_ in _VARIANTS),
-                    *(
-                        Within(text=f"{name} fails", measure="test_error", arm=name, low=_FAIL)
-                        if error is None
-                        else _number(name, error)
-                        for name, _, _, _, error in _VARIANTS
-                    ),
-                ),
+                {
+                    **_hurts((name for name, *_ in _VARIANTS), "test_error"),
+                    **published_errors(_TABLE1, _TOLERANCE),
+                    **{
+                        f"{name} fails": at_least("test_error", name, _FAIL)
+                        for name, *_ in _VARIANTS
+                        if name not in _TABLE1
+                    },
+                },
                 warm_up=[arm.name for arm in _shortcuts(110)],
             ),
         },
         measures=("train_error", "test_error"),
         published=(
-            _row("he2016.t1", "original", "err", "original"),
+            PublishedRow("he2016.t1", "original", "err", "original"),
             *(
-                _row("he2016.t1", row, "err", name, **_where(name))
-                for name, _, _, row, error in _VARIANTS
-                if error is not None
+                PublishedRow("he2016.t1", row, "err", name, where=_where(name))
+                for name, _, _, row, _ in _VARIANTS
+                if name in _TABLE1
             ),
         ),
         observations=("lambda",),
@@ -304,3 +258,5 @@ EXPERIMENTS = (
         ),
     ),
 )
+
+register(Paper(kind="he2016", year=2016, experiments=_EXPERIMENTS))

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from residua.experiments.bounds import Between, above
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Number, greater
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import above, between, greater, published_errors
+from residua.experiments.scales import cifar10, quick, untrained
+from residua.parts import register
 
 _CONSTANT = "ResNet, constant depth (110; SVHN 152; ImageNet 152)"
 _STOCHASTIC = "ResNet, stochastic depth"
-_NUMBERS = tuple(
-    # single runs are printed; He et al. 2015 find a standard deviation of 0.16 over runs of ResNet-110
-    Number(
-        text=f"the error of {arm} is the published one",
-        measure="test_error",
-        arm=arm,
-        value=value,
-        tolerance=0.4,
-    )
-    for arm, value in (("constant depth", 6.41), ("stochastic depth", 5.25))
-)
-_BETTER = greater(
-    "test_error",
-    "constant depth",
-    "stochastic depth",
-    text="stochastic depth has the lower test error",
-)
+# single runs are printed; He et al. 2015 find a standard deviation of 0.16 over runs of ResNet-110
+_NUMBERS = published_errors({"constant depth": 6.41, "stochastic depth": 5.25}, 0.4)
+_BETTER = {
+    "stochastic depth has the lower test error": greater("test_error", "constant depth", "stochastic depth")
+}
 
 
 def _arms(depth: int) -> tuple[Arm, ...]:
     return (
-        Arm(name="constant depth", model=f"cifar_resnet{depth}"),
-        Arm(name="stochastic depth", model=f"cifar_resnet{depth}_stochastic_depth"),
+        Arm("constant depth", f"cifar_resnet{depth}"),
+        Arm("stochastic depth", f"cifar_resnet{depth}_stochastic_depth"),
     )
 
 
@@ -41,25 +30,18 @@ _ERROR = Experiment(
     claims=("X12",),
     where="Huang et al. 2016, sec. 4, Table 1 and Figure 3",
     settings={
-        "quick": Setting(arms=_arms(56), rules=(_BETTER,), recipe="digits", changes={"epochs": 10}),
-        "paper": Setting(
-            arms=_arms(110),
-            rules=(_BETTER, *_NUMBERS),
-            recipe="huang2016-cifar",
-            needs="cifar10",
-            curves=True,
-            seeds=4,
-        ),
+        "quick": quick(_arms(56), _BETTER),
+        "paper": cifar10(_arms(110), {**_BETTER, **_NUMBERS}, "huang2016-cifar", seeds=4),
     },
     measures=("test_error", "train_error"),
     figure="curves",
     published=(
         *(
-            PublishedRow(table="sd.t1", model=model, key=key, measure=measure, arm=arm)
+            PublishedRow("sd.t1", model, key, arm, measure)
             for model, name in ((_CONSTANT, "constant depth"), (_STOCHASTIC, "stochastic depth"))
             for key, measure, arm in (("c10", "test_error", name), ("imagenet_top1_err", "", ""))
         ),
-        PublishedRow(table="sd.1202", model="ResNet-1202 stochastic depth", key="err"),
+        PublishedRow("sd.1202", "ResNet-1202 stochastic depth", "err"),
     ),
     caveats=(
         "Published: 110 layers, 500 epochs on CIFAR-10. At the quick scale 56 layers and 10 epochs: the paper's "
@@ -74,30 +56,21 @@ _TIME = Experiment(
     claims=("X12",),
     where="Huang et al. 2016, sec. 3 and 4, Table 2",
     settings={
-        "quick": Setting(
-            arms=(Arm(name="ResNet-110, p_L = 0.5", model="cifar_resnet110_stochastic_depth"),),
-            rules=(
-                Between(
-                    text="a step skips about a quarter of the multiply-adds, in expectation",
-                    measure="work_saved",
-                    arm="ResNet-110, p_L = 0.5",
-                    low=24.0,
-                    high=27.0,
+        "quick": untrained(
+            (Arm("ResNet-110, p_L = 0.5", "cifar_resnet110_stochastic_depth"),),
+            {
+                "a step skips about a quarter of the multiply-adds, in expectation": between(
+                    "work_saved", "ResNet-110, p_L = 0.5", 24.0, 27.0
                 ),
-                above(
-                    "time_saved",
-                    "ResNet-110, p_L = 0.5",
-                    20.0,
-                    text="and at least a fifth of its time",
-                ),
-            ),
-        ),
+                "and at least a fifth of its time": above("time_saved", "ResNet-110, p_L = 0.5", 20.0),
+            },
+        )
     },
     look="skipping",
     measures=("work_saved", "time_saved"),
     published=(
-        PublishedRow(table="sd.t2", model="constant depth", key="c10"),
-        PublishedRow(table="sd.t2", model="stochastic depth", key="c10"),
+        PublishedRow("sd.t2", "constant depth", "c10"),
+        PublishedRow("sd.t2", "stochastic depth", "c10"),
     ),
     caveats=(
         "The published times, 15h07m instead of 20h42m, save 27 %. Here steps on a batch of 64 are timed in turns in "
@@ -106,4 +79,4 @@ _TIME = Experiment(
     ),
 )
 
-EXPERIMENTS = (_ERROR, _TIME)
+register(Paper(kind="huang2016", year=2016, experiments=(_ERROR, _TIME)))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from residua.experiments.bounds import above, below
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Number, greater
-
-_TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import above, below, greater, published_errors
+from residua.experiments.scales import cifar10, nets, quick
+from residua.parts import register
 
 _PARAMETERS = Experiment(
     id="huang2017/parameters",
@@ -15,67 +14,37 @@ _PARAMETERS = Experiment(
     claims=("T12",),
     where="Huang et al. 2017, sec. 4.3 and 5, Table 2 and Figure 4",
     settings={
-        "quick": Setting(
-            arms=(
+        "quick": quick(
+            (
                 # 31,989 and 32,318 parameters
-                Arm(name="ResNet-20", model="cifar_resnet20", changes={"widths": (5, 11, 22)}),
-                Arm(name="DenseNet-BC-22", model="densenet_tiny"),
+                Arm("ResNet-20", "cifar_resnet20", changes={"widths": (5, 11, 22)}),
+                Arm("DenseNet-BC-22", "densenet_tiny"),
             ),
-            rules=(
-                greater(
-                    "test_error",
-                    "ResNet-20",
-                    "DenseNet-BC-22",
-                    text="at the same number of parameters the DenseNet has the lower test error",
-                ),
-            ),
-            **_TRAINED,
+            {
+                "at the same number of parameters the DenseNet has the lower test error": greater(
+                    "test_error", "ResNet-20", "DenseNet-BC-22"
+                )
+            },
         ),
-        "paper": Setting(
-            arms=(
-                Arm(name="ResNet-110", model="cifar_resnet110"),
-                Arm(name="DenseNet (L=40, k=12)", model="densenet_40_12"),
-            ),
-            rules=(
-                greater(
-                    "test_error",
-                    "ResNet-110",
-                    "DenseNet (L=40, k=12)",
-                    text="with 1.0 M parameters against 1.7 M the DenseNet has the lower test error",
+        "paper": cifar10(
+            (Arm("ResNet-110", "cifar_resnet110"), Arm("DenseNet (L=40, k=12)", "densenet_40_12")),
+            {
+                "with 1.0 M parameters against 1.7 M the DenseNet has the lower test error": greater(
+                    "test_error", "ResNet-110", "DenseNet (L=40, k=12)"
                 ),
                 # a single run is printed; runs of such networks spread by 0.1 to 0.2
-                Number(
-                    text="the error of DenseNet (L=40, k=12) is the published one",
-                    measure="test_error",
-                    arm="DenseNet (L=40, k=12)",
-                    value=5.24,
-                    tolerance=0.4,
-                ),
-            ),
-            recipe="huang2017-cifar",
-            needs="cifar10",
-            curves=True,
+                **published_errors({"DenseNet (L=40, k=12)": 5.24}, 0.4),
+            },
+            "huang2017-cifar",
             seeds=4,
         ),
     },
     measures=("test_error", "train_error", "parameters"),
     figure="curves",
     published=(
-        PublishedRow(
-            table="densenet.t2",
-            model="DenseNet (L=40, k=12)",
-            key="c10_plus",
-            measure="test_error",
-            arm="DenseNet (L=40, k=12)",
-        ),
-        PublishedRow(
-            table="densenet.t2quoted",
-            model="ResNet-110",
-            key="c10_plus",
-            measure="test_error",
-            arm="ResNet-110",
-        ),
-        PublishedRow(table="densenet.t2", model="DenseNet-BC (L=100, k=12)", key="c10_plus"),
+        PublishedRow("densenet.t2", "DenseNet (L=40, k=12)", "c10_plus", "DenseNet (L=40, k=12)"),
+        PublishedRow("densenet.t2quoted", "ResNet-110", "c10_plus", "ResNet-110"),
+        PublishedRow("densenet.t2", "DenseNet-BC (L=100, k=12)", "c10_plus"),
     ),
     caveats=(
         "Equal parameters are not equal work: the small DenseNet takes three times the multiply-adds of the ResNet.",
@@ -88,26 +57,19 @@ _DENSE = Experiment(
     claims=("T12",),
     where="Huang et al. 2017, sec. 5, Figure 5",
     settings={
-        "quick": Setting(
-            arms=(Arm(name="DenseNet-BC-22", model="densenet_tiny", options={"kind": "reuse"}),),
-            rules=(
-                above(
-                    "weight_of_input",
-                    "DenseNet-BC-22",
-                    0.5,
-                    text="what entered the block still has at least half the mean weight of a source",
+        "quick": quick(
+            (Arm("DenseNet-BC-22", "densenet_tiny"),),
+            {
+                "what entered the block still has at least half the mean weight of a source": above(
+                    "weight_of_input", "DenseNet-BC-22", 0.5
                 ),
-                below(
-                    "weight_of_last_layer",
-                    "DenseNet-BC-22",
-                    2.0,
-                    text="the layer just before has not even twice the mean weight",
+                "the layer just before has not even twice the mean weight": below(
+                    "weight_of_last_layer", "DenseNet-BC-22", 2.0
                 ),
-            ),
-            **_TRAINED,
-        ),
+            },
+        )
     },
-    look="finding",
+    look="reuse",
     measures=("weight_of_input", "weight_of_last_layer", "mean_cka"),
     caveats=(
         "Mean absolute weight of each source over the mean of all sources of a layer, a mean over layers; the paper "
@@ -121,46 +83,26 @@ _RESNETS = Experiment(
     claims=("T12",),
     where="popular texts; He et al. 2015, sec. 3.1; Kornblith et al. 2019",
     settings={
-        "quick": Setting(
-            arms=tuple(
-                Arm(name=name, model=model, options={"kind": "reuse", "images": 128, "panel": panel})
-                for name, model, panel in (
-                    ("ResNet-20", "cifar_resnet20", 1),
-                    ("ResNet-56", "cifar_resnet56", 1),
-                    ("plain-20", "cifar_plain20", 0),
-                    ("plain-56", "cifar_plain56", 0),
-                )
+        "quick": quick(
+            (
+                *nets("ResNet-20", "ResNet-56", images=128, panel=1),
+                *nets("plain-20", "plain-56", images=128, panel=0),
             ),
-            rules=(
-                below(
-                    "mean_ratio",
-                    "ResNet-56",
-                    1.0,
-                    text="ResNet-56: branches are smaller than their shortcuts",
+            {
+                "ResNet-56: branches are smaller than their shortcuts": below("mean_ratio", "ResNet-56", 1.0),
+                "a residual unit's output is more like its input than a plain unit's (20 layers)": greater(
+                    "mean_cka", "ResNet-20", "plain-20"
                 ),
-                greater(
-                    "mean_cka",
-                    "ResNet-20",
-                    "plain-20",
-                    text="a residual unit's output is more like its input than a plain unit's (20 layers)",
+                "the last unit's output is more like the first one's than in the plain net (20 layers)": greater(
+                    "cka_first_last", "ResNet-20", "plain-20"
                 ),
-                greater(
-                    "cka_first_last",
-                    "ResNet-20",
-                    "plain-20",
-                    text="the last unit's output is more like the first one's than in the plain net (20 layers)",
+                "travel straight: in ResNet-56 the last unit's output is still like the first one's (CKA)": above(
+                    "cka_first_last", "ResNet-56", 0.5
                 ),
-                above(
-                    "cka_first_last",
-                    "ResNet-56",
-                    0.5,
-                    text="travel straight: in ResNet-56 the last unit's output is still like the first one's (CKA)",
-                ),
-            ),
-            **_TRAINED,
-        ),
+            },
+        )
     },
-    look="finding",
+    look="reuse",
     measures=("mean_ratio", "mean_cka", "cka_first_last"),
     figure="series",
     caveats=(
@@ -169,4 +111,4 @@ _RESNETS = Experiment(
     ),
 )
 
-EXPERIMENTS = (_PARAMETERS, _DENSE, _RESNETS)
+register(Paper(kind="huang2017", year=2017, experiments=(_PARAMETERS, _DENSE, _RESNETS)))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Contrast, greater
+from residua.experiments import Experiment, Paper, PublishedRow
+from residua.experiments.rules import Contrast, greater
+from residua.experiments.scales import nets, quick
+from residua.parts import register
 
-_OPTIONS = {"kind": "landscape", "images": 64, "points": 7, "panel": 1}
-_NETS = {
-    "ResNet-20": "cifar_resnet20",
-    "ResNet-56": "cifar_resnet56",
-    "plain-20": "cifar_plain20",
-    "plain-56": "cifar_plain56",
-}
+_NETS = nets("ResNet-20", "ResNet-56", "plain-20", "plain-56", images=64, points=7, panel=1)
 
-EXPERIMENTS = (
+_EXPERIMENTS = (
     Experiment(
         id="li2018/landscape",
         title="Depth makes the loss surface of plain nets chaotic, and shortcuts prevent it",
@@ -21,31 +17,25 @@ EXPERIMENTS = (
         claims=("X1",),
         where="Li et al. 2018, sec. 5, Figures 1, 5 and 6",
         settings={
-            "quick": Setting(
-                arms=tuple(Arm(name=name, model=model, options=_OPTIONS) for name, model in _NETS.items()),
-                rules=(
-                    greater(
+            "quick": quick(
+                _NETS,
+                {
+                    "at 56 layers the surface is further from convex without shortcuts": greater(
+                        "nonconvexity", "plain-56", "ResNet-56"
+                    ),
+                    "and that is a matter of depth: the difference is larger than at 20 layers": Contrast(
                         "nonconvexity",
-                        "plain-56",
-                        "ResNet-56",
-                        text="at 56 layers the surface is further from convex without shortcuts",
+                        {"plain-56": 1.0, "ResNet-56": -1.0, "plain-20": -1.0, "ResNet-20": 1.0},
                     ),
-                    Contrast(
-                        text="and that is a matter of depth: the difference is larger than at 20 layers",
-                        measure="nonconvexity",
-                        weights={"plain-56": 1.0, "ResNet-56": -1.0, "plain-20": -1.0, "ResNet-20": 1.0},
-                    ),
-                ),
-                recipe="digits",
-                changes={"epochs": 10},
+                },
             ),
             "paper": "the paper trains with batches of 128 by a recipe of its own, and prints pictures of the surfaces",
         },
-        look="finding",
+        look="landscape",
         measures=("nonconvexity", "negative_curvature", "rise", "loss"),
         figure="series",
         published=tuple(
-            PublishedRow(table="li2018.cifar10", model=model, key="err")
+            PublishedRow("li2018.cifar10", model, "err")
             for model in ("ResNet-20", "ResNet-56", "ResNet-20-noshort", "ResNet-56-noshort")
         ),
         caveats=(
@@ -55,3 +45,5 @@ EXPERIMENTS = (
         ),
     ),
 )
+
+register(Paper(kind="li2018", year=2018, experiments=_EXPERIMENTS))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import greater
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import greater
+from residua.experiments.scales import quick
+from residua.parts import register
 
-EXPERIMENTS = (
+_EXPERIMENTS = (
     Experiment(
         id="miyato2018/residuals",
         title="A GAN with and without the shortcuts of its two networks",
@@ -13,30 +15,22 @@ EXPERIMENTS = (
         claims=("X14",),
         where="Miyato et al. 2018, sec. 4 and appendix B.4, Table 2",
         settings={
-            "quick": Setting(
-                arms=(
-                    Arm(name="with residuals", model="sngan_tiny"),
-                    Arm(name="without", model="plain_sngan_tiny"),
-                ),
-                rules=(
-                    greater(
-                        "test_frechet_distance",
-                        "without",
-                        "with residuals",
-                        text="without shortcuts the images are further from the real ones (Fréchet distance)",
-                    ),
-                ),
+            "quick": quick(
+                (Arm("with residuals", "sngan_tiny"), Arm("without", "plain_sngan_tiny")),
+                {
+                    "without shortcuts the images are further from the real ones (Fréchet distance)": greater(
+                        "test_frechet_distance", "without", "with residuals"
+                    )
+                },
                 recipe="gan",
-                changes={"epochs": 8},
+                epochs=8,
             ),
             "paper": "Inception scores and distances need Inception's features, which are not here",
         },
         measures=("test_frechet_distance",),
         published=(
-            PublishedRow(table="sngan.t2", model="ResNet, SN-GAN, Eq. 17", key="cifar10_fid"),
-            PublishedRow(
-                table="sngan.t2", model="SN-GAN, standard CNN, hinge loss (Eq. 17)", key="cifar10_fid"
-            ),
+            PublishedRow("sngan.t2", "ResNet, SN-GAN, Eq. 17", "cifar10_fid"),
+            PublishedRow("sngan.t2", "SN-GAN, standard CNN, hinge loss (Eq. 17)", "cifar10_fid"),
         ),
         caveats=(
             "Published distances are of CIFAR-10 on Inception's features; the paper's standard CNN is another network, "
@@ -45,3 +39,5 @@ EXPERIMENTS = (
         ),
     ),
 )
+
+register(Paper(kind="miyato2018", year=2018, experiments=_EXPERIMENTS))

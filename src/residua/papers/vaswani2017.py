@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from residua.experiments.experiment import Arm, Experiment, Setting
-from residua.experiments.verdict import greater
+from residua.experiments import Arm, Experiment, Paper
+from residua.experiments.rules import greater
+from residua.experiments.scales import quick
+from residua.parts import register
 
-EXPERIMENTS = (
+_EXPERIMENTS = (
     Experiment(
         id="vaswani2017/residuals",
         title="A Transformer with and without its residual connections",
@@ -13,27 +15,22 @@ EXPERIMENTS = (
         claims=("X14",),
         where="Vaswani et al. 2017, sec. 3.1",
         settings={
-            "quick": Setting(
-                arms=tuple(
-                    Arm(name=name, model=f"transformer_{kind}tiny", changes={"layers": 4})
+            "quick": quick(
+                tuple(
+                    Arm(name, f"transformer_{kind}tiny", changes={"layers": 4})
                     for name, kind in (("with residuals", ""), ("without", "plain_"))
                 ),
-                rules=(
-                    greater(
-                        "train_loss",
-                        "without",
-                        "with residuals",
-                        text="after the same steps the loss without residuals is higher",
+                {
+                    "after the same steps the loss without residuals is higher": greater(
+                        "train_loss", "without", "with residuals"
                     ),
-                    greater(
-                        "test_bits_per_byte",
-                        "without",
-                        "with residuals",
-                        text="and so are the bits a byte of other text",
+                    "and so are the bits a byte of other text": greater(
+                        "test_bits_per_byte", "without", "with residuals"
                     ),
-                ),
+                },
                 recipe="language",
-                changes={"epochs": 1, "iterations": 60},
+                epochs=1,
+                iterations=60,
                 source="text",
             ),
             "paper": "the paper prints no figure for a Transformer without residual connections",
@@ -45,3 +42,5 @@ EXPERIMENTS = (
         ),
     ),
 )
+
+register(Paper(kind="vaswani2017", year=2017, experiments=_EXPERIMENTS))

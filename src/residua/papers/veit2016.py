@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from residua.experiments.bounds import below
-from residua.experiments.experiment import SCALES, Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Within, greater
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import Within, at_least, below, exactly, greater
+from residua.experiments.scales import exact, nets, quick
+from residua.parts import register
 
-_TRAINED = {"recipe": "digits", "changes": {"epochs": 10}}  # the trainings of he2015/degradation
 _RANGES = {"majority": (19, 35), "effective": (5, 17)}
 
-_EXACT = Setting(
-    arms=(Arm(name="ResNet-110", model="cifar_resnet110", options={"ranges": _RANGES}),),
-    rules=(
-        Within(text="2^54 paths", measure="log2_paths", arm="ResNet-110", low=54, high=54),
-        Within(
-            text="more than 95 % of them are 19 to 35 units long",
-            measure="majority",
-            arm="ResNet-110",
-            low=95,
-        ),
-        Within(
-            text="0.45 % of them are 5 to 17 units long",
-            measure="effective",
-            arm="ResNet-110",
-            low=0.445,
-            high=0.455,
-        ),
-    ),
-    fixed=True,
+_EFFECTIVE_LENGTHS = "effective paths (carry almost all gradient), modules"
+
+
+def _row(quantity: str, key: str, measure: str = "") -> PublishedRow:
+    arm = "ResNet-110" if measure else ""
+    return PublishedRow("veit.paths", "", key, arm, measure, where={"quantity": quantity})
+
+
+_EXACT = exact(
+    (Arm("ResNet-110", "cifar_resnet110", options={"ranges": _RANGES}),),
+    {
+        "2^54 paths": exactly("log2_paths", "ResNet-110", 54),
+        "more than 95 % of them are 19 to 35 units long": at_least("majority", "ResNet-110", 95),
+        "0.45 % of them are 5 to 17 units long": Within("effective", "ResNet-110", 0.445, 0.455),
+    },
 )
 _PATHS = Experiment(
     id="veit2016/paths",
@@ -35,27 +31,13 @@ _PATHS = Experiment(
     zh="ResNet-110 的 2^54 条路径大多长约 27 个单元；有效路径只占 0.45 %",
     claims=("T5",),
     where="Veit et al. 2016, sec. 4.3, Figure 6a",
-    settings=dict.fromkeys(SCALES, _EXACT),
+    settings=_EXACT,
     look="path_counts",
     measures=("log2_paths", "majority", "effective"),
     figure="series",
     published=(
-        PublishedRow(
-            table="veit.paths",
-            model="",
-            key="share_pct",
-            measure="majority",
-            arm="ResNet-110",
-            where={"quantity": "majority of paths, modules"},
-        ),
-        PublishedRow(
-            table="veit.paths",
-            model="",
-            key="value_num",
-            measure="effective",
-            arm="ResNet-110",
-            where={"quantity": "effective paths as a share of all paths, percent"},
-        ),
+        _row("majority of paths, modules", "share_pct", "majority"),
+        _row("effective paths as a share of all paths, percent", "value_num", "effective"),
     ),
     caveats=("By the structure alone; whether the short paths are effective is veit2016/effective-paths.",),
 )
@@ -67,57 +49,26 @@ _EFFECTIVE = Experiment(
     claims=("T5",),
     where="Veit et al. 2016, sec. 4.3, Figure 6",
     settings={
-        "quick": Setting(
-            arms=(
-                Arm(
-                    name="ResNet-56",
-                    model="cifar_resnet56",
-                    options={"kind": "paths", "images": 32, "draws": 16, "panel": 2},
+        "quick": quick(
+            nets("ResNet-56", images=32, draws=16, panel=2),
+            {
+                "weighted by the gradient that they carry, paths are shorter than the mean path (13.5 units)": below(
+                    "mean_length_by_gradient", "ResNet-56", 13.5
                 ),
-            ),
-            rules=(
-                below(
-                    "mean_length_by_gradient",
-                    "ResNet-56",
-                    13.5,
-                    text="weighted by the gradient that they carry, paths are shorter than the mean path (13.5 units)",
+                "the lengths that carry 95 % of the gradient hold less than half of the paths": below(
+                    "share_of_paths", "ResNet-56", 0.5
                 ),
-                below(
-                    "share_of_paths",
-                    "ResNet-56",
-                    0.5,
-                    text="the lengths that carry 95 % of the gradient hold less than half of the paths",
-                ),
-            ),
-            **_TRAINED,
-        ),
+            },
+        )
     },
-    look="finding",
+    look="paths",
     measures=("mean_length_by_gradient", "share_of_paths"),
     figure="series",
-    published=(
-        PublishedRow(
-            table="veit.paths",
-            model="",
-            key="low",
-            where={"quantity": "effective paths (carry almost all gradient), modules"},
-        ),
-        PublishedRow(
-            table="veit.paths",
-            model="",
-            key="high",
-            where={"quantity": "effective paths (carry almost all gradient), modules"},
-        ),
-    ),
+    published=tuple(_row(_EFFECTIVE_LENGTHS, key) for key in ("low", "high")),
     caveats=("The published 5 to 17 units are of a pre-activation ResNet-110 with 54 units on CIFAR-10.",),
 )
 
-_NETS = (
-    Arm(name="ResNet-20", model="cifar_resnet20"),
-    Arm(name="ResNet-56", model="cifar_resnet56"),
-    Arm(name="plain-20", model="cifar_plain20"),
-    Arm(name="VGG", model="vgg_tiny"),
-)
+_NETS = (*nets("ResNet-20", "ResNet-56", "plain-20"), Arm("VGG", "vgg_tiny"))
 _LESIONS = Experiment(
     id="veit2016/lesions",
     title="Deleting one unit: a residual net hardly feels it, a VGG falls to chance",
@@ -125,31 +76,21 @@ _LESIONS = Experiment(
     claims=("T5",),
     where="Veit et al. 2016, sec. 4.1, Figure 3",
     settings={
-        "quick": Setting(
-            arms=_NETS,
-            rules=(
-                greater(
-                    "one_deleted",
-                    "plain-20",
-                    "ResNet-20",
-                    text="the same 20 layers lose more to a missing unit without shortcuts",
+        "quick": quick(
+            _NETS,
+            {
+                "the same 20 layers lose more to a missing unit without shortcuts": greater(
+                    "one_deleted", "plain-20", "ResNet-20"
                 ),
-                greater("one_deleted", "VGG", "ResNet-56", text="so does a VGG to a missing layer"),
-                below(
-                    "one_deleted",
-                    "ResNet-56",
-                    5.0,
-                    text="a missing unit costs ResNet-56 less than 5 points on average",
+                "so does a VGG to a missing layer": greater("one_deleted", "VGG", "ResNet-56"),
+                "a missing unit costs ResNet-56 less than 5 points on average": below(
+                    "one_deleted", "ResNet-56", 5.0
                 ),
-                below(
-                    "chance_gap",
-                    "VGG",
-                    10.0,
-                    text="a missing layer brings the VGG within 10 points of chance, on average",
+                "a missing layer brings the VGG within 10 points of chance, on average": below(
+                    "chance_gap", "VGG", 10.0
                 ),
-            ),
-            **_TRAINED,
-        ),
+            },
+        )
     },
     look="lesions",
     measures=("error", "one_deleted", "worst_deleted", "halving_deleted", "chance"),
@@ -169,24 +110,17 @@ _MANY = Experiment(
     claims=("T5",),
     where="Veit et al. 2016, sec. 4.2 and 4.3, Figure 5",
     settings={
-        "quick": Setting(
-            arms=(Arm(name="ResNet-56", model="cifar_resnet56"),),
-            rules=(
-                below(
-                    "largest_step",
-                    "ResNet-56",
-                    0.75,
-                    text="no cliff: no doubling of the deleted units (1, 2, 4, 8, 16) makes three quarters of the rise",
+        "quick": quick(
+            nets("ResNet-56"),
+            {
+                "no cliff: no doubling of the deleted units (1, 2, 4, 8, 16) makes three quarters of the rise": below(
+                    "largest_step", "ResNet-56", 0.75
                 ),
-                below(
-                    "order_correlation",
-                    "ResNet-56",
-                    -0.3,
-                    text="the further the order is from the trained one (Kendall's tau), the higher the error",
+                "the further the order is from the trained one (Kendall's tau), the higher the error": below(
+                    "order_correlation", "ResNet-56", -0.3
                 ),
-            ),
-            **_TRAINED,
-        ),
+            },
+        )
     },
     look="lesions",
     measures=("largest_step", "order_correlation"),
@@ -198,4 +132,4 @@ _MANY = Experiment(
     ),
 )
 
-EXPERIMENTS = (_PATHS, _EFFECTIVE, _LESIONS, _MANY)
+register(Paper(kind="veit2016", year=2016, experiments=(_PATHS, _EFFECTIVE, _LESIONS, _MANY)))

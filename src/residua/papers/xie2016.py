@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import greater
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import greater
+from residua.experiments.scales import quick
+from residua.parts import register
 
 _IMAGENET = "the published figures are of ImageNet, for which there is no data here"
 _CARDINALITY = Experiment(
@@ -13,33 +15,24 @@ _CARDINALITY = Experiment(
     claims=("X13",),
     where="Xie et al. 2016, sec. 5.1, Table 3",
     settings={
-        "quick": Setting(
-            arms=(
+        "quick": quick(
+            (
                 # 944,640 multiply-adds and 98,074 parameters, against 925,184 and 91,066
-                Arm(
-                    name="1 x 12d",
-                    model="resnext_tiny",
-                    changes={"cardinality": 1, "path_width": 12},
-                ),
-                Arm(name="4 x 4d", model="resnext_tiny"),
+                Arm("1 x 12d", "resnext_tiny", changes={"cardinality": 1, "path_width": 12}),
+                Arm("4 x 4d", "resnext_tiny"),
             ),
-            rules=(
-                greater(
-                    "test_error",
-                    "1 x 12d",
-                    "4 x 4d",
-                    text="four paths of 4 channels have a lower test error than one of 12",
-                ),
-            ),
-            recipe="digits",
-            changes={"epochs": 10},
+            {
+                "four paths of 4 channels have a lower test error than one of 12": greater(
+                    "test_error", "1 x 12d", "4 x 4d"
+                )
+            },
         ),
         "paper": _IMAGENET,
     },
     measures=("test_error", "train_error", "parameters", "multiply_adds"),
     figure="curves",
     published=tuple(
-        PublishedRow(table="resnext.t3", model=model, key="top1_err", where={"setting": setting})
+        PublishedRow("resnext.t3", model, "top1_err", where={"setting": setting})
         for model, setting in (
             ("ResNet-50", "1x64d"),
             ("ResNeXt-50", "2x40d"),
@@ -59,29 +52,25 @@ _SHORTCUTS = Experiment(
     claims=("X1",),
     where="Xie et al. 2016, sec. 5.1, 'Residual connections'",
     settings={
-        "quick": Setting(
-            arms=tuple(
-                Arm(name=name, model="resnext_tiny", changes={"depths": (3, 3, 3), **merge})
+        "quick": quick(
+            tuple(
+                Arm(name, "resnext_tiny", changes={"depths": (3, 3, 3), **merge})
                 for name, merge in (("with", {}), ("without", {"merge": "branch_only"}))
             ),
-            rules=(
-                greater(
-                    "train_error",
-                    "without",
-                    "with",
-                    text="29 layers without shortcuts have the higher training error",
+            {
+                "29 layers without shortcuts have the higher training error": greater(
+                    "train_error", "without", "with"
                 ),
-                greater("test_error", "without", "with", text="and the higher test error"),
-            ),
-            recipe="digits",
-            changes={"epochs": 5},
+                "and the higher test error": greater("test_error", "without", "with"),
+            },
+            epochs=5,
         ),
         "paper": _IMAGENET,
     },
     measures=("train_error", "test_error"),
     figure="curves",
     published=tuple(
-        PublishedRow(table="resnext.residual", model=model, key=key)
+        PublishedRow("resnext.residual", model, key)
         for model in ("ResNet-50 (1x64d)", "ResNeXt-50 (32x4d)")
         for key in ("with_residual", "without_residual")
     ),
@@ -90,4 +79,4 @@ _SHORTCUTS = Experiment(
     ),
 )
 
-EXPERIMENTS = (_CARDINALITY, _SHORTCUTS)
+register(Paper(kind="xie2016", year=2016, experiments=(_CARDINALITY, _SHORTCUTS)))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Setting
-from residua.experiments.verdict import Number, greater
+from residua.experiments import Arm, Experiment, Paper, PublishedRow
+from residua.experiments.rules import greater, published_errors
+from residua.experiments.scales import cifar10, quick
+from residua.parts import register
 
 _WIDER = "WRN-10-1.9"
 _DEEPER = "WRN-22-1"
 _TABLE = {"WRN-40-4": 4.53, "WRN-16-8": 4.27}
 
-EXPERIMENTS = (
+_EXPERIMENTS = (
     Experiment(
         id="zagoruyko2016/wider",
         title="Wider beats deeper at the same number of parameters",
@@ -17,59 +19,34 @@ EXPERIMENTS = (
         claims=("X13",),
         where="Zagoruyko & Komodakis 2016, sec. 3, Tables 4 and 5",
         settings={
-            "quick": Setting(
-                arms=(
+            "quick": quick(
+                (
                     # 271,994 parameters and 2.53 M multiply-adds, against 267,126 and 2.45 M
-                    Arm(name=_DEEPER, model="wrn_22_1"),
-                    Arm(name=_WIDER, model="wrn_10_2", changes={"widths": (30, 60, 120)}),
+                    Arm(_DEEPER, "wrn_22_1"),
+                    Arm(_WIDER, "wrn_10_2", changes={"widths": (30, 60, 120)}),
                 ),
-                rules=(
-                    greater(
-                        "test_error",
-                        _DEEPER,
-                        _WIDER,
-                        text="twice the width at half the depth has the lower test error",
-                    ),
-                ),
-                recipe="digits",
-                changes={"epochs": 10},
+                {
+                    "twice the width at half the depth has the lower test error": greater(
+                        "test_error", _DEEPER, _WIDER
+                    )
+                },
             ),
-            "paper": Setting(
-                arms=(
-                    Arm(name="WRN-40-4", model="wrn_40_4"),
-                    Arm(name="WRN-16-8", model="wrn_16_8"),
-                ),
-                rules=(
-                    greater(
-                        "test_error", "WRN-40-4", "WRN-16-8", text="WRN-16-8 has a lower error than WRN-40-4"
-                    ),
+            "paper": cifar10(
+                (Arm("WRN-40-4", "wrn_40_4"), Arm("WRN-16-8", "wrn_16_8")),
+                {
+                    "WRN-16-8 has a lower error than WRN-40-4": greater("test_error", "WRN-40-4", "WRN-16-8"),
                     # medians of five runs are printed; two of their standard deviations are about 0.3
-                    *(
-                        Number(
-                            text=f"the error of {name} is the published one",
-                            measure="test_error",
-                            arm=name,
-                            value=value,
-                            tolerance=0.3,
-                        )
-                        for name, value in _TABLE.items()
-                    ),
-                ),
-                recipe="zagoruyko2016-cifar",
-                needs="cifar10",
-                curves=True,
-                seeds=5,
+                    **published_errors(_TABLE, 0.3),
+                },
+                "zagoruyko2016-cifar",
             ),
         },
         measures=("test_error", "train_error", "parameters"),
         figure="curves",
         published=(
-            *(
-                PublishedRow(table="wrn.t5", model=name, key="c10", measure="test_error", arm=name)
-                for name in _TABLE
-            ),
-            PublishedRow(table="wrn.t5", model="pre-act ResNet-1001", key="c10"),
-            PublishedRow(table="wrn.t5", model="WRN-28-10", key="c10"),
+            *(PublishedRow("wrn.t5", name, "c10", name) for name in _TABLE),
+            PublishedRow("wrn.t5", "pre-act ResNet-1001", "c10"),
+            PublishedRow("wrn.t5", "WRN-28-10", "c10"),
         ),
         observations=("wrn-speed",),
         caveats=(
@@ -79,3 +56,5 @@ EXPERIMENTS = (
         ),
     ),
 )
+
+register(Paper(kind="zagoruyko2016", year=2016, experiments=_EXPERIMENTS))

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from residua.experiments.statistics import Sample
+from residua.experiments.rules.student import Sample
 from residua.report.figures import LARGEST, SMALLEST
 from residua.report.html import Html, element
 from residua.report.numbers import figure, short, spread

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments.statistics import Sample
+from residua.experiments.rules.student import Sample
 from residua.files import read_json
 from residua.report.figures import LARGEST
 from residua.report.shape import COUNT, MEASURED, POSITIVE, TEXT, Optional, check

@@ -8,8 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from residua.errors import ResiduaError
-from residua.experiments.claims import CLAIMS
-from residua.experiments.known import experiments
+from residua.experiments.catalogue import claims, experiments
 from residua.files import write_text
 from residua.report.document import document
 from residua.report.evidence import Result, find_results, read_result
@@ -77,7 +76,7 @@ def _cards(results: Sequence[Result], folder: Path, t: Translate, lang: str) -> 
 
 def _by_claim(results: Sequence[Result], folder: Path, t: Translate, lang: str) -> Html:
     rows = []
-    for claim in CLAIMS.values():
+    for claim in claims().values():
         found = [result for result in results if any(said["id"] == claim.id for said in result["claims"])]
         verdicts = [
             element(
@@ -96,7 +95,7 @@ def _by_claim(results: Sequence[Result], folder: Path, t: Translate, lang: str) 
 def _not_run(results: Sequence[Result], lang: str) -> Html | None:
     run = {result["experiment"] for result in results}
     return _list(
-        f"{item.id} ({', '.join(item.claims)}) · {item.zh if lang == 'zh' else item.title}"
+        f"{item.id} ({', '.join(claim.id for claim in item.checked)}) · {item.zh if lang == 'zh' else item.title}"
         for item in experiments().values()
         if item.id not in run
     )

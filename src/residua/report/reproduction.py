@@ -9,7 +9,7 @@ from typing import Any
 
 from residua.errors import UsageError
 from residua.experiments.experiment import SCALES
-from residua.experiments.verdict import MAX_SEEDS
+from residua.experiments.rules.ruling import MAX_SEEDS
 from residua.files import write_text
 from residua.names import command
 from residua.report.document import document

@@ -27,6 +27,7 @@ from residua.registry import spec_from_dict
 from residua.runs.logs import read_log
 from residua.runs.plan import Plan
 from residua.spec import DataSpec, ModelSpec, Recipe
+from residua.user_files import files_missing
 
 RUNS = Path("runs")
 _LATEST = "latest"
@@ -139,7 +140,10 @@ class RunFolder:
         try:
             return make(read_json(path))
         except UsageError as error:
-            raise ResiduaError(f"{path} is damaged: {error}") from error
+            missing = files_missing(self.env.get("files", {}))
+            raise ResiduaError(
+                f"{self.path}: {missing}" if missing else f"{path} is damaged: {error}"
+            ) from error
 
     def _table(self, name: str, **keys: Any) -> dict[str, Any]:
         """A JSON file that is a table with (at least) these keys, of these types."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from residua.analysis.lesion import lesioned
+from residua.analysis.lesioning import lesioned
 from residua.errors import UsageError
 from residua.nn import BranchOnly, residual_units
 from residua.spec import ModelSpec

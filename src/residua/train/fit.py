@@ -38,6 +38,7 @@ from residua.train.seeding import seed_torch
 from residua.train.session import Session
 from residua.train.task import Task
 from residua.train.tasks.made import make_task
+from residua.user_files import digests, files_changed, files_in_use
 from residua.weights.model_files import Weights, adapt
 
 _log = logging.getLogger("residua")
@@ -134,6 +135,7 @@ def fit(
             "env.json": {
                 **describe_machine(),
                 **numbers,
+                "files": digests(files_in_use()),
                 "command": _command(),
                 "sessions": [_session()],
             },
@@ -206,6 +208,8 @@ def resume(
             epochs = None  # an extension that was interrupted
         if not (retune or allow_inexact):
             check_here(plan)
+            if changed := files_changed(folder.env.get("files", {})):
+                raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
         loaded = _data_again(folder, data, plan) if data is None or isinstance(data, str) else data
         difference = same_identity(folder.data, loaded.identity)
         if difference:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from residua.experiments.experiment import Arm, Experiment, PublishedRow, Scale, Setting
-from residua.experiments.verdict import greater
+from residua.experiments import Arm, Experiment, PublishedRow, Scale, Setting
+from residua.experiments.rules import greater
+from residua.experiments.scales import quick
 
 _NEEDS = "it was measured on PASCAL VOC, COCO and ImageNet with Faster R-CNN on networks trained on ImageNet"
 _CAVEAT = (
@@ -14,14 +15,12 @@ _CAVEAT = (
 
 def _settings(model: str, source: str, epochs: int, measure: str, text: str) -> dict[Scale, Setting | str]:
     return {
-        "quick": Setting(
-            arms=(
-                Arm(name="residual backbone", model=model),
-                Arm(name="plain backbone", model=f"{model}_plain"),
-            ),
-            rules=(greater(measure, "residual backbone", "plain backbone", text=text),),
+        "quick": quick(
+            (Arm("residual backbone", model), Arm("plain backbone", f"{model}_plain")),
+            {text: greater(measure, "residual backbone", "plain backbone")},
             recipe="scenes",
-            changes={"epochs": epochs, "batch_size": 8},
+            epochs=epochs,
+            batch_size=8,
             source=source,
         ),
         "paper": _NEEDS,
@@ -29,7 +28,7 @@ def _settings(model: str, source: str, epochs: int, measure: str, text: str) -> 
 
 
 def _rows(table: str, keys: tuple[str, ...], *models: str) -> tuple[PublishedRow, ...]:
-    return tuple(PublishedRow(table=table, model=model, key=key) for model in models for key in keys)
+    return tuple(PublishedRow(table, model, key) for model in models for key in keys)
 
 
 EXPERIMENTS = (

@@ -1,1 +1,0 @@
-"""Looks: what an experiment measures inside a trained network."""
