@@ -74,6 +74,9 @@ ROWS = (
             table="resnest.repo", model="ResNeSt-50", key="top1_acc", words="{} % top-1 accuracy on ImageNet"
         ),
     ),
+    Row("seresnet", "cifar_seresnet8"),
+    Row("convnext", "convnext_digits"),
+    Row("revnet", "cifar_revnet10"),
     Row(
         "vgg",
         "vgg_tiny",

@@ -43,6 +43,9 @@ QUICK = [
         "custom",
         (3, 32, 32),
     ),
+    ("timm", "seresnet18", {"layers": (1, 1, 1, 1)}, "custom", SMALL),
+    ("timm", "seresnext50_32x4d", {"layers": (1, 1, 1, 1)}, "custom", SMALL),
+    ("timm", "convnext_tiny", {"depths": (1, 2, 1, 1), "dims": (8, 16, 24, 32)}, "custom", SMALL),
 ]
 WHOLE = [
     *(
@@ -71,6 +74,12 @@ WHOLE = [
             "vgg19_bn",
         )
     ),
+    *(
+        (library, f"convnext_{size}", {}, f"convnext_{size}", SMALL)
+        for library in ("torchvision", "timm")
+        for size in ("tiny", "small", "base", "large")
+    ),
+    *(("timm", name, {}, name, SMALL) for name in ("seresnet18", "seresnet50", "seresnext50_32x4d")),
     ("torchvision", "r3d_18", {}, "r3d_18", (3, 4, 32, 32)),
     ("torchvision", "vit_b_16", {}, "vit_b_16", (3, 224, 224)),
     ("torchvision", "vit_b_32", {}, "vit_b_32", (3, 224, 224)),

@@ -177,8 +177,8 @@ def _fit(layout: Layout, spec: ModelSpec, tensors: Tensors) -> dict[str, Tensor]
         tensor = tensors.get(names[name])
         if tensor is None and name.endswith(COUNTER):
             tensor = torch.zeros((), dtype=want.dtype)
-        if tensor is not None and name in layout.pointwise and tensor.shape[2:] == (1, 1):
-            tensor = tensor[:, :, 0, 0]
+        if tensor is not None:
+            tensor = layout.here(name, tensor, tuple(want.shape))
         if tensor is not None and tensor.shape == want.shape:
             own[name] = tensor.to(want.dtype)
         else:

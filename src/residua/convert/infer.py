@@ -40,6 +40,25 @@ def densenet(tensors: Tensors) -> dict[str, Any]:
     }
 
 
+def convnext(tensors: Tensors) -> dict[str, Any]:
+    """Fields of a ConvNeXtSpec."""
+    depths = _units(tensors)
+    first = tensors["stages.0.0.branch.conv.weight"]
+    hidden = len(tensors["stages.0.0.branch.fc1.weight"])
+    return {
+        "depths": depths,
+        "widths": tuple(len(tensors[f"stages.{stage}.0.branch.conv.weight"]) for stage in range(len(depths))),
+        "unit": {"kernel": first.shape[-1], "expansion": hidden // len(first)},
+        "stem": {"patch": tensors["stem.conv.weight"].shape[-1]},
+        **_ends(tensors, "stem.conv.weight"),
+    }
+
+
+def convnext_idle(spec: Any) -> frozenset[str]:
+    """Options of a ConvNeXtSpec that change nothing: where a training starts."""
+    return frozenset({"merge.start"})
+
+
 def vgg(tensors: Tensors, depths: tuple[int, ...], norm: bool) -> dict[str, Any]:
     """Fields of a VGGSpec, of which the keys have told the stages."""
     first = ("stem.conv", *(f"stages.{stage}.conv1" for stage in range(1, len(depths))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -63,7 +64,8 @@ class Layout:
     idle: Callable[[Any], frozenset[str]] = lambda spec: frozenset()
     names: Callable[[Any], tuple[str, ...]] = lambda spec: ()  # registered only as a pattern
     notes: tuple[str, ...] = ()
-    pointwise: frozenset[str] = frozenset()  # our matrices that are 1x1 convolutions there
+    # templates of our names, and how many dimensions those tensors have there, where the last ones are 1
+    dimensions: Mapping[str, int] = field(default_factory=dict)
     read_only: bool = False
 
     def provisional(self, names: Iterable[str]) -> dict[str, str] | None:
@@ -85,6 +87,22 @@ class Layout:
             if new is None:
                 raise KeyError(name)
         return {old: new for old, new in renamed.items() if new}
+
+    def there(self, name: str, tensor: Tensor) -> Tensor:
+        """Our tensor in the library's shape."""
+        count = self._dimensions(name, tensor.ndim)
+        return tensor.reshape(tuple(tensor.shape[:count]) + (1,) * (count - tensor.ndim))
+
+    def here(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The library's tensor in our shape, if it has the library's or ours."""
+        same = tensor.shape[: len(shape)] == shape[: tensor.ndim] and tensor.numel() == math.prod(shape)
+        return tensor.reshape(shape) if same and tensor.ndim == self._dimensions(name, -1) else tensor
+
+    def _dimensions(self, name: str, usual: int) -> int:
+        counts = (
+            count for template, count in self.dimensions.items() if _pattern(template)[0].fullmatch(name)
+        )
+        return next(counts, usual)
 
     def data(self, spec: ModelSpec, notes: Iterable[str]) -> dict[str, Any]:
         """What is known of the images of a network of this layout."""

@@ -48,6 +48,19 @@ def infer_resnet(tensors: Tensors) -> dict[str, Any]:
     return fields | {"family": families.get((cardinality > 1, "path_width" in fields), "resnet")}
 
 
+def infer_squeezed(tensors: Tensors) -> dict[str, Any]:
+    """Fields of a ResNetSpec whose branches stand inside a gate."""
+    fields = infer_resnet({name.replace(".branch.branch.", ".branch."): one for name, one in tensors.items()})
+    of = {"kind": fields.pop("unit")}
+    of |= {name: fields.pop(name) for name in ("expansion", "cardinality", "path_width") if name in fields}
+    return fields | {"family": "seresnet", "unit": {"kind": "squeezed", "of": of}}
+
+
+def is_gated_bottleneck(tensors: Tensors) -> bool:
+    """As ``is_bottleneck``, of a unit inside a gate."""
+    return "stages.0.0.branch.branch.conv3.weight" in tensors
+
+
 def infer_stages(tensors: Tensors) -> dict[str, Any]:
     """The fields that ResNets of two and of three dimensions share."""
     found = [re.match(r"stages\.(\d+)\.(\d+)\.", name) for name in tensors]

@@ -48,7 +48,7 @@ PREACT = Layout(
         "unit.expansion": 4,
     },
     idle=resnets.idle_fields,
-    pointwise=frozenset({"head.fc.weight"}),
+    dimensions={"head.fc.weight": 4},
     images=HALVES,
     notes=_HALVES_NOTE,
 )
@@ -107,11 +107,56 @@ VIT = Layout(
     notes=_HALVES_NOTE,
 )
 
+SERESNET = Layout(
+    library="timm",
+    families=("seresnet",),
+    keys={
+        **resnets.STEM,
+        "stages.{s}.{u}.branch.branch.conv{k}.{p}": "layer{s+1}.{u}.conv{k}.{p}",
+        "stages.{s}.{u}.branch.branch.norm{k}.{p}": "layer{s+1}.{u}.bn{k}.{p}",
+        "stages.{s}.{u}.branch.gate.fc{k}.{p}": "layer{s+1}.{u}.se.fc{k}.{p}",
+        "stages.{s}.{u}.shortcut.conv.{p}": "layer{s+1}.{u}.downsample.0.{p}",
+        "stages.{s}.{u}.shortcut.norm.{p}": "layer{s+1}.{u}.downsample.1.{p}",
+        "head.fc.{p}": "fc.{p}",
+    },
+    infer=resnets.infer_squeezed,
+    mine=lambda tensors: "stages.0.0.branch.gate.fc1.weight" in tensors,
+    assumed={"unit.of.stride_on": replace(resnets.STRIDE_ON, open=resnets.is_gated_bottleneck)},
+    fixed={"unit": "squeezed", "unit.reduction": 16, "unit.of.expansion": 4},
+    idle=resnets.idle_fields,
+    images=torchvision.IMAGENET,
+    notes=torchvision.NORMALISED,
+)
+
+CONVNEXT = Layout(
+    library="timm",
+    families=("convnext",),
+    keys={
+        "stem.conv.{p}": "stem.0.{p}",
+        "stem.norm.{p}": "stem.1.{p}",
+        "stages.{s}.transition.norm.{p}": "stages.{s}.downsample.0.{p}",
+        "stages.{s}.transition.conv.{p}": "stages.{s}.downsample.1.{p}",
+        "stages.{s}.{u}.branch.conv.{p}": f"{_BLOCK}.conv_dw.{{p}}",
+        "stages.{s}.{u}.branch.norm.{p}": f"{_BLOCK}.norm.{{p}}",
+        "stages.{s}.{u}.branch.fc{k}.{p}": f"{_BLOCK}.mlp.fc{{k}}.{{p}}",
+        "stages.{s}.{u}.merge.gain": f"{_BLOCK}.gamma",
+        "head.pool.norm.{p}": "head.norm.{p}",
+        "head.fc.{p}": "head.fc.{p}",
+    },
+    infer=infer.convnext,
+    idle=infer.convnext_idle,
+    dimensions={"stages.{s}.{u}.branch.fc{k}.weight": 2},
+    images=torchvision.IMAGENET,
+    notes=torchvision.NORMALISED,
+)
+
 # under torchvision's keys; read as torchvision's, written for either
 LAYOUTS = (
     PREACT,
     RESNEST,
     VIT,
+    SERESNET,
+    CONVNEXT,
     replace(torchvision.RESNET, library="timm"),
     replace(torchvision.DENSENET, library="timm"),
 )

@@ -145,6 +145,38 @@ VIT = Layout(
     notes=NORMALISED,
 )
 
+CONVNEXT = Layout(
+    library="torchvision",
+    families=("convnext",),
+    keys={
+        "stem.conv.{p}": "features.0.0.{p}",
+        "stem.norm.{p}": "features.0.1.{p}",
+        **{
+            f"stages.{stage}.{ours}": f"features.{2 * stage}.{theirs}"
+            for stage in range(1, 4)
+            for ours, theirs in (("transition.norm.{p}", "0.{p}"), ("transition.conv.{p}", "1.{p}"))
+        },
+        **{
+            f"stages.{stage}.{{u}}.{ours}": f"features.{2 * stage + 1}.{{u}}.{theirs}"
+            for stage in range(4)
+            for ours, theirs in (
+                ("branch.conv.{p}", "block.0.{p}"),
+                ("branch.norm.{p}", "block.2.{p}"),
+                ("branch.fc1.{p}", "block.3.{p}"),
+                ("branch.fc2.{p}", "block.5.{p}"),
+                ("merge.gain", "layer_scale"),
+            )
+        },
+        "head.pool.norm.{p}": "classifier.0.{p}",
+        "head.fc.{p}": "classifier.2.{p}",
+    },
+    infer=infer.convnext,
+    idle=infer.convnext_idle,
+    dimensions={"stages.{s}.{u}.branch.fc{k}.weight": 2, "stages.{s}.{u}.merge.gain": 3},
+    images=IMAGENET,
+    notes=NORMALISED,
+)
+
 R3D = Layout(
     library="torchvision",
     families=("resnet3d",),
@@ -168,6 +200,7 @@ LAYOUTS = (
     DENSENET,
     GOOGLENET,
     VIT,
+    CONVNEXT,
     R3D,
     *(_vgg(depths, norm) for depths in _VGG for norm in (False, True)),
 )

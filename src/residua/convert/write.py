@@ -90,7 +90,7 @@ def _write_as(layout: Layout, weights: Weights) -> dict[str, Tensor]:
     tensors = {}
     for name, tensor in weights.tensors.items():
         if not (weights.data.get("counters") is False and name.endswith(COUNTER) and not tensor.any()):
-            tensors[names[name]] = tensor[:, :, None, None] if name in layout.pointwise else tensor
+            tensors[names[name]] = layout.there(name, tensor)
     try:
         again = read_as(layout, tensors)
     except ResiduaError as error:

@@ -52,3 +52,16 @@ class HiddenHeadSpec(HeadSpec):
         from residua.nn import hidden_head
 
         return hidden_head(channels, num_classes, self.size, self.hidden, self.dropout)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class NormedHeadSpec(HeadSpec):
+    """Global average pooling, layer norm and one fully connected layer (Liu et al. 2022, sec. 2.6)."""
+
+    kind: ClassVar[str] = "normed"
+
+    def build(self, channels: int, num_classes: int) -> PoolHead:  # noqa: D102
+        from residua.nn import normed_head
+
+        return normed_head(channels, num_classes)

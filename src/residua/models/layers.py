@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from residua.errors import UsageError
 from residua.models.merges.sums import AddMerge
-from residua.models.slots import DropPathSpec, MergeSpec
+from residua.models.slots import DropPathSpec, MergeSpec, Place
 from residua.spec import ModelSpec, fraction, positive
+
+if TYPE_CHECKING:
+    from residua.nn import Merge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +39,7 @@ class LayersSpec(ModelSpec):
             raise UsageError(f"merge {self.merge.kind!r} is of maps: a Transformer has none")
         if self.drop_path.rate and self.merge.plain:
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")
+
+    def merge_at(self, index: int) -> Merge:
+        """The merge of the unit ``index``, two of which are a layer."""
+        return self.merge.build(Place(self.width, self.width, self.width, index=index, axis=-1), self.width)

@@ -51,3 +51,21 @@ class GroupNormSpec(NormSpec):
         from torch import nn
 
         return nn.GroupNorm(math.gcd(self.groups, channels), channels, self.eps)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ChannelNormSpec(NormSpec):
+    """Over the channels of each pixel (Ba et al. 2016; in maps, Liu et al. 2022)."""
+
+    kind: ClassVar[str] = "channel"
+
+    eps: float = 1e-6
+
+    def validate(self) -> None:  # noqa: D102
+        positive(self, "eps")
+
+    def build(self, channels: int) -> nn.Module:  # noqa: D102
+        from residua.nn import ChannelNorm
+
+        return ChannelNorm(channels, self.eps)

@@ -59,3 +59,16 @@ class FullPreact(_NamedOrder):
     """e: norm and activation before each convolution, nothing after the sum."""
 
     kind: ClassVar[str] = "full_preact"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class NoOrder(OrderSpec):
+    """Norms and activations where the unit has them, and none round it."""
+
+    kind: ClassVar[str] = "none"
+
+    def build(self, norm: NormSpec, activation: ActivationSpec) -> UnitOrder:  # noqa: D102
+        from residua.nn import UnitOrder
+
+        return UnitOrder(norm=norm.build, act=activation.build)

@@ -15,6 +15,7 @@ from residua.parts import register
 from residua.spec import PartSpec, fraction
 
 if TYPE_CHECKING:
+    from collections import OrderedDict
     from collections.abc import Iterator
 
     from torch import nn
@@ -63,6 +64,8 @@ class Place:
     width: int  # of the stage
     first_width: int  # of the first stage
     stride: int = 1
+    index: int = 0  # of the unit in the network
+    axis: int = 1  # where channels stand: 1 in maps, -1 at the positions of a Transformer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +117,32 @@ class MergeSpec(PartSpec):
     slot: ClassVar[str] = "merge"
     plain: ClassVar[bool] = False  # whether the units have no shortcut
     of_maps: ClassVar[bool] = False  # whether it takes maps (N, C, H, W) alone
+    split: ClassVar[int] = 1  # into how many streams it splits the channels of the stem's maps
+
+    @property
+    def streams(self) -> int:
+        """How many streams run between the units."""
+        return self.split
 
     def channels(self, in_channels: int, branch: int) -> int:
         """Channels of what is joined."""
         return branch
 
     @abstractmethod
-    def build(self, in_channels: int, out_channels: int, stride: int) -> bricks.Merge:
-        """The merge of a unit."""
+    def build(self, place: Place, out_channels: int) -> bricks.Merge:
+        """The merge of a unit that gives ``out_channels``."""
+
+    def ends(self) -> tuple[nn.Module, nn.Module]:
+        """What makes streams of the stem's maps, and maps of the streams again."""
+        from torch import nn
+
+        return nn.Identity(), nn.Identity()
+
+    def stage(self, units: OrderedDict[str, nn.Module]) -> nn.Sequential:
+        """The units of a stage in series."""
+        from residua.nn import Chain
+
+        return Chain(units)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from residua.errors import UsageError
 from residua.models.merges.sums import AddMerge
-from residua.models.slots import DropPathSpec, MergeSpec
+from residua.models.slots import DropPathSpec, MergeSpec, Place
 from residua.registry import Family, register
 from residua.spec import ModelSpec, positive
 
@@ -79,6 +79,10 @@ class SNGANSpec(ModelSpec):
             )
         if self.drop_path.rate and self.merge.plain:
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")
+        if self.merge.streams > 1:
+            raise UsageError(
+                f"between these units there is one stream: merge {self.merge.kind!r} needs several"
+            )
         if self.merge.of_maps:
             raise UsageError(f"merge {self.merge.kind!r} does not fit units that change the maps' size")
 
@@ -209,7 +213,7 @@ def _unit(
     return bricks.Residual(
         nn.Sequential(branch),
         nn.Sequential(shortcut) if shortcut and not spec.merge.plain else None,
-        merge=spec.merge.build(channels, width, 1),
+        merge=spec.merge.build(Place(channels, width, width), width),
         drop_path=drop,
     )
 

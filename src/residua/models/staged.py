@@ -6,9 +6,9 @@ ResNet, ResNeXt, Wide ResNet, ResNeSt, DenseNet and the 3-D ResNets are rows of 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import TYPE_CHECKING, ClassVar
 
 from residua.errors import UsageError
@@ -82,6 +82,10 @@ class StagedSpec(ModelSpec):
             raise UsageError(f"units of kind {self.unit.kind!r} need stem.width, and take no widths")
         if self.dims not in (2, 3):
             raise UsageError(f"dims must be 2 or 3, not {self.dims}")
+        if self.stem_channels % self.merge.split:
+            raise UsageError(
+                f"{self.stem_channels} channels of the stem do not make {self.merge.split} streams alike"
+            )
         if self.stem.bare and self.order.kind != "full_preact":
             raise UsageError(
                 f"stem {self.stem.kind!r} leaves norm and ReLU to the first unit, which needs order='full_preact'; "
@@ -110,13 +114,13 @@ class StagedSpec(ModelSpec):
 
     def places(self) -> Iterator[tuple[Place, int]]:
         """Every unit's place, from the first to the last, and the channels that the unit gives."""
-        channels, widths = self.stem_channels, self.stage_widths
+        channels, widths, units = self.stem_channels // self.merge.split, self.stage_widths, count()
         for stage, (depth, width) in enumerate(zip(self.depths, widths, strict=True)):
             if stage:
                 channels = self.transition.channels(channels, width)
             stride = 1 if self.transition.halves else self.natural_strides[stage]
             for index in range(depth):
-                place = Place(channels, width, widths[0], 1 if index else stride)
+                place = Place(channels, width, widths[0], 1 if index else stride, next(units))
                 channels = self.merge.channels(channels, self.unit.channels(width))
                 yield place, channels
 
@@ -140,7 +144,7 @@ class StagedSpec(ModelSpec):
     def out_widths(self) -> tuple[int, ...]:
         """Channels that each stage gives."""
         given = [channels for _, channels in self.places()]
-        return tuple(given[end - 1] for end in accumulate(self.depths))
+        return tuple(given[end - 1] * self.merge.split for end in accumulate(self.depths))
 
     @property
     def usual_input(self) -> tuple[int, ...]:
@@ -163,16 +167,15 @@ class StagedSpec(ModelSpec):
         return tuple(kept)
 
 
-def build(spec: StagedSpec) -> bricks.ImageClassifier:
-    """The network of a spec, initialised after He et al. from torch's default generator."""
-
+def build(spec: StagedSpec, draw: Callable[[nn.Module], None] | None = None) -> bricks.ImageClassifier:
+    """The network of a spec, its weights from torch's default generator: by ``draw``, or after He et al."""
     from residua import nn as bricks
     from residua.nn.dilate import dilate_stages
 
     order = spec.order.build(spec.norm, spec.activation)
     stem = spec.stem.build(spec.in_channels, spec.stem_channels)
     drops, places = spec.drop_path.build(sum(spec.depths)), spec.places()
-    stages, channels, preactivated = [], spec.stem_channels, not spec.stem.bare
+    stages, channels, preactivated = [], spec.stem_channels // spec.merge.split, not spec.stem.bare
     for stage, (depth, width) in enumerate(zip(spec.depths, spec.stage_widths, strict=True)):
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         between = (
@@ -184,7 +187,7 @@ def build(spec: StagedSpec) -> bricks.ImageClassifier:
             place, channels = next(places)
             parts[f"{index}"] = _unit(spec, order, place, channels, next(drops), preactivated)
             preactivated = False
-        stages.append(bricks.Chain(parts))
+        stages.append(spec.merge.stage(parts))
     dilate_stages(stages, spec.natural_strides, spec.strides)
     network = bricks.ImageClassifier(
         spec=spec,
@@ -194,13 +197,14 @@ def build(spec: StagedSpec) -> bricks.ImageClassifier:
         widths=spec.out_widths,
         strides=spec.strides,
         # what the next unit would have done (He et al. 2016, appendix)
-        tail=_tail(spec, order, channels) if order.before else None,
-        head=spec.head.build(channels, spec.num_classes),
+        tail=_tail(spec, order, spec.out_widths[-1]) if order.before else None,
+        head=spec.head.build(spec.out_widths[-1], spec.num_classes),
         dims=spec.dims,
+        ends=spec.merge.ends(),
     )
     if spec.dims == 3:
         bricks.inflate(network)
-    bricks.he_init(network)
+    (draw or bricks.he_init)(network)
     if spec.zero_init:
         for unit in bricks.residual_units(network).values():
             spec.unit.start_at_zero(unit.branch)
@@ -239,7 +243,7 @@ def _unit(
     unit = bricks.Residual(
         spec.unit.build(place, order, preactivated=preactivated or shared is not None),
         shortcut,
-        merge=spec.merge.build(*shape),
+        merge=spec.merge.build(place, out_channels),
         activation=order.act() if order.merged == "act" else sequence(order.merged, out_channels),
         drop_path=drop,
     )

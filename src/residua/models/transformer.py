@@ -59,6 +59,7 @@ def build(spec: TransformerSpec) -> Transformer:
         layers=bricks.transformer_layers(spec, causal=spec.causal, eps=eps),
         tail=nn.LayerNorm(spec.width, eps=eps) if spec.norm == "pre" else None,
         head=PoolHead(spec.width, spec.num_classes, nn.Identity()),
+        ends=spec.merge.ends(),
     )
     bricks.transformer_init(network)
     return network

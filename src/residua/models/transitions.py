@@ -52,3 +52,19 @@ class DenseTransition(TransitionSpec):
         from residua.nn import transition
 
         return transition(in_channels, out_channels, self.dropout)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ConvTransition(TransitionSpec):
+    """Norm over channels, 2x2 convolution with stride 2 (Liu et al. 2022, sec. 2.6)."""
+
+    kind: ClassVar[str] = "norm_conv"
+
+    def channels(self, in_channels: int, width: int) -> int:  # noqa: D102
+        return width
+
+    def build(self, in_channels: int, out_channels: int) -> nn.Module:  # noqa: D102
+        from residua.nn import downsampling
+
+        return downsampling(in_channels, out_channels)

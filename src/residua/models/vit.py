@@ -65,6 +65,7 @@ def build(spec: ViTSpec) -> ImageClassifier:
         tail=nn.LayerNorm(spec.width, eps=eps) if spec.norm == "pre" else None,
         head=PoolHead(spec.width, spec.num_classes, TokenPool(spec.pool)),
         grid=(side, side),
+        ends=spec.merge.ends(),
     )
     bricks.transformer_init(network)
     return network

@@ -28,6 +28,9 @@ def _scale(known: Any, usual: tuple[float, ...], channels: int) -> tuple[float, 
     return usual if channels == len(usual) else (0.5,) * channels
 
 
+Ends = tuple[nn.Module, nn.Module]
+
+
 class PositionStem(nn.Module):
     """A stem that makes positions, of a deviation ``scale``.
 
@@ -41,15 +44,24 @@ class Classifier(nn.Module):
     """A network of stem, stages, tail and head, whose last layer is ``head.fc``. Base of those that know how to run.
 
     ``spec`` is kept as ``model.spec``, so that a model can be saved, described and built again; it follows
-    ``reset_classifier``.
+    ``reset_classifier``. ``ends`` make several streams of what the stem gives, and one of them again behind the stages
+    (``nn.streams``): they are ``model.enter`` and ``model.leave``, by default the identity.
     """
 
     def __init__(
-        self, *, spec: Any, stem: nn.Module, stages: Chain, tail: nn.Module | None, head: PoolHead
+        self,
+        *,
+        spec: Any,
+        stem: nn.Module,
+        stages: Chain,
+        tail: nn.Module | None,
+        head: PoolHead,
+        ends: Ends | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.stem = stem
+        self.enter, self.leave = ends or (nn.Identity(), nn.Identity())
         self.stages = stages
         self.tail = nn.Identity() if tail is None else tail
         self.head = head

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from torch import Tensor, nn
+
+from residua.nn.head import GlobalPool, PoolHead
 
 EPS = 1e-6
 
@@ -12,8 +15,8 @@ EPS = 1e-6
 class ChannelNorm(nn.LayerNorm):
     """A layer norm over the channels of each pixel; ``(N, C, H, W)`` in and out."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, EPS)
+    def __init__(self, channels: int, eps: float = EPS) -> None:
+        super().__init__(channels, eps)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise."""
@@ -21,23 +24,28 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class PatchifyStem(nn.Sequential):
-    """A convolution of patches that do not overlap, and a norm: ``(N, C, H, W)`` to ``H/4, W/4`` (sec. 2.2)."""
+    """A convolution of patches that do not overlap, and a norm: ``(N, C, H, W)`` to ``H/patch, W/patch`` (sec. 2.2)."""
 
-    reduction = 4
-
-    def __init__(self, in_channels: int, width: int) -> None:
-        conv = nn.Conv2d(in_channels, width, self.reduction, self.reduction)
+    def __init__(self, in_channels: int, width: int, patch: int = 4) -> None:
+        conv = nn.Conv2d(in_channels, width, patch, patch)
         super().__init__(OrderedDict(conv=conv, norm=ChannelNorm(width)))
 
 
-def inverted_branch(width: int, kernel: int = 7, expansion: int = 4) -> nn.Sequential:
+def inverted_branch(
+    width: int,
+    kernel: int = 7,
+    expansion: int = 4,
+    *,
+    norm: Callable[[int], nn.Module] = ChannelNorm,
+    act: Callable[[], nn.Module] = nn.GELU,
+) -> nn.Sequential:
     """Depthwise 7x7, norm, 1x1 to ``expansion * width`` channels, GELU, 1x1: the branch of a unit (sec. 2.4 to 2.6)."""
     return nn.Sequential(
         OrderedDict(
             conv=nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width),
-            norm=ChannelNorm(width),
+            norm=norm(width),
             fc1=nn.Conv2d(width, expansion * width, 1),
-            act=nn.GELU(),
+            act=act(),
             fc2=nn.Conv2d(expansion * width, width, 1),
         )
     )
@@ -47,6 +55,12 @@ def downsampling(in_channels: int, out_channels: int) -> nn.Sequential:
     """Between two stages: norm, 2x2 convolution with stride 2 (sec. 2.6, "separate downsampling layers")."""
     conv = nn.Conv2d(in_channels, out_channels, 2, 2)
     return nn.Sequential(OrderedDict(norm=ChannelNorm(in_channels), conv=conv))
+
+
+def normed_head(channels: int, num_classes: int) -> PoolHead:
+    """Global average pooling, layer norm, one fully connected layer."""
+    pool = OrderedDict(pool=GlobalPool(), norm=nn.LayerNorm(channels, EPS))
+    return PoolHead(channels, num_classes, nn.Sequential(pool))
 
 
 def convnext_init(model: nn.Module) -> None:

@@ -37,13 +37,14 @@ def run_levels(
     A level with a grid gives a class token and positions, ``(N, 1 + rows * columns, C)``; its maps are
     ``(N, C, rows, columns)``.
     """
-    x = network.stem(x)
+    x = network.enter(network.stem(x))
     maps = []
     for place, level in enumerate(info[: taken[-1] + 1] if stop_early else info):
         x = network.get_submodule(level["module"])(x)
         if place not in taken:
             continue
         fits = norm and ("grid" in level or place == len(info) - 1)
-        seen = network.tail(x) if fits else x
+        joined = network.leave(x)
+        seen = network.tail(joined) if fits else joined
         maps.append(seen[:, 1:].transpose(1, 2).unflatten(2, level["grid"]) if "grid" in level else seen)
-    return x, maps
+    return network.leave(x), maps

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from residua.errors import UsageError
-from residua.nn.conventions import Classifier, PositionStem
+from residua.nn.conventions import Classifier, Ends, PositionStem
 from residua.nn.head import PoolHead
 from residua.nn.levels import chosen_levels, run_levels
 from residua.nn.recording import recorded
@@ -28,6 +28,7 @@ class ImageClassifier(Classifier):
         dims: 2 for images, 3 for volumes and clips ``(N, in_channels, D, H, W)``.
         grid: rows and columns of patches, where the stages give a class token and a position for each patch
             ``(N, 1 + rows * columns, width)``. Each layer is then a level, and the stem checks the images.
+        ends: as of a ``Classifier``.
 
     ``feature_info`` says where features can be taken: of each level its module, channels and reduction.
 
@@ -42,16 +43,17 @@ class ImageClassifier(Classifier):
         spec: Any,
         stem: nn.Module,
         stem_reduction: int,
-        stages: list[Chain],
+        stages: Sequence[nn.Module],
         widths: tuple[int, ...],
         strides: tuple[int, ...],
         tail: nn.Module | None = None,
         head: PoolHead | None = None,
         dims: int = 2,
         grid: tuple[int, int] | None = None,
+        ends: Ends | None = None,
     ) -> None:
         head = PoolHead(widths[-1], spec.num_classes) if head is None else head
-        super().__init__(spec=spec, stem=stem, stages=Chain(*stages), tail=tail, head=head)
+        super().__init__(spec=spec, stem=stem, stages=Chain(*stages), tail=tail, head=head, ends=ends)
         self.feature_info: list[dict[str, Any]] = []
         reduction = stem_reduction
         for index, (width, stride) in enumerate(zip(widths, strides, strict=True)):
@@ -74,7 +76,7 @@ class ImageClassifier(Classifier):
     def forward_features(self, x: Tensor) -> Tensor:
         """The last maps, ``(N, widths[-1], H / reduction, W / reduction)``; of patches every position."""
         self._check(x)
-        return self.tail(self.stages(self.stem(x)))
+        return self.tail(self.leave(self.stages(self.enter(self.stem(x)))))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of images."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from residua.errors import UsageError
 from residua.nn.attention import SelfAttention
-from residua.nn.conventions import Classifier, PositionStem
+from residua.nn.conventions import Classifier, Ends, PositionStem
 from residua.nn.head import PoolHead
 from residua.nn.merge import Sum
 from residua.nn.mlp import Mlp
@@ -87,6 +88,7 @@ class Transformer(Classifier):
         head: makes logits of every position.
         tail: the norm that pre-norm layers need after the last sum; identity by default.
         spec: kept as ``model.spec``.
+        ends: as of a ``Classifier``.
 
     Context, such as ``mask``, goes to every layer.
 
@@ -100,12 +102,13 @@ class Transformer(Classifier):
         layers: Iterable[Chain],
         head: PoolHead,
         tail: nn.Module | None = None,
+        ends: Ends | None = None,
     ) -> None:
-        super().__init__(spec=spec, stem=stem, stages=Chain(Chain(*layers)), tail=tail, head=head)
+        super().__init__(spec=spec, stem=stem, stages=Chain(Chain(*layers)), tail=tail, head=head, ends=ends)
 
     def forward_features(self, x: Tensor, **context: Any) -> Tensor:
         """Every position after the last layer, ``(N, L, num_features)``."""
-        return self.tail(self.stages(self.stem(x), **context))
+        return self.tail(self.leave(self.stages(self.enter(self.stem(x)), **context)))
 
     def forward(self, x: Tensor, **context: Any) -> Tensor:
         """Logits."""
@@ -118,14 +121,14 @@ def transformer_layers(spec: Any, *, causal: bool = False, eps: float) -> Iterab
     ``norm="pre"``: ``x + F(norm(x))`` (Xiong et al. 2020, Figure 1b; the full pre-activation of He et al. 2016);
     ``"post"``: ``norm(x + F(x))`` (Vaswani et al. 2017, sec. 3.1), the norm where He et al. 2015 have their ReLU.
     """
-    drops = spec.drop_path.build(2 * spec.layers)
+    drops, index = spec.drop_path.build(2 * spec.layers), count()
 
     def unit(**function: nn.Module) -> Residual:
         norm = nn.LayerNorm(spec.width, eps=eps)
         before = {"norm": norm} if spec.norm == "pre" else {}
         return Residual(
             Chain(OrderedDict(before | function)),
-            merge=spec.merge.build(spec.width, spec.width, 1),
+            merge=spec.merge_at(next(index)),
             activation=norm if spec.norm == "post" else None,
             drop_path=next(drops),
         )

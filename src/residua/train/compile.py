@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from residua.nn.residual import Residual, residual_units
+from residua.nn.reversible import Reversible
 
 # Above this many units, compiling the whole network takes longer than it gives back: units alike share one kernel.
 _WHOLE_NETWORK_UNITS = 60
@@ -18,12 +19,13 @@ _WHOLE_NETWORK_UNITS = 60
 def compile_scope(model: nn.Module) -> str:
     """What of a model is compiled: ``"network"``, or for very deep or randomly skipped ones ``"units"``.
 
-    A network of 1202 layers is the same unit hundreds of times, and stochastic depth per batch would otherwise
+    Chains that are inverted are Python's in any case. A network of 1202 layers is the same unit hundreds of times, and stochastic depth per batch would otherwise
     compile every pattern of skipped units anew.
     """
     units = residual_units(model).values()
     skipping = any(unit.drop_path.rate and unit.drop_path.mode == "batch" for unit in units)
-    return "units" if skipping or len(units) > _WHOLE_NETWORK_UNITS else "network"
+    inverting = any(isinstance(module, Reversible) for module in model.modules())
+    return "units" if skipping or inverting or len(units) > _WHOLE_NETWORK_UNITS else "network"
 
 
 def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from residua.models.slots import MergeSpec
+from residua.models.slots import MergeSpec, Place
 from residua.parts import register
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ class _Gated(MergeSpec):
 
     bias: float = -6.0  # where b_g starts; -6 is the paper's best
 
-    def gate(self, in_channels: int, out_channels: int, stride: int) -> Gate:
+    def gate(self, place: Place, out_channels: int) -> Gate:
         from residua.nn import Gate
 
-        return Gate(in_channels, out_channels, stride, bias=self.bias)
+        return Gate(place.in_channels, out_channels, place.stride, bias=self.bias)
 
 
 @register
@@ -31,10 +31,10 @@ class ExclusiveGatingMerge(_Gated):
 
     kind: ClassVar[str] = "exclusive_gating"
 
-    def build(self, in_channels: int, out_channels: int, stride: int) -> Merge:  # noqa: D102
+    def build(self, place: Place, out_channels: int) -> Merge:  # noqa: D102
         from residua.nn import ExclusiveGating
 
-        return ExclusiveGating(self.gate(in_channels, out_channels, stride))
+        return ExclusiveGating(self.gate(place, out_channels))
 
 
 @register
@@ -44,7 +44,7 @@ class ShortcutOnlyGatingMerge(_Gated):
 
     kind: ClassVar[str] = "shortcut_only_gating"
 
-    def build(self, in_channels: int, out_channels: int, stride: int) -> Merge:  # noqa: D102
+    def build(self, place: Place, out_channels: int) -> Merge:  # noqa: D102
         from residua.nn import ShortcutOnlyGating
 
-        return ShortcutOnlyGating(self.gate(in_channels, out_channels, stride))
+        return ShortcutOnlyGating(self.gate(place, out_channels))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from residua.models.slots import MergeSpec
+from residua.models.slots import MergeSpec, Place
 from residua.parts import register
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class AddMerge(MergeSpec):
 
     kind: ClassVar[str] = "add"
 
-    def build(self, in_channels: int, out_channels: int, stride: int) -> Merge:  # noqa: D102
+    def build(self, place: Place, out_channels: int) -> Merge:  # noqa: D102
         from residua.nn import Add
 
         return Add()
@@ -33,7 +33,7 @@ class BranchOnlyMerge(MergeSpec):
     kind: ClassVar[str] = "branch_only"
     plain: ClassVar[bool] = True
 
-    def build(self, in_channels: int, out_channels: int, stride: int) -> Merge:  # noqa: D102
+    def build(self, place: Place, out_channels: int) -> Merge:  # noqa: D102
         from residua.nn import BranchOnly
 
         return BranchOnly()
@@ -49,7 +49,7 @@ class ScaledMerge(MergeSpec):
     shortcut: float = 0.5
     branch: float = 0.5
 
-    def build(self, in_channels: int, out_channels: int, stride: int) -> Merge:  # noqa: D102
+    def build(self, place: Place, out_channels: int) -> Merge:  # noqa: D102
         from residua.nn import ConstantScaling
 
         return ConstantScaling(self.shortcut, self.branch)
@@ -66,7 +66,7 @@ class ConcatMerge(MergeSpec):
     def channels(self, in_channels: int, branch: int) -> int:  # noqa: D102
         return in_channels + branch
 
-    def build(self, in_channels: int, out_channels: int, stride: int) -> Merge:  # noqa: D102
+    def build(self, place: Place, out_channels: int) -> Merge:  # noqa: D102
         from residua.nn import Concat
 
-        return Concat(out_channels - in_channels)
+        return Concat(out_channels - place.in_channels)

@@ -52,3 +52,17 @@ class DroppedShortcut(PaddedShortcut):
         from residua.nn import DropoutShortcut
 
         return DropoutShortcut(in_channels, out_channels, stride, rate=self.rate)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class PooledPaddedShortcut(SplitPaddedShortcut):
+    """As A-split, but an average pooling takes the stride (Gomez et al. 2017, by the authors' code)."""
+
+    kind: ClassVar[str] = "A-pool"
+
+    def build(self, in_channels: int, out_channels: int, stride: int, *, norm: NormSpec | None) -> nn.Module:  # noqa: D102
+        from torch import nn
+
+        padding = super().build(in_channels, out_channels, 1, norm=norm)
+        return padding if stride == 1 else nn.Sequential(nn.AvgPool2d(stride), padding)
