@@ -9,6 +9,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.files import InUse
 from residua.registry import model_spec
 from residua.runs import folder as runs
+from residua.spec import DataSpec
 from residua.train.recipes import recipe
 
 FILES = {

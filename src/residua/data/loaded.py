@@ -132,37 +132,15 @@ class Data:
             "std": list(self.std),
         }
 
-    def train_batches(
-        self,
-        recipe: Recipe,
-        *,
-        seed: int,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
-    ) -> TrainBatches:
+    def train_batches(self, recipe: Recipe, *, seed: int, **how: Any) -> TrainBatches:
         """Training batches: augmented, normalised, on the device."""
         return TrainBatches(
-            data=self,
-            batch_size=recipe.batch_size,
-            seed=seed,
-            augmentation=recipe.augmentation,
-            device=device,
-            memory_format=memory_format,
-            limit=limit,
+            data=self, batch_size=recipe.batch_size, seed=seed, augmentation=recipe.augmentation, **how
         )
 
-    def eval_batches(
-        self,
-        split: str,
-        batch_size: int,
-        *,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
-    ) -> Iterator[EvalBatch]:
+    def eval_batches(self, split: str, batch_size: int, **how: Any) -> Iterator[EvalBatch]:
         """Every image of a part in order."""
-        return eval_batches(self, split, batch_size, device=device, memory_format=memory_format, limit=limit)
+        return eval_batches(self, split, batch_size, **how)
 
     def normalized_with(self, mean: Sequence[float], std: Sequence[float]) -> Data:
         """The same images with somebody else's mean and std (a peer's checkpoint was trained with its own)."""
