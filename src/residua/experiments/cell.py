@@ -189,7 +189,8 @@ def _train(cell: Cell) -> None:
         stood = begun.exists()
         try:
             if stood:
-                resume(RunFolder(cell.folder), data=cell.data["source"], progress=False)
+                source = str(DataSpec.from_dict(cell.data).source)
+                resume(RunFolder(cell.folder), data=source, progress=False)
             else:
                 _begin(cell)
         except UsageError:

@@ -200,15 +200,12 @@ def test_colour_images_of_32_px_train_too(tmp_path):
     labels = np.arange(60) % 3
     data = array_data(
         DataSpec(),
-        kind="noise",
-        path=None,
         classes=("a", "b", "c"),
         images=images.contiguous(memory_format=torch.channels_last),
         labels=labels,
         train=np.arange(48),
         test=np.arange(48, 60),
         test_is="the last",
-        pad=0,
         flip=True,
     )
     run = fit(
