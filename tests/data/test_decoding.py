@@ -26,7 +26,7 @@ def test_a_file_that_turns_bad_is_left_out_of_its_batch_and_warned_of_once(
         assert labels.tolist() == [3, 0] and len(images) == 2
         images, labels = split.read_augmented(np.array([1, 5]), (0, 0))
         assert labels.tolist() == [5] and len(images) == 1
-    assert split.skipped == [{"path": "a/001.png", "reason": "not an image, or damaged at its beginning"}]
+    assert split.left_out == {1: "not an image, or damaged at its beginning"}
     assert [record.getMessage() for record in caplog.records] == [
         "skipped a/001.png: not an image, or damaged at its beginning"
     ]

@@ -44,7 +44,7 @@ def test_parts_are_found_by_their_usual_names(
 ) -> None:
     listing = list_folder(touch(tmp_path, *(f"{folder}/{c}/1.png" for folder in folders for c in "ab")))
     assert set(listing.parts) == parts and listing.classes == ("a", "b")
-    assert listing.parts["train"].folder == folders[0]
+    assert listing.parts["train"].where == f"{folders[0]}/"
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from residua.data import load_data
 from residua.errors import UsageError
-from residua.spec import DataSpec
+from residua.spec import DataSpec, Recipe
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,30 @@ def test_curves_on_the_test_images_hold_no_training_images_out() -> None:
         DataSpec(validate_on="test")
     with pytest.raises(UsageError, match="images with classes"):
         load_data(DataSpec(source="scenes:boxes", val_fraction=0, validate_on="test"))
+
+
+@pytest.mark.parametrize(
+    ("before", "moved", "after"),
+    [
+        ("text(context=64)", "text:/there", {"kind": "text", "path": "/there", "context": 64}),
+        ("folder:here", "/there", {"kind": "folder", "path": "/there"}),
+        ("folder:here", "cifar10:/there", {"kind": "cifar10", "path": "/there"}),
+        ("digits", "/there", {"kind": "path", "path": "/there"}),
+    ],
+)
+def test_data_that_moved_keep_their_options(before: str, moved: str, after: dict[str, object]) -> None:
+    assert DataSpec.of(before).moved(moved).source.to_dict() == after
+
+
+def test_what_version_0_1_wrote_is_read(tmp_path: Path) -> None:
+    old = {"schema": 1, "source": "text:/books", "context": 32, "image_size": None, "val_fraction": 0.2}
+    spec = DataSpec.from_dict(old)
+    assert spec == DataSpec.of("text:/books").change(context=32, val_fraction=0.2)
+    assert DataSpec.from_dict({**old, "source": "photos"}).source.to_dict() == {
+        "kind": "path",
+        "path": "photos",
+    }
+    recipe = Recipe.from_dict({"schema": 1, "pad": 4, "flip": False})
+    assert recipe == Recipe().change(pad=4, flip=False) == Recipe().change(augmentation="crop_flip(4, false)")
+    with pytest.raises(UsageError, match="source 'digits' has no key 'context'"):
+        DataSpec().change(context=64)

@@ -158,7 +158,7 @@ def test_a_folder_is_read_in_the_size_of_the_network(make_run, image_folder, fol
     run = make_run(data=folder_data())
     other = image_folder("large", size=40)
     assert evaluate(run, other).n == 12
-    assert evaluate(run, str(other)).data == str(other)
+    assert evaluate(run, str(other)).data == f"folder:{other}"
 
 
 def test_classes_channels_and_sizes_must_fit(

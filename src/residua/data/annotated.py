@@ -79,35 +79,23 @@ class SceneData:
             "std": list(self.std),
         }
 
-    def train_batches(
-        self,
-        recipe: Recipe,
-        *,
-        seed: int,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
-    ) -> SceneBatches:
+    def train_batches(self, recipe: Recipe, *, seed: int, **how: Any) -> SceneBatches:
         """Training batches in a seeded order."""
         refuse_augmentation(recipe, self.kind)
-        return SceneBatches(self, min(recipe.batch_size, len(self.train)), seed, device, memory_format, limit)
+        return SceneBatches(self, min(recipe.batch_size, len(self.train)), seed, **how)
 
     def eval_batches(
-        self,
-        split: str,
-        batch_size: int,
-        *,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
+        self, split: str, batch_size: int, *, limit: int | None = None, **how: Any
     ) -> Iterator[Scenes]:
         """Every scene of a part once, in order; at most ``limit`` batches."""
         scenes: Scenes = getattr(self, split)
         for start in range(0, len(scenes), batch_size)[:limit]:
             positions = np.arange(start, min(start + batch_size, len(scenes)))
-            yield self.ready(scenes.at(positions), device, memory_format)
+            yield self.ready(scenes.at(positions), **how)
 
-    def ready(self, scenes: Scenes, device: str, memory_format: torch.memory_format) -> Scenes:
+    def ready(
+        self, scenes: Scenes, device: str = "cpu", memory_format: torch.memory_format = torch.channels_last
+    ) -> Scenes:
         """Scenes as a network takes them: normalised, on the device."""
         images, *targets = (part.to(device) for part in scenes.parts)
         return Scenes(normalize(images, self.mean, self.std, memory_format=memory_format), *targets)
@@ -120,9 +108,9 @@ class SceneBatches:
     data: SceneData
     batch_size: int
     seed: int
-    device: str
-    memory_format: torch.memory_format
-    limit: int | None
+    device: str = "cpu"
+    memory_format: torch.memory_format = torch.channels_last
+    limit: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from residua.data.batches.keyed import generator
 from residua.data.image import BadImage, decoded_size, image_name, preprocess, random_crop, read_image
+from residua.data.parallel import in_parallel
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +92,7 @@ class Decoding:
                     raise BadImage(image_name(self.root / paths[i]), error.reason) from error
                 bad[i] = error.reason
 
-        with ThreadPoolExecutor(self.threads) as pool:
-            for _ in pool.map(fill, range(len(paths))):
-                pass
+        in_parallel(fill, range(len(paths)), self.threads)
         bad = dict(sorted(bad.items()))
         for i, reason in bad.items():
             log.warning("skipped %s: %s", image_name(paths[i]), reason)
@@ -111,14 +111,6 @@ class EncodedSplit:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    @property
-    def skipped(self) -> list[dict[str, str]]:
-        """The files left out so far, as ``data.json`` lists them."""
-        return [
-            {"path": image_name(self._files[i]), "reason": reason}
-            for i, reason in sorted(self.left_out.items())
-        ]
 
     def paths(self) -> list[str]:
         """The file of each image."""
@@ -160,6 +152,30 @@ class EncodedSplit:
             return images, labels
         good = torch.tensor([i for i in range(len(wanted)) if i not in bad], dtype=torch.int64)
         return images[good].contiguous(memory_format=torch.channels_last), labels[good]
+
+
+def look_at(
+    root: Path, names: Sequence[str], look: Callable[[str], T], *, strict: bool, threads: int
+) -> tuple[dict[str, T], dict[str, str]]:
+    """What ``look`` tells of each name, and the reasons of those for which it raises BadImage; ``strict`` raises it."""
+
+    def tried(name: str) -> T | BadImage:
+        try:
+            return look(name)
+        except BadImage as error:
+            return error
+
+    seen: dict[str, T] = {}
+    skipped: dict[str, str] = {}
+    for name, told in zip(names, in_parallel(tried, names, threads), strict=True):
+        if not isinstance(told, BadImage):
+            seen[name] = told
+            continue
+        if strict:
+            raise BadImage(image_name(root / name), told.reason)
+        skipped[name] = told.reason
+        log.warning("skipped %s: %s", image_name(name), told.reason)
+    return seen, skipped
 
 
 def sample(length: int, blocks: Blocks | None, random: np.random.Generator, count: int) -> np.ndarray:

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from residua.data.batches.keyed import generator
-from residua.data.decoding import Decoding, EncodedSplit, Store, log, sample
+from residua.data.decoding import Decoding, EncodedSplit, Store, look_at, sample
 from residua.data.division import Labelled, check_classes, divide, fingerprint, split_hash
-from residua.data.image import GREY_MODES, SMALL, BadImage, image_name, open_image
+from residua.data.image import GREY_MODES, SMALL, image_name, open_image
 from residua.data.listing import Listing
 from residua.data.loaded import Data, identified
-from residua.data.parallel import in_parallel
 from residua.data.splits import ArraySplit, Split, mean_std
 from residua.errors import ResiduaError
 from residua.machine import machine, usable_cores
@@ -104,26 +103,15 @@ def _look(
     if len(paths) > LOOKED_AT:
         chosen = sample(len(paths), store.blocks(paths), generator(0, "look"), LOOKED_AT)
         paths = [paths[i] for i in chosen]
-    headers, skipped = [], {}
 
-    def look(path: str) -> tuple[tuple[int, int], bool] | BadImage:
-        try:
-            with open_image(store.contents(path)) as image:
-                return image.size, image.mode in GREY_MODES
-        except BadImage as error:
-            return error
+    def look(name: str) -> tuple[tuple[int, int], bool]:
+        with open_image(store.contents(name)) as image:
+            return image.size, image.mode in GREY_MODES
 
-    for path, found in zip(paths, in_parallel(look, paths, threads), strict=True):
-        if not isinstance(found, BadImage):
-            headers.append(found)
-            continue
-        if strict:
-            raise BadImage(image_name(listing.root / path), found.reason)
-        skipped[path] = found.reason
-        log.warning("skipped %s: %s", image_name(path), found.reason)
+    headers, skipped = look_at(listing.root, paths, look, strict=strict, threads=threads)
     if not headers:
         raise ResiduaError(f"{listing.root} has no readable image; the first: {next(iter(skipped.items()))}")
-    return headers, skipped
+    return list(headers.values()), skipped
 
 
 def _native_size(headers: Sequence[tuple[tuple[int, int], bool]]) -> int:

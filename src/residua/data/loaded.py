@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from residua.data.batches.pipeline import EvalBatch, TrainBatches, eval_batches
 from residua.data.splits import Split
 from residua.errors import UsageError
@@ -62,28 +60,15 @@ class AnyData(Protocol):
         """What the header of a weight file says of the data that the network takes."""
         ...
 
-    def train_batches(
-        self,
-        recipe: Recipe,
-        *,
-        seed: int,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
-    ) -> Any:
-        """Training batches: ``steps_per_epoch`` and ``epoch(epoch, start)``, batch i of epoch e always the same."""
+    def train_batches(self, recipe: Recipe, *, seed: int, **how: Any) -> Any:
+        """Training batches: ``steps_per_epoch`` and ``epoch(epoch, start)``, batch i of epoch e always the same.
+
+        ``how``: ``device``, ``memory_format``, and ``limit``, the most batches of an epoch.
+        """
         ...
 
-    def eval_batches(
-        self,
-        split: str,
-        batch_size: int,
-        *,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
-    ) -> Iterator[Any]:
-        """The samples of ``train``, ``val`` or ``test`` in order, each once."""
+    def eval_batches(self, split: str, batch_size: int, **how: Any) -> Iterator[Any]:
+        """The samples of ``train``, ``val`` or ``test`` in order, each once; ``how`` as of ``train_batches``."""
         ...
 
 
@@ -132,37 +117,15 @@ class Data:
             "std": list(self.std),
         }
 
-    def train_batches(
-        self,
-        recipe: Recipe,
-        *,
-        seed: int,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
-    ) -> TrainBatches:
+    def train_batches(self, recipe: Recipe, *, seed: int, **how: Any) -> TrainBatches:
         """Training batches: augmented, normalised, on the device."""
         return TrainBatches(
-            data=self,
-            batch_size=recipe.batch_size,
-            seed=seed,
-            augmentation=recipe.augmentation,
-            device=device,
-            memory_format=memory_format,
-            limit=limit,
+            data=self, batch_size=recipe.batch_size, seed=seed, augmentation=recipe.augmentation, **how
         )
 
-    def eval_batches(
-        self,
-        split: str,
-        batch_size: int,
-        *,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.channels_last,
-        limit: int | None = None,
-    ) -> Iterator[EvalBatch]:
+    def eval_batches(self, split: str, batch_size: int, **how: Any) -> Iterator[EvalBatch]:
         """Every image of a part in order."""
-        return eval_batches(self, split, batch_size, device=device, memory_format=memory_format, limit=limit)
+        return eval_batches(self, split, batch_size, **how)
 
     def normalized_with(self, mean: Sequence[float], std: Sequence[float]) -> Data:
         """The same images with somebody else's mean and std (a peer's checkpoint was trained with its own)."""

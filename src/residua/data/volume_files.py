@@ -10,12 +10,11 @@ import numpy as np
 import torch
 
 from residua.data.batches.keyed import generator
-from residua.data.decoding import log
+from residua.data.decoding import log, look_at
 from residua.data.division import check_classes, divide, fingerprint, split_hash
 from residua.data.image import BadImage, image_name
 from residua.data.listing import list_folder
 from residua.data.loaded import Data, identified
-from residua.data.parallel import in_parallel
 from residua.errors import ResiduaError
 from residua.machine import usable_cores
 from residua.spec import DataSpec
@@ -164,27 +163,15 @@ def _look(
 ) -> tuple[Shape, set[np.dtype], dict[str, str], int]:
     """The one shape (C, D, H, W) of all volumes, their types, the bad files with reasons, and the bytes in all."""
 
-    def look(path: str) -> tuple[Shape, np.dtype, int] | BadImage:
-        try:
-            array = open_volume(root / path)
-            return shape_of(array), array.dtype, array.nbytes
-        except BadImage as error:
-            return error
+    def look(path: str) -> tuple[Shape, np.dtype, int]:
+        array = open_volume(root / path)
+        return shape_of(array), array.dtype, array.nbytes
 
-    skipped: dict[str, str] = {}
+    found, skipped = look_at(root, paths, look, strict=strict, threads=threads)
     seen: dict[Shape, str] = {}
-    kinds: set[np.dtype] = set()
-    size = 0
-    for path, found in zip(paths, in_parallel(look, paths, threads), strict=True):
-        if isinstance(found, BadImage):
-            if strict:
-                raise found
-            skipped[path] = found.reason
-            log.warning("skipped %s: %s", image_name(path), found.reason)
-            continue
-        seen.setdefault(found[0], path)
-        kinds.add(found[1])
-        size += found[2]
+    for path, (shape, _, _) in found.items():
+        seen.setdefault(shape, path)
+    kinds, size = {kind for _, kind, _ in found.values()}, sum(size for _, _, size in found.values())
     if not seen:
         raise ResiduaError(f"{root} has no readable volume; the first: {next(iter(skipped.items()))}")
     if len(seen) > 1:

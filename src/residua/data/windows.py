@@ -40,8 +40,9 @@ class TextBatches:
     part: Bytes
     batch_size: int
     seed: int
-    device: str
-    limit: int | None
+    device: str = "cpu"
+    memory_format: Any = None  # of images; text has none
+    limit: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -85,29 +86,13 @@ class Text:
         """What a network needs to know to take the same text again."""
         return {"kind": self.kind, "classes": [], "shape": list(self.shape)}
 
-    def train_batches(
-        self,
-        recipe: Recipe,
-        *,
-        seed: int,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.contiguous_format,
-        limit: int | None = None,
-    ) -> TextBatches:
+    def train_batches(self, recipe: Recipe, *, seed: int, **how: Any) -> TextBatches:
         """Training batches."""
         refuse_augmentation(recipe, self.kind)
-        return TextBatches(
-            part=self.train, batch_size=recipe.batch_size, seed=seed, device=device, limit=limit
-        )
+        return TextBatches(part=self.train, batch_size=recipe.batch_size, seed=seed, **how)
 
     def eval_batches(
-        self,
-        split: str,
-        batch_size: int,
-        *,
-        device: str = "cpu",
-        memory_format: torch.memory_format = torch.contiguous_format,
-        limit: int | None = None,
+        self, split: str, batch_size: int, *, device: str = "cpu", limit: int | None = None, **_: Any
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The windows of a part in order, each once. Raises UsageError for another part than the three."""
         part = {"train": self.train, "val": self.val, "test": self.test}.get(split)

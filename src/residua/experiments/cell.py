@@ -7,7 +7,6 @@ name of the folder says model, recipe and data, with a digest of every field of 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -135,12 +134,13 @@ def load(spec: DataSpec) -> Any:
 
 def essentials(spec: Spec) -> dict[str, Any]:
     """The fields of a spec that differ from their defaults, as plain values."""
-    told = {}
-    for field in dataclasses.fields(spec):
-        value = getattr(spec, field.name)
-        if field.default is dataclasses.MISSING or value != field.default:
-            told[field.name] = _plain(value)
-    return told
+    required = spec.required()
+    values = {name: getattr(spec, name) for name in spec.fields()}
+    return {
+        name: _plain(value)
+        for name, value in values.items()
+        if name in required or value != spec.default(name)
+    }
 
 
 def _plain(value: Any) -> Any:

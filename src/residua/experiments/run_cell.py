@@ -50,7 +50,8 @@ def _train(cell: Cell) -> None:
         stood = layout.is_run(cell.folder)  # which appears whole
         try:
             if stood:
-                resume(RunFolder(cell.folder), data=cell.data["source"], progress=False)
+                source = str(DataSpec.from_dict(cell.data).source)
+                resume(RunFolder(cell.folder), data=source, progress=False)
             else:
                 _begin(cell)
         except UsageError:

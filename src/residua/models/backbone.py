@@ -32,9 +32,7 @@ class BackboneSpec(ModelSpec):
         """What the backbone's spec differs in from the registered one."""
         own: dict[str, Any] = {"drop_path": self.drop_path, "merge": self.merge}
         # not every classifier knows more than its channels
-        changed = {
-            name: part for name, part in own.items() if part != type(self).__dataclass_fields__[name].default
-        }
+        changed = {name: part for name, part in own.items() if part != self.default(name)}
         return {"in_channels": self.in_channels, **changed}
 
     @property

@@ -50,6 +50,14 @@ class Spec:
         return tuple(_hints(cls))
 
     @classmethod
+    def default(cls, name: str) -> Any:
+        """The default of a field; None where it has none."""
+        field = cls.__dataclass_fields__[name]
+        if field.default_factory is not dataclasses.MISSING:
+            return field.default_factory()
+        return None if field.default is dataclasses.MISSING else field.default
+
+    @classmethod
     def required(cls) -> tuple[str, ...]:
         """The names of the fields that have no default."""
         none = dataclasses.MISSING
@@ -208,7 +216,7 @@ def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -
     name, *rest = path
     hint = _hints(cls).get(name)
     if rest and typing.get_origin(hint) is tuple and hasattr(typing.get_args(hint)[0], "spelled_out"):
-        given = values[name] if name in values else _default(cls, name)
+        given = values[name] if name in values else cls.default(name)
         values[name] = _put_in_list(typing.get_args(hint)[0], given, f"{cls.title()}.{name}", rest, value)
         return
     if type(None) in typing.get_args(hint):  # a part that may be left out
@@ -222,7 +230,7 @@ def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -
     if part is None or isinstance(value, PartSpec):
         values[name] = value
         return
-    options = part.spelled_out(values[name] if name in values else _default(cls, name))
+    options = part.spelled_out(values[name] if name in values else cls.default(name))
     if not rest and not (isinstance(value, Mapping) and "kind" not in value):  # another part
         whole = part.spelled_out(value)
         if whole is None:
@@ -260,13 +268,6 @@ def _a(noun: str) -> str:
 def _hints(cls: type[Spec]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
-
-
-def _default(cls: type[Spec], name: str) -> Any:
-    field = cls.__dataclass_fields__[name]
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return None if field.default is dataclasses.MISSING else field.default
 
 
 def _plain(value: Any) -> Any:

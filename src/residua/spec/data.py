@@ -110,9 +110,12 @@ class DataSpec(Spec):
             return source
         return cls(source=DataSource.read(str(source) if isinstance(source, Path) else source, "the source"))
 
-    def moved(self, path: str | Path) -> Self:
-        """The same data, which now lie at another path."""
-        return self.change(**{"source.path": str(path)})
+    def moved(self, source: str | Path) -> Self:
+        """The same data, which now lie elsewhere: a path or a shorthand; what that does not say stays."""
+        now, before = DataSource.spelled_out(str(source)) or {}, self.source.to_dict()
+        if now["kind"] == before["kind"] or (now["kind"] == "path" and "path" in before):
+            now = {**before, **now, "kind": before["kind"]}
+        return self.change(source=now)
 
     def validate(self) -> None:  # noqa: D102
         fraction(self, "val_fraction", "test_fraction")

@@ -223,7 +223,7 @@ def _say(mended: list[str]) -> None:
 
 def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> Source:
     """The data of a run, from where they were or from where they lie now."""
-    spec = trusted_data(folder) if moved is None else folder.data_spec.change(source=moved)
+    spec = trusted_data(folder) if moved is None else folder.data_spec.moved(moved)
     return load_data(spec, workers=plan.workers, storage=folder.data["storage"])
 
 

@@ -83,8 +83,10 @@ def test_a_worker_finds_cells_and_data_from_anywhere(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     sent = [cluster._anywhere(cell(Path("out"), data={"source": s})) for s in ("photos", "folder:photos")]
     assert [one.root for one in sent] == [str(tmp_path / "out")] * 2
-    assert [one.data["source"] for one in sent] == [f"{tmp_path}/photos", f"folder:{tmp_path}/photos"]
-    assert cluster._anywhere(cell(Path("out"))).data["source"] == "digits"
+    assert [one.data["source"] for one in sent] == [
+        {"kind": kind, "path": f"{tmp_path}/photos"} for kind in ("path", "folder")
+    ]
+    assert cluster._anywhere(cell(Path("out"))).data["source"] == {"kind": "digits", "fold": None}
 
 
 def test_a_node_that_does_not_share_the_folder_says_so(tmp_path):

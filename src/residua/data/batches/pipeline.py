@@ -23,27 +23,14 @@ AHEAD = 3  # batches of a streaming split that are decoded before they are asked
 T = TypeVar("T")
 
 
-class Images(Protocol):
-    """What batches are made of: ``residua.data.Data``."""
-
+class _Images(Protocol):  # residua.data.Data
     @property
-    def train(self) -> Split:
-        """The training images."""
-        ...
-
+    def train(self) -> Split: ...
     @property
-    def mean(self) -> tuple[float, ...]:
-        """Per channel, of images scaled to [0, 1]."""
-        ...
-
+    def mean(self) -> tuple[float, ...]: ...
     @property
-    def std(self) -> tuple[float, ...]:
-        """Per channel."""
-        ...
-
-    def split(self, name: str) -> Split:
-        """``train``, ``val`` or ``test``. Raises UsageError for another."""
-        ...
+    def std(self) -> tuple[float, ...]: ...
+    def split(self, name: str) -> Split: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +41,7 @@ class TrainBatches:
     after so many batches.
     """
 
-    data: Images
+    data: _Images
     batch_size: int
     seed: int
     augmentation: Sequence[Augmentation] = ()
@@ -116,7 +103,7 @@ class EvalBatch(NamedTuple):
 
 
 def eval_batches(
-    data: Images,
+    data: _Images,
     split_name: str,
     batch_size: int,
     *,

@@ -48,46 +48,27 @@ class OfficialLayout:
         return (*self.train, self.test, self.meta)
 
 
+_BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
+# fmt: off
 LAYOUTS = (
     OfficialLayout(
-        kind="cifar10",
-        archive="cifar-10-python.tar.gz",
-        folder="cifar-10-batches-py",
-        train=tuple(f"data_batch_{i}" for i in range(1, 6)),
-        test="test_batch",
-        meta="batches.meta",
-        labels="labels",
-        classes="label_names",
+        kind="cifar10", archive="cifar-10-python.tar.gz", folder="cifar-10-batches-py",
+        train=_BATCHES, test="test_batch", meta="batches.meta", labels="labels", classes="label_names",
     ),
     OfficialLayout(
-        kind="cifar10",
-        archive="cifar-10-binary.tar.gz",
-        folder="cifar-10-batches-bin",
-        train=tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
-        test="test_batch.bin",
-        meta="batches.meta.txt",
-        label_bytes=1,
+        kind="cifar10", archive="cifar-10-binary.tar.gz", folder="cifar-10-batches-bin",
+        train=tuple(f"{name}.bin" for name in _BATCHES), test="test_batch.bin", meta="batches.meta.txt", label_bytes=1,
     ),
     OfficialLayout(
-        kind="cifar100",
-        archive="cifar-100-python.tar.gz",
-        folder="cifar-100-python",
-        train=("train",),
-        test="test",
-        meta="meta",
-        labels="fine_labels",
-        classes="fine_label_names",
+        kind="cifar100", archive="cifar-100-python.tar.gz", folder="cifar-100-python",
+        train=("train",), test="test", meta="meta", labels="fine_labels", classes="fine_label_names",
     ),
     OfficialLayout(
-        kind="cifar100",
-        archive="cifar-100-binary.tar.gz",
-        folder="cifar-100-binary",
-        train=("train.bin",),
-        test="test.bin",
-        meta="fine_label_names.txt",
-        label_bytes=2,
+        kind="cifar100", archive="cifar-100-binary.tar.gz", folder="cifar-100-binary",
+        train=("train.bin",), test="test.bin", meta="fine_label_names.txt", label_bytes=2,
     ),
 )
+# fmt: on
 
 
 @dataclass(frozen=True, kw_only=True)

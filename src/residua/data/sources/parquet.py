@@ -123,7 +123,7 @@ class RowGroups:
     def _read(self, file: str, group: int) -> tuple[Any, int]:
         """The images of a row group as an array, or why they cannot be read; and their bytes."""
         import pyarrow as pa
-        from pyarrow import compute, parquet
+        from pyarrow import parquet
 
         chunks, size = [], 0
         try:
@@ -132,7 +132,7 @@ class RowGroups:
                 leaf = f"{self.image}.bytes" if pa.types.is_struct(column.type) else self.image
                 for batch in opened.iter_batches(8, row_groups=[group], columns=[leaf], use_threads=False):
                     images = batch.column(0)
-                    chunks.append(compute.struct_field(images, "bytes") if leaf != self.image else images)
+                    chunks.append(images.flatten()[0] if leaf != self.image else images)
                     size += chunks[-1].nbytes
                     if size > MAX_GROUP:  # a dictionary can stand for any number of bytes
                         return f"its row group is refused: it holds over {MAX_GROUP >> 20} MiB", 0
