@@ -23,7 +23,7 @@ def text(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")
     for i in range(10):
         (folder / f"{i}.txt").write_text(f"{i} the quick brown fox jumps over the lazy dog\n" * 30)
-    return DataSpec(source=f"text:{folder}", context=32)
+    return DataSpec(source={"kind": "text", "path": str(folder), "context": 32})
 
 
 def train(text, path, model="transformer_tiny", **changes):
