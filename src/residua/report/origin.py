@@ -42,14 +42,12 @@ def inspect_again(
     """
     from residua.evaluation import inspect_run
     from residua.train import RunFolder
-    from residua.train.task import task_of
+    from residua.train.task import run_task
 
     why = ""
     try:
         folder = RunFolder(run)
-        if folder.result is None:
-            return []
-        if task_of(folder.spec, folder.data, folder.recipe).answers != "classes":
+        if folder.result is None or run_task(folder).answers != "classes":
             return []
         try:
             found = read_inspection(run / "inspection.json")
