@@ -52,9 +52,9 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
 
 def _row(folder: Any) -> dict[str, Any]:
     from residua.files import in_use
-    from residua.train.task import task_of
+    from residua.train.task import run_task
 
-    result, metric = folder.result, task_of(folder.spec, folder.data, folder.recipe).primary.name
+    result, metric = folder.result, run_task(folder).primary.name
     epochs = folder.metrics("epoch")
     last = epochs[-1] if epochs else {}
     return {

@@ -192,7 +192,9 @@ def _report(folder: Any, data: str | None) -> Path | None:
 
 
 def _summary(result: dict[str, Any], folder: Any) -> list[str]:
-    path, task = folder.path, folder.recipe.task
+    from residua.train.task import run_task
+
+    path, task = folder.path, run_task(folder)
     name = task.primary.name
     tested = task.primary.shown(result[f"test_{name}"])
     next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(result["epochs"] * 2))]

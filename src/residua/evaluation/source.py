@@ -19,7 +19,7 @@ from residua.loading import load_weights, locate
 from residua.runs.folder import RunFolder
 from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Spec, TaskSpec
-from residua.train.task import task_of
+from residua.train.task import run_task, task_of
 from residua.train.tasks.classification import Classification
 from residua.weights.model_files import build_model
 
@@ -73,8 +73,7 @@ class Trained:
     @property
     def task(self) -> TaskSpec:
         """What it is trained for."""
-        recipe = None if self.run is None else self.run.recipe
-        return task_of(self.spec, self.images.to_dict(), recipe)
+        return task_of(self.spec, self.images.to_dict()) if self.run is None else run_task(self.run)
 
 
 def open_source(source: NetworkLike) -> Trained:
@@ -123,7 +122,7 @@ def trained_for(source: NetworkLike) -> TaskSpec:
     """What the network of a source is trained for, told without reading its weights. Raises as ``open_source``."""
     found = locate(source) if isinstance(source, str | Path) else source
     if isinstance(found, RunFolder):
-        return task_of(found.spec, found.data, found.recipe)
+        return run_task(found)
     if isinstance(found, Path) and not is_safetensors(found):
         return Classification()  # other libraries' checkpoints are of classifiers
     return open_source(found).task

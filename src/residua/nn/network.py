@@ -64,7 +64,7 @@ class ImageClassifier(Classifier):
                 if grid is None
                 else [
                     {**info, "module": f"stages.{index}.{layer}", "grid": grid}
-                    for layer in range(len(stages[index]))
+                    for layer in range(len(list(stages[index].children())))
                 ]
             )
             self.feature_info += layers

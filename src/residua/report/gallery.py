@@ -36,7 +36,7 @@ def render_gallery(folder: Path, *, lang: str = "en") -> Path:
         except ResiduaError as error:
             damaged.append(str(error))
     cards = [_card(result, folder, t, lang) for result in results]
-    claims = [
+    by_claim = [
         (
             claim.id,
             claim.zh if lang == "zh" else claim.text,
@@ -47,7 +47,7 @@ def render_gallery(folder: Path, *, lang: str = "en") -> Path:
     not_run = _not_run(results, lang)
     sections = [
         ("experiments", {"cards": cards} if cards else None),
-        ("by_claim", {"claims": claims}),
+        ("by_claim", {"claims": by_claim}),
         ("not_run", {"listed": not_run} if not_run else None),
         ("damaged", {"listed": damaged} if damaged else None),
     ]

@@ -240,7 +240,8 @@ def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -
         return
     if options is None:
         raise UsageError(f"{cls.title()}.{name} must be {_a(part.slot)}, not {values.get(name)!r}")
-    for key, inner in ({".".join(rest): value} if rest else dict(value)).items():
+    inside: Any = {".".join(rest): value} if rest else value
+    for key, inner in inside.items():
         _put(part.called(options["kind"]), options, str(key).split("."), inner)
     values[name] = options
 

@@ -13,6 +13,7 @@ from residua.data import Source
 from residua.errors import UsageError
 from residua.parts import find
 from residua.registry import family
+from residua.runs.folder import RunFolder
 from residua.runs.plan import Plan
 from residua.spec import Metric, ModelSpec, Recipe, TaskSpec
 
@@ -90,6 +91,11 @@ def task_of(network: ModelSpec, told: Mapping[str, Any], recipe: Recipe | None =
             f"model, or --set recipe.task={usual}"
         )
     return task
+
+
+def run_task(run: RunFolder) -> TaskSpec:
+    """What a run is trained for. Raises ResiduaError if its files are damaged."""
+    return task_of(run.spec, run.data, run.recipe)
 
 
 def make_task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
