@@ -73,7 +73,7 @@ def test_a_task_of_ones_own_trains_evaluates_and_is_missed_without_its_file(tmp_
     assert run.recipe.to_dict()["task"] == {"kind": "margin", "margin": 0.5}
     assert evaluate(run, limit=8).top1 == pytest.approx(run.result["test_accuracy"], abs=0.2)
     del parts._parts["task"]["margin"]
-    with pytest.raises(ResiduaError, match="unknown task 'margin'.* named with --with FILE"):
+    with pytest.raises(ResiduaError, match=r"unknown task 'margin'.* named with --with FILE"):
         run.recipe  # noqa: B018
 
 

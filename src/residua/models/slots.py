@@ -150,7 +150,6 @@ class StemSpec(PartSpec):
     """What stands before the first stage. Its module has a ``reduction``."""
 
     slot: ClassVar[str] = "stem"
-    reduction: ClassVar[int]  # how much smaller than the image the first maps are
     side: ClassVar[int]  # pixels of the images that the papers feed it
     bare: ClassVar[bool] = False  # whether norm and activation are left to the first unit
 
@@ -159,6 +158,11 @@ class StemSpec(PartSpec):
     def validate(self) -> None:  # noqa: D102
         if self.width is not None and self.width < 1:
             raise UsageError(f"{self.title()}.width must be above 0, not {self.width}")
+
+    @property
+    @abstractmethod
+    def reduction(self) -> int:
+        """How much smaller than the image the first maps are."""
 
     def usual_input(self, dims: int) -> tuple[int, ...]:
         """Sides of what the papers feed it: (H, W), or (D, H, W)."""

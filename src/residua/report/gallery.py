@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from residua.errors import ResiduaError
-from residua.experiments.catalogue import experiments
+from residua.experiments.catalogue import claims, experiments
 from residua.files import write_text
 from residua.report.experiment_charts import pictures
 from residua.report.experiment_result import Result, find_results, read_result

@@ -19,8 +19,8 @@ _WHOLE_NETWORK_UNITS = 60
 def compile_scope(model: nn.Module) -> str:
     """What of a model is compiled: ``"network"``, or for very deep or randomly skipped ones ``"units"``.
 
-    Chains that are inverted are Python's in any case. A network of 1202 layers is the same unit hundreds of times, and
-    stochastic depth per batch would otherwise compile every pattern of skipped units anew.
+    A network of 1202 layers is the same unit hundreds of times, stochastic depth per batch would otherwise compile
+    every pattern of skipped units anew, and chains that are inverted are Python's.
     """
     units = residual_units(model).values()
     skipping = any(unit.drop_path.rate and unit.drop_path.mode == "batch" for unit in units)

@@ -48,10 +48,11 @@ def judge(rules: Mapping[str, Rule], evidence: Evidence, max_seeds: int = MAX_SE
     return Verdict(status=weakest(ruling.status for ruling in rulings.values()), rulings=rulings)
 
 
+_UNJUDGED: Status = "not judged at this scale"
 _WEAKEST_FIRST: tuple[Status, ...] = (
     "not reproduced",
     "undecided",
-    "not judged at this scale",
+    _UNJUDGED,
     "direction reproduced",
     "reproduced",
 )
@@ -59,8 +60,7 @@ _WEAKEST_FIRST: tuple[Status, ...] = (
 
 def weakest(statuses: Iterable[Status]) -> Status:
     """The status that decides; of nothing, that nothing is judged."""
-    given = set(statuses)
-    return next((status for status in _WEAKEST_FIRST if status in given), "not judged at this scale")
+    return min(statuses, key=_WEAKEST_FIRST.index, default=_UNJUDGED)
 
 
 def shared_seeds(evidence: Evidence, arms: Iterable[str], measure: str) -> list[int]:

@@ -18,8 +18,11 @@ class CifarStemSpec(StemSpec):
     """3x3 convolution, norm, ReLU (He et al. 2015, sec. 4.2)."""
 
     kind: ClassVar[str] = "cifar"
-    reduction: ClassVar[int] = 1
     side: ClassVar[int] = 32
+
+    @property
+    def reduction(self) -> int:  # noqa: D102
+        return 1
 
     def usual_input(self, dims: int) -> tuple[int, ...]:
         """32 px, or 8 slices of 16 px."""

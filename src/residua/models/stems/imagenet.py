@@ -19,8 +19,11 @@ class ImageNetStemSpec(StemSpec):
     """7x7/2 convolution, norm, ReLU, 3x3/2 max-pool (He et al. 2015, Table 1)."""
 
     kind: ClassVar[str] = "imagenet"
-    reduction: ClassVar[int] = 4
     side: ClassVar[int] = 224
+
+    @property
+    def reduction(self) -> int:  # noqa: D102
+        return 4
 
     def build(self, in_channels: int, width: int) -> nn.Module:  # noqa: D102
         from residua.nn import ImageNetStem
@@ -78,8 +81,11 @@ class ClipStemSpec(StemSpec):
     """3x7x7 convolution, strided in space alone (Tran et al. 2018, Table 1): for clips, which keep their length."""
 
     kind: ClassVar[str] = "clip"
-    reduction: ClassVar[int] = 2
     side: ClassVar[int] = 112
+
+    @property
+    def reduction(self) -> int:  # noqa: D102
+        return 2
 
     def usual_input(self, dims: int) -> tuple[int, ...]:
         """16 frames of 112 px, as in the paper (sec. 4.1)."""
