@@ -59,7 +59,7 @@ def downsampling(in_channels: int, out_channels: int) -> nn.Sequential:
 
 def normed_head(channels: int, num_classes: int) -> PoolHead:
     """Global average pooling, layer norm, one fully connected layer."""
-    pool = OrderedDict(pool=GlobalPool(), norm=nn.LayerNorm(channels, EPS))
+    pool: OrderedDict[str, nn.Module] = OrderedDict(pool=GlobalPool(), norm=nn.LayerNorm(channels, EPS))
     return PoolHead(channels, num_classes, nn.Sequential(pool))
 
 
