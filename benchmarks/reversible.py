@@ -50,7 +50,9 @@ def main() -> None:
         torch.manual_seed(0)
         inverted = create_model("cifar_revnet38", depths=(units,) * 3).train()
         chain = copy.deepcopy(inverted)
-        chain.stages = Chain(*(Chain(*stage) for stage in chain.stages))
+        chain.stages = Chain(
+            *(Chain(*stage.children()) for stage in chain.get_submodule("stages").children())
+        )
         images = torch.randn(8, 3, 32, 32)
         kept = [f"{kept_bytes(net, images) / 2**20:.1f} MB" for net in (inverted, chain)]
         errors = []

@@ -43,7 +43,7 @@ class ImageClassifier(Classifier):
         spec: Any,
         stem: nn.Module,
         stem_reduction: int,
-        stages: Sequence[nn.Module],
+        stages: Sequence[nn.Sequential],
         widths: tuple[int, ...],
         strides: tuple[int, ...],
         tail: nn.Module | None = None,

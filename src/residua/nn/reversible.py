@@ -40,8 +40,9 @@ class Reversible(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompa
         ):
             return in_series(self, input, **context)
         for inverts, modules in groupby(self, invertible):
-            apply = _inverted if inverts else in_series
-            input = apply(list(modules), input, **context)
+            units = list(modules)
+            # torch.compiler.disable hides the arguments from pyright
+            input = _inverted(units, input, context) if inverts else in_series(units, input, **context)  # pyright: ignore[reportCallIssue]
         return input
 
 
@@ -56,7 +57,7 @@ def invertible(module: nn.Module) -> bool:
 
 
 @torch.compiler.disable  # the backward pass is Python's
-def _inverted(units: list[nn.Module], x: Tensor, **context: Any) -> Tensor:
+def _inverted(units: list[nn.Module], x: Tensor, context: dict[str, Any]) -> Tensor:
     parameters = [[p for p in unit.parameters() if p.requires_grad] for unit in units]
     wide = next((p.dtype for group in parameters for p in group), x.dtype)
     flat = [p for group in parameters for p in group]
