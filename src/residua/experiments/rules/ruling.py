@@ -60,7 +60,11 @@ _WEAKEST_FIRST: tuple[Status, ...] = (
 
 def weakest(statuses: Iterable[Status]) -> Status:
     """The status that decides; of nothing, that nothing is judged."""
-    return min(statuses, key=_WEAKEST_FIRST.index, default=_UNJUDGED)
+    given = set(statuses)
+    for status in _WEAKEST_FIRST:
+        if status in given:
+            return status
+    return _UNJUDGED
 
 
 def shared_seeds(evidence: Evidence, arms: Iterable[str], measure: str) -> list[int]:
