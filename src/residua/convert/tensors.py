@@ -42,8 +42,8 @@ def _start(path: Path) -> bytes:
 class Checkpoint:
     """What a file holds: dictionaries and lists, in which tensors are ``Tensor`` or ``StorageView``.
 
-    ``strangers`` are the names of classes and functions in it that were not followed; ``read`` reads a ``StorageView``, given
-    its name for messages.
+    ``strangers`` are the names of classes and functions in it that were not followed; ``read`` reads a ``StorageView``,
+    given its name for messages.
     """
 
     path: Path

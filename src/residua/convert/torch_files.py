@@ -1,7 +1,7 @@
 """Files of ``torch.save``, of today (a zip) and of before 2020, read without unpickling anything.
 
-What a file holds comes as plain dictionaries and lists; a tensor in it is a ``StorageView``, of which nothing is read before
-it is asked for. Names of torch's that tensors need are known here, any other stands for an inert ``Stranger``.
+What a file holds comes as plain dictionaries and lists; a tensor in it is a ``StorageView``, of which nothing is read
+before it is asked for. Names of torch's that tensors need are known here, any other stands for an inert ``Stranger``.
 """
 
 from __future__ import annotations
