@@ -78,7 +78,7 @@ def server(content, monkeypatch, tmp_path):
 
 def test_weights_are_downloaded_once_and_work_without_the_server(server, tmp_path, capsys):
     weights = load_weights("akamaster:small")
-    assert weights.spec.shortcut == "A-split"
+    assert weights.spec.shortcut.kind == "A-split"
     assert weights.data["published"]["top1"] == 12.5
     assert weights.data["shape"] == [3, 32, 32]
     out, err = capsys.readouterr()

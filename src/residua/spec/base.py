@@ -82,6 +82,10 @@ class Spec:
             found[name] = value.kind if isinstance(value, PartSpec) else value
             if isinstance(value, PartSpec):
                 found |= {f"{name}.{option}": inner for option, inner in value.flat().items()}
+            elif isinstance(value, tuple) and any(isinstance(item, PartSpec) for item in value):
+                found[name] = tuple(item.kind for item in value)
+                for item in value:
+                    found |= {f"{name}.{item.kind}.{option}": inner for option, inner in item.flat().items()}
         return found
 
     @classmethod

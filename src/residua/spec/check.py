@@ -95,6 +95,8 @@ def _ruled(value: Any, hint: Any, where: str) -> Any:
 
 def _items(value: Any, kind: type, args: tuple[Any, ...], where: str) -> Any:
     """A list or tuple of any number of alike items, or of as many as ``args`` names."""
+    if kind is tuple and isinstance(value, str | dict) and hasattr(args[0], "read"):
+        value = [value]  # one part stands for a list of it
     if not isinstance(value, list | tuple):
         raise wrong(value, "a list", where)
     alike = kind is list or args[-1] is Ellipsis
