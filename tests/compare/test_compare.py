@@ -354,7 +354,8 @@ def test_what_an_earlier_version_asked_is_the_same_question(figures):
     question = stored["question"]
     question["recipe"] = {**recipe, "epochs": question["recipe"]["epochs"]}
     for key, depth in (("a", 1), ("b", 2)):
-        question[key] = {**spec, "name": question[key]["name"], "depths": [depth] * 3}
+        kept = {name: question[key][name] for name in ("name", "num_classes", "in_channels")}
+        question[key] = {**spec, **kept, "depths": [depth] * 3}
     path.write_text(json.dumps(stored))
     assert compare("cifar_resnet8", "cifar_resnet14", out=Path("out"))["sentence"] == first["sentence"]
 

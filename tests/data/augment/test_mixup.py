@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -56,7 +58,7 @@ def test_the_loss_is_the_blend_of_both_losses_and_accuracy_too(label_smoothing: 
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 8))
     recipe = Recipe().change(task={"kind": "classification", "label_smoothing": label_smoothing})
     plan = make_plan(Request(device="cpu", precision="float32", threads=1, compile="off"), model, 0, 0)
-    task = recipe.task.make(model, recipe, plan, None)
+    task = recipe.task.make(model, recipe, plan, SimpleNamespace(about=lambda: {"classes": "abcdefgh"}))
     logits = model(images).detach()
     sums = task.step((images, targets), 0.0)
     both = [
