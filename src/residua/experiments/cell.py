@@ -19,7 +19,6 @@ from residua.experiments.experiment import Arm, Setting
 from residua.registry import model_spec
 from residua.runs import layout
 from residua.spec import DataSpec, PartSpec, Recipe, Spec
-from residua.train import recipe as find_recipe
 from residua.user_files import files_behind
 
 
@@ -101,6 +100,8 @@ def make_cell(
     limit: int | None = None,
 ) -> Cell:
     """The cell of an arm and a seed on the data at ``source``. Reads the data, for its fingerprint."""
+    from residua.train import recipe as find_recipe  # with numpy, which pages of results do without
+
     recipe = find_recipe(setting.recipe, **{**setting.changes, **arm.recipe}) if setting.recipe else None
     data = DataSpec.of(arm.source or source).change(
         val_fraction=0.0, validate_on="test" if setting.curves else "val"
