@@ -133,3 +133,15 @@ def test_a_kind_belongs_to_one_part_and_a_definition_may_run_twice():
         parts.register(type("Other", (Wheel,), {"kind": "spoked"}))
     with pytest.raises(UsageError, match="no parts of the kind 'brake'"):
         parts.register(Brake)
+
+
+def test_parts_in_parts_without_end_are_refused():
+    for levels, fine in ((15, True), (30, False), (900, False)):
+        wheel = {"kind": "plain"}
+        for _ in range(levels):
+            wheel = {"kind": "double", "of": wheel}
+        if fine:
+            assert CarSpec.from_dict({"family": "car", "wheel": wheel}).wheel.gap == 2
+        else:
+            with pytest.raises(UsageError, match="at most 20 deep"):
+                CarSpec.from_dict({"family": "car", "wheel": wheel})

@@ -21,6 +21,7 @@ from residua.spec.check import check
 from residua.spec.shorthand import read_shorthand
 
 SCHEMA = 2
+MOST_NESTED = 20  # parts in parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,8 @@ class Spec:
         """
         if not isinstance(values, Mapping):
             raise UsageError(f"{cls.title()} must be a table of keys and values, not {type(values).__name__}")
+        if _deeper(values, MOST_NESTED):
+            raise UsageError(f"{cls.title()}: parts stand at most {MOST_NESTED} deep in one another")
         schema = values.get("schema", SCHEMA)
         if type(schema) is int and schema == 1 and cls.stored_as:
             values = schema1.read(cls.stored_as, values)
@@ -271,6 +274,19 @@ def _put_in_list(slot: type[PartSpec], given: Any, where: str, path: list[str], 
         if item and item["kind"] == kind:
             _put(slot.called(kind), item, option, value)
     return items
+
+
+def _deeper(value: Any, most: int) -> bool:
+    """Whether tables and lists stand in one another more often than ``most``: anybody may have written them."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, Mapping | list | tuple)
+            for inner in (item.values() if isinstance(item, Mapping) else item)
+        ]
+    return bool(level)
 
 
 def _a(noun: str) -> str:
