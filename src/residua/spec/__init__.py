@@ -1,7 +1,8 @@
 """Specs: what a network, its data and its training are, as values. Imports no torch."""
 
-from residua.spec.base import SCHEMA, PartSpec, Spec, fraction, positive
+from residua.spec.base import SCHEMA, PartSpec, Spec
 from residua.spec.data import DataSource, DataSpec
+from residua.spec.limits import fraction, positive
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml

@@ -18,10 +18,10 @@ from residua import parts
 from residua.errors import UsageError, nearest
 from residua.spec import schema1
 from residua.spec.check import check
+from residua.spec.limits import MOST_NESTED, deeper
 from residua.spec.shorthand import read_shorthand
 
 SCHEMA = 2
-MOST_NESTED = 20  # parts in parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Spec:
         """
         if not isinstance(values, Mapping):
             raise UsageError(f"{cls.title()} must be a table of keys and values, not {type(values).__name__}")
-        if _deeper(values, MOST_NESTED):
+        if deeper(values, MOST_NESTED):
             raise UsageError(f"{cls.title()}: parts stand at most {MOST_NESTED} deep in one another")
         schema = values.get("schema", SCHEMA)
         if type(schema) is int and schema == 1 and cls.stored_as:
@@ -208,20 +208,6 @@ class PartSpec(Spec, ABC):
         return {"kind": kind, **dict(zip(part.fields(), options, strict=False)), **named}
 
 
-def positive(spec: Spec, *names: str) -> None:
-    """Raise UsageError unless every named field is above zero."""
-    for name in names:
-        if not getattr(spec, name) > 0:
-            raise UsageError(f"{spec.title()}.{name} must be above 0, not {getattr(spec, name)}")
-
-
-def fraction(spec: Spec, *names: str) -> None:
-    """Raise UsageError unless every named field is in [0, 1)."""
-    for name in names:
-        if not 0 <= getattr(spec, name) < 1:
-            raise UsageError(f"{spec.title()}.{name} must be in [0, 1), not {getattr(spec, name)}")
-
-
 def _put(cls: type[Spec], values: dict[str, Any], path: list[str], value: Any) -> None:
     """Set a field in the table of a spec.
 
@@ -274,19 +260,6 @@ def _put_in_list(slot: type[PartSpec], given: Any, where: str, path: list[str], 
         if item and item["kind"] == kind:
             _put(slot.called(kind), item, option, value)
     return items
-
-
-def _deeper(value: Any, most: int) -> bool:
-    """Whether tables and lists stand in one another more often than ``most``: anybody may have written them."""
-    level = [value]
-    for _ in range(most + 1):
-        level = [
-            inner
-            for item in level
-            if isinstance(item, Mapping | list | tuple)
-            for inner in (item.values() if isinstance(item, Mapping) else item)
-        ]
-    return bool(level)
 
 
 def _a(noun: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from residua import parts
 from residua.errors import UsageError, nearest
-from residua.spec.base import SCHEMA, PartSpec, Spec, fraction, positive
+from residua.spec.base import SCHEMA, PartSpec, Spec
+from residua.spec.limits import fraction, positive
 from residua.spec.toml import parse_value
 
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from residua.budget import MOST_ENTRIES, MOST_SIZE, MOST_UNITS
 from residua.errors import UsageError
-from residua.spec.base import SCHEMA, Spec, positive
+from residua.spec.base import SCHEMA, Spec
+from residua.spec.limits import positive
 
 # the fields of model specs that count units, or how often one is computed
 _UNITS = ("depths", "layers", "blocks", "steps", "tower", "halvings")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from residua.errors import UsageError
-from residua.spec.base import SCHEMA, Spec, positive
+from residua.spec.base import SCHEMA, Spec
+from residua.spec.limits import positive
 from residua.spec.training import Augmentation, Optimizer, Schedule, TaskSpec
 
 
