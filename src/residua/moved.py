@@ -69,7 +69,7 @@ class _Finder(MetaPathFinder, Loader):
             DeprecationWarning,
             stacklevel=2,
         )
-        module.__getattr__ = lambda name: getattr(new, name)  # type: ignore[method-assign]  # PEP 562, of this module
+        module.__getattr__ = lambda name: getattr(new, name)  # PEP 562, of this module
 
 
 def lead() -> None:

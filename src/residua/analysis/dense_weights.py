@@ -59,13 +59,13 @@ def source_weights(model: nn.Module) -> list[SourceWeights]:
 
 
 def _inputs(layer: nn.Module) -> int:
-    return layer.weight.shape[1]  # type: ignore[union-attr, return-value]
+    return layer.weight.shape[1]  # type: ignore[union-attr, return-value]  # a convolution
 
 
 def _split(block: int, name: str, layer: nn.Module, names: list[str], channels: list[int]) -> SourceWeights:
     if _inputs(layer) != sum(channels):
         raise UsageError(f"{name} takes {_inputs(layer)} maps, but the layers before it give {sum(channels)}")
-    weight = layer.weight.detach()  # type: ignore[union-attr, operator]
+    weight = layer.weight.detach()  # type: ignore[union-attr, operator]  # a convolution
     by_map = weight.abs().transpose(0, 1).flatten(1).double().mean(1)
     weights = tuple(float(part.mean()) for part in by_map.split(channels))
     return SourceWeights(block=block, layer=name, sources=tuple(names), weights=weights)

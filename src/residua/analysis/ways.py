@@ -55,7 +55,7 @@ class InSeries(Ways):
         return found[::-1]
 
     @property
-    def lengths(self) -> Polynomial:  # type: ignore[override]
+    def lengths(self) -> Polynomial:  # type: ignore[override]  # a field there, computed here
         """See Ways."""
         return self._rest[0]
 
@@ -82,7 +82,7 @@ class Fork(Ways):
     branch: Ways
 
     @cached_property
-    def lengths(self) -> Polynomial:  # type: ignore[override]
+    def lengths(self) -> Polynomial:  # type: ignore[override]  # a field there, computed here
         """See Ways."""
         short = self.shortcut.lengths if self.shortcut else ()
         long = (0, *self.branch.lengths)

@@ -109,7 +109,7 @@ class Layout:
         images = self.other_images.get(spec.num_classes, self.images)
         known: dict[str, Any] = {"library": self.library, "notes": [*notes, *self.notes]}
         if spec.in_channels == len(images.mean):
-            shape: tuple[int, ...] = spec.usual_input  # pyright: ignore[reportAttributeAccessIssue]
+            shape: tuple[int, ...] = spec.usual_input
             known |= {"shape": list(shape), "mean": list(images.mean), "std": list(images.std)}
         if images.classes and spec.num_classes == len(images.classes):
             known["classes"] = list(images.classes)

@@ -39,10 +39,10 @@ def describe(
         raise UsageError(
             f"describe shows networks with a spec, not {type(bare).__name__}; residua.analysis.cost counts any module"
         )
-    shape = tuple(spec.usual_input if input_shape is None else input_shape)  # type: ignore[attr-defined]
+    shape = tuple(spec.usual_input if input_shape is None else input_shape)
     if not isinstance(spec, ResNetSpec):
         return summarize(bare, spec, shape)
-    structure = read_structure(bare, shape)  # type: ignore[arg-type]
+    structure = read_structure(bare, shape)  # type: ignore[arg-type]  # a skeleton is typed as any module
     paper = twin(spec)
     exact = structure.cost.multiply_adds
     return Description(

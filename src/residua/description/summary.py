@@ -46,7 +46,7 @@ class Summary(Page):
 
     @property
     def depth(self) -> int:  # noqa: D102
-        return self.spec.depth  # type: ignore[attr-defined]  # every family says it
+        return self.spec.depth
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -96,7 +96,7 @@ def evaluate(
 
     """
     single = not isinstance(sources, list | tuple)
-    wanted: list[NetworkLike] = [sources] if single else list(sources)  # type: ignore[list-item]
+    wanted: list[NetworkLike] = [sources] if single else list(sources)  # type: ignore[list-item]  # ``single`` told
     if not wanted:
         raise UsageError("there is nothing to evaluate: name a run or a checkpoint")
     for name, value in (("batch_size", batch_size), ("limit", limit)):

@@ -76,7 +76,7 @@ def reliability(log_probabilities: np.ndarray, labels: np.ndarray) -> list[Confi
 def expected_calibration_error(bins: Sequence[ConfidenceBin]) -> float:
     """Mean over images of the gap between confidence and accuracy of their bin (Guo et al. 2017, eq. 3)."""
     total = sum(item.n for item in bins)
-    gaps = [item.n * abs(item.confidence - item.accuracy) for item in bins if item.n]  # type: ignore[operator]
+    gaps = [item.n * abs(item.confidence - item.accuracy) for item in bins if item.n]  # type: ignore[operator]  # None where n is 0
     return sum(gaps) / total
 
 

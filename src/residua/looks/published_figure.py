@@ -21,7 +21,7 @@ class PublishedFigure(Look):
     images: ClassVar[int] = 0
     offered: ClassVar[bool] = False
 
-    table: str  # type: ignore[misc]  # a field here; a spec's class has another, for files of schema 1
+    table: str
     model: str
     key: str
 

@@ -40,9 +40,9 @@ class AnchorFreeHead(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.01)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # made with one
         # every location starts as background with probability 0.99 (Lin et al. 2017b, focal loss, sec. 4.1)
-        nn.init.constant_(self.logits.bias, -math.log(99))  # type: ignore[arg-type]
+        nn.init.constant_(self.logits.bias, -math.log(99))  # type: ignore[arg-type]  # made with one
 
     def forward(self, x: Tensor) -> Tensor:
         """What a level's maps say of each location."""
@@ -60,7 +60,7 @@ class Detector(nn.Module):
     def __init__(self, spec: Any, pyramid: nn.Module, head: AnchorFreeHead) -> None:
         super().__init__()
         self.spec, self.pyramid, self.head = spec, pyramid, head
-        self.strides: tuple[int, ...] = pyramid.strides  # type: ignore[assignment]
+        self.strides: tuple[int, ...] = pyramid.strides  # type: ignore[assignment]  # of any pyramid
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw predictions of images; ``detect`` makes detections of them."""

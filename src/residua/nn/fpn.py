@@ -46,7 +46,7 @@ class FeaturePyramid(nn.Module):
         for module in [*self.lateral, *self.smooth, *self.top]:
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # made with one
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """The pyramid of images, finest level first."""

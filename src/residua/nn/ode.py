@@ -99,7 +99,7 @@ class Flow(nn.Module):
             self.solver, rtol=max(self.solver.rtol, rounding), atol=max(self.solver.atol, rounding)
         )
         with torch.autocast(x.device.type, enabled=False):
-            return self._solve(x, solver)  # pyright: ignore[reportCallIssue]
+            return self._solve(x, solver)  # pyright: ignore[reportCallIssue]  # torch.compiler.disable hides the arguments
 
     @torch.compiler.disable  # its loop depends on values
     def _solve(self, x: Tensor, solver: Solver) -> Tensor:
@@ -182,7 +182,7 @@ def _adjoint_displacement(
         parameters = tuple(function.parameters()) if isinstance(function, nn.Module) else ()
     wanted = [p for p in parameters if p.requires_grad]
     times = [torch.as_tensor(t, dtype=x.dtype, device=x.device) for t in (t0, t1)]
-    return _Adjoint.apply(function, solver, x, *times, *wanted)  # type: ignore[return-value]
+    return _Adjoint.apply(function, solver, x, *times, *wanted)
 
 
 class _Adjoint(torch.autograd.Function):
@@ -205,7 +205,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # torch names one
         x, y1, t0, t1, *weights = ctx.saved_tensors
         size = grads[0].abs().amax().clamp(min=torch.finfo(grads[0].dtype).tiny)
         a1 = grads[0] / size

@@ -14,7 +14,7 @@ def recorded(x: Tensor) -> bool:
 
     Inputs are not checked then: what is recorded is the arithmetic alone, which other tools know.
     """
-    return isinstance(x, Proxy) or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return isinstance(x, Proxy) or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch.jit documents it
 
 
 def captured(x: Tensor) -> bool:

@@ -21,7 +21,7 @@ class ContextModule(nn.Module):
     """A module whose ``forward`` takes keyword context (a mask, a time, a class) beside its input."""
 
 
-class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]
+class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]  # torch's _modules
     """A Sequential that passes context on to those of its children that take it."""
 
     recompute = False  # see ``set_grad_checkpointing``
@@ -116,7 +116,7 @@ def _run(
     """``compute(x)``; of a module that recomputes, keep only ``x`` for the backward pass."""
     if module.recompute and module.training and torch.is_grad_enabled() and not recorded(x):
         frozen = lambda: (nullcontext(), frozen_statistics(module))  # noqa: E731
-        return checkpoint(compute, x, use_reentrant=False, context_fn=frozen, **context)  # type: ignore[return-value]
+        return checkpoint(compute, x, use_reentrant=False, context_fn=frozen, **context)
     return compute(x, **context)
 
 

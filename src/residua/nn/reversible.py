@@ -25,7 +25,7 @@ from residua.nn.recording import recorded
 from residua.nn.residual import ContextModule, Residual, frozen_statistics, in_series
 
 
-class Reversible(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]
+class Reversible(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]  # as Chain
     """A ``Chain`` whose coupled units are inverted in the backward pass of a training, where a Chain keeps activations.
 
     What cannot be inverted (a unit that changes its shape) keeps what it needs, as in a Chain.
@@ -61,7 +61,7 @@ def _inverted(units: list[nn.Module], x: Tensor, context: dict[str, Any]) -> Ten
     parameters = [[p for p in unit.parameters() if p.requires_grad] for unit in units]
     wide = next((p.dtype for group in parameters for p in group), x.dtype)
     flat = [p for group in parameters for p in group]
-    return _Inverted.apply(units, context, parameters, x.to(wide), *flat)  # type: ignore[return-value]  # torch says Any | None
+    return _Inverted.apply(units, context, parameters, x.to(wide), *flat)
 
 
 class _Inverted(torch.autograd.Function):
@@ -79,7 +79,7 @@ class _Inverted(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # torch names one
         (y,), (grad,) = ctx.saved_tensors, grads
         of_parameters: list[Tensor | None] = []
         for unit, parameters, (cpu, devices, states) in zip(

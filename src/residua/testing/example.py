@@ -24,16 +24,16 @@ def network(spec: ModelSpec, seed: int = 0) -> nn.Module:
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
-            nn.init.uniform_(module.running_var, 0.8, 1.2)  # type: ignore[arg-type]
+            nn.init.uniform_(module.running_var, 0.8, 1.2)  # type: ignore[arg-type]  # norms here have statistics
     return model
 
 
 def example(spec: ModelSpec, batch: int = BATCH) -> Tensor:
     """Inputs of the spec's usual shape: tokens for a network that takes them, else numbers of unit variance."""
     generator = torch.Generator().manual_seed(1)
-    shape = (batch, *spec.usual_input)  # type: ignore[attr-defined]
+    shape = (batch, *spec.usual_input)
     if spec.takes_tokens:
-        return torch.randint(0, spec.vocabulary, shape, generator=generator)  # type: ignore[attr-defined]
+        return torch.randint(0, spec.vocabulary, shape, generator=generator)  # type: ignore[attr-defined]  # of specs that take tokens
     return torch.randn(shape, generator=generator)
 
 

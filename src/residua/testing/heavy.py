@@ -28,7 +28,7 @@ def gradients_reach_everything(spec: ModelSpec) -> None:
     weights = torch.Generator().manual_seed(2)
     outputs = [out for out in tensors(model(x)) if out.is_floating_point()]
     loss = sum((out.float() * torch.randn(out.shape, generator=weights)).sum() for out in outputs)
-    loss.backward()  # type: ignore[union-attr]
+    loss.backward()  # type: ignore[union-attr]  # 0, if there is no output
     zero_init = getattr(spec, "zero_init", False)
     for name, value in [*model.named_parameters(), *([("input", x)] if x.requires_grad else [])]:
         assert value.grad is not None, f"{name} gets no gradient"
@@ -89,7 +89,7 @@ def channels_last_agrees(spec: ModelSpec) -> None:
     model, x = network(spec), example(spec)
     layout = {4: torch.channels_last, 5: torch.channels_last_3d}.get(x.ndim)
     if layout is not None:
-        other = copy.deepcopy(model).to(memory_format=layout)  # type: ignore[call-overload]
+        other = copy.deepcopy(model).to(memory_format=layout)  # type: ignore[call-overload]  # torch takes it alone
         assert_close(other(x.contiguous(memory_format=layout)), model(x), 1e-4)
 
 

@@ -23,7 +23,7 @@ def builds_and_runs_without_numbers(spec: ModelSpec) -> None:
     bare = skeleton(spec)
     assert getattr(bare, "spec", None) == spec, "model.spec is not the spec that it was built from"
     assert sum(p.numel() for p in bare.parameters()) > 0, "there are no parameters"
-    shape = spec.usual_input  # type: ignore[attr-defined]
+    shape = spec.usual_input
     calls = trace(bare, shape)
     assert calls, "nothing was called"
     assert all(math.prod(call.output) > 0 for call in calls), "a layer gives nothing"

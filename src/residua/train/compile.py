@@ -51,7 +51,7 @@ def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable
 def _forwards(units: dict[str, Residual], branches: dict[str, Callable[..., Any]]) -> Iterator[None]:
     """Lend each unit's branch its compiled forward; outside a step the modules are as the user made them."""
     for name, unit in units.items():
-        unit.branch.forward = branches[name]  # type: ignore[method-assign]
+        unit.branch.forward = branches[name]
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         channels_last=True,
         compile=_compile(request.compile, device, model, step_work * steps, reasons),
         reasons=tuple(reasons),
-        **_whereabouts(device),  # type: ignore[arg-type]
+        **_whereabouts(device),  # type: ignore[arg-type]  # texts all
     )
 
 
@@ -111,7 +111,7 @@ def _precision(
     if name != "auto":
         if name not in names:
             raise UsageError(f"--precision must be auto, float32 or bfloat16, not {name!r}")
-        return names[name]  # type: ignore[return-value]
+        return names[name]  # type: ignore[return-value]  # a value of the table
     fast = fast_on_cpu if device == "cpu" else torch.cuda.is_bf16_supported()
     reasons.append("bfloat16: the machine has it" if fast else "float32: no fast bfloat16 on this machine")
     return "bfloat16" if fast else "float32"
@@ -134,7 +134,7 @@ def _compile(
         reasons.append(f"not compiled: C++ compiler {compiler().name}: {problem}")
         return "off"
     reasons.append("compiled: the training is long enough" if name == "auto" else "compiled: as asked")
-    return compile_scope(model)  # type: ignore[return-value]
+    return compile_scope(model)  # type: ignore[return-value]  # one of the three
 
 
 def _whereabouts(device: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ class PatchStemSpec(StemSpec):
         positive(self, "patch")
 
     @property
-    def reduction(self) -> int:  # type: ignore[override]  # noqa: D102  # here it follows from an option
+    def reduction(self) -> int:  # noqa: D102
         return self.patch
 
     def build(self, in_channels: int, width: int) -> nn.Module:  # noqa: D102
