@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from residua.analysis.cost import totals
-from residua.data import Source
+from residua.data import AnyData
 from residua.errors import ResiduaError
 from residua.nn import place
 from residua.registry import build
@@ -58,13 +58,13 @@ class Matched:
     ratio: float  # of the costs, second over first
 
 
-def cost_of(spec: ModelSpec, data: Source) -> dict[str, int]:
+def cost_of(spec: ModelSpec, data: AnyData) -> dict[str, int]:
     """``parameters`` and ``multiply_adds`` of one sample. Raises ResiduaError where the network refuses it."""
     return dict(zip(("parameters", "multiply_adds"), totals(spec, spec.input_shape(data.shape)), strict=True))
 
 
 def match_cost(
-    a: ModelSpec, b: ModelSpec, by: Match, data: Source, recipe: Recipe, device: str
+    a: ModelSpec, b: ModelSpec, by: Match, data: AnyData, recipe: Recipe, device: str
 ) -> tuple[ModelSpec, Matched]:
     """``b`` at the cost of ``a``, and how. Raises ResiduaError, with what came nearest, if that cannot be."""
     counted: Match = "macs" if by == "time" else by
@@ -95,7 +95,7 @@ def match_cost(
     )
 
 
-def _counted(a: ModelSpec, by: Match, data: Source) -> Measure:
+def _counted(a: ModelSpec, by: Match, data: AnyData) -> Measure:
     name = "parameters" if by == "params" else "multiply_adds"
     target = cost_of(a, data)[name]
     return lambda spec: cost_of(spec, data)[name] / target
@@ -151,7 +151,13 @@ def scaled(spec: ModelSpec, names: Sequence[str], factor: float) -> ModelSpec:
 
 
 def _by_time(
-    a: ModelSpec, b: ModelSpec, names: Sequence[str], factor: float, data: Source, recipe: Recipe, device: str
+    a: ModelSpec,
+    b: ModelSpec,
+    names: Sequence[str],
+    factor: float,
+    data: AnyData,
+    recipe: Recipe,
+    device: str,
 ) -> tuple[ModelSpec, float, float]:
     """The spec whose measured step takes as long, sought from equal multiply-adds on; its factor and ratio of times."""
     power = 2 if names is _WIDTHS else 1  # time is about quadratic in width
@@ -168,7 +174,7 @@ def _by_time(
     return spec, *tried[spec]
 
 
-def step_ratio(a: ModelSpec, b: ModelSpec, data: Source, recipe: Recipe, device: str) -> float:
+def step_ratio(a: ModelSpec, b: ModelSpec, data: AnyData, recipe: Recipe, device: str) -> float:
     """Seconds of a training step of ``b`` over those of ``a``: the median of turns in one run."""
     steps = {name: _step(spec, data, recipe, device) for name, spec in (("a", a), ("b", b))}
     with applied(steps["a"][1]):
@@ -176,7 +182,7 @@ def step_ratio(a: ModelSpec, b: ModelSpec, data: Source, recipe: Recipe, device:
     return 1 / timed.speedup("b").median
 
 
-def _step(spec: ModelSpec, data: Source, recipe: Recipe, device: str) -> tuple[Callable[[], object], Any]:
+def _step(spec: ModelSpec, data: AnyData, recipe: Recipe, device: str) -> tuple[Callable[[], object], Any]:
     network = build(spec)
     plan = make_plan(Request(device=device, threads=1, compile="off"), network, 0, 0)
     task = make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)

@@ -9,7 +9,7 @@ from typing import Any
 
 from residua.compare.contender import Contender, contenders
 from residua.compare.matching import Match, match_cost
-from residua.data import Source
+from residua.data import AnyData
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.experiments.cell import load
 from residua.files import read_json, write_json
@@ -35,7 +35,7 @@ class Question:
     other: Contender
     match: Match
     source: str
-    data: Source
+    data: AnyData
     recipe: Recipe
     named: str  # the recipe by name, and what the user changes of it
     changes: dict[str, Any]
@@ -180,6 +180,6 @@ def _metric(name: str | None, a: ModelSpec, b: ModelSpec) -> tuple[str, bool]:
     return name or known[0], lower
 
 
-def _fitting(who: Contender, data: Source) -> Contender:
+def _fitting(who: Contender, data: AnyData) -> Contender:
     """The same with its spec on the data."""
     return replace(who, spec=who.spec.change(**data.model_changes(), name=who.label))

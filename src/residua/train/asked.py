@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from residua.data import Source, same_identity
+from residua.data import AnyData, same_identity
 from residua.data.identity import digest
 from residua.errors import UsageError
 from residua.names import command
@@ -48,7 +48,7 @@ def run_to_go_on_with(model: Any, run_dir: str | Path | None, *, overwrite: bool
 
 
 def refuse_other(
-    run: RunFolder, *, model: ModelSpec, recipe: Recipe, data: Source, plan: Plan, begun: Mapping[str, Any]
+    run: RunFolder, *, model: ModelSpec, recipe: Recipe, data: AnyData, plan: Plan, begun: Mapping[str, Any]
 ) -> None:
     """Raise UsageError naming the first thing in which ``run`` is another training than the one described.
 

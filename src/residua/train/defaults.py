@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from residua.data import Source
+from residua.data import AnyData
 from residua.registry import family, model_spec
 from residua.spec import ModelSpec
 
@@ -18,7 +18,7 @@ def default_source(model: str | ModelSpec | None) -> str:
     return "digits" if model is None else family(model_spec(model).family).source
 
 
-def default_model(data: Source) -> str:
+def default_model(data: AnyData) -> str:
     """A model name that suits the data."""
     if data.kind in _MODELS:
         return _MODELS[data.kind]
@@ -27,6 +27,6 @@ def default_model(data: Source) -> str:
     return "cifar_resnet20" if max(data.shape[1:]) < _LARGE else "resnet18"
 
 
-def default_recipe(data: Source, model: ModelSpec) -> str:
+def default_recipe(data: AnyData, model: ModelSpec) -> str:
     """The recipe of the model's family, or else a recipe name that suits the data."""
     return family(model.family).recipe or _RECIPES.get(data.kind, "quick")

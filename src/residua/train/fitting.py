@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from residua.data import Source, load_data, same_identity
+from residua.data import AnyData, load_data, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
@@ -42,7 +42,7 @@ _log = logging.getLogger("residua")
 
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
-    data: str | Path | DataSpec | Source | None = None,
+    data: str | Path | DataSpec | AnyData | None = None,
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
@@ -152,7 +152,7 @@ def resume(
     epochs: int | None = None,
     allow_inexact: bool = False,
     retune: bool = False,
-    data: str | Source | None = None,
+    data: str | AnyData | None = None,
     progress: bool | Progress = True,
 ) -> RunFolder:
     """Go on with an interrupted run and return it finished; weights and metrics are those of an uninterrupted one.
@@ -209,7 +209,7 @@ def resume(
         return _train(folder, task, loaded, state, shown)
 
 
-def _train(folder: RunFolder, task: Task, data: Source, state: State, progress: Progress) -> RunFolder:
+def _train(folder: RunFolder, task: Task, data: AnyData, state: State, progress: Progress) -> RunFolder:
     """Train from where the state stands to the end, as the folder says."""
     with telling_how_to_go_on(folder.path):
         return Session(folder=folder, task=task, data=data, state=state, progress=progress).run()
@@ -221,7 +221,7 @@ def _say(mended: list[str]) -> None:
         _log.warning("%s", said)
 
 
-def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> Source:
+def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> AnyData:
     """The data of a run, from where they were or from where they lie now."""
     spec = trusted_data(folder) if moved is None else folder.data_spec.moved(moved)
     return load_data(spec, workers=plan.workers, storage=folder.data["storage"])

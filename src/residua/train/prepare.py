@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from residua.analysis.cost import totals
-from residua.data import Source
+from residua.data import AnyData
 from residua.errors import UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
@@ -19,7 +19,7 @@ from residua.train.seeding import seed_torch
 from residua.train.task import Task, make_task
 
 
-def network_for(model: Any, changes: Mapping[str, Any], data: Source, seed: int) -> Any:
+def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
     """The network to train, its classes and channels those of the data. Raises UsageError if it does not suit them."""
     if isinstance(model, nn.Module):
         if not isinstance(getattr(model, "spec", None), ModelSpec):
@@ -41,18 +41,18 @@ def network_for(model: Any, changes: Mapping[str, Any], data: Source, seed: int)
     return network
 
 
-def plan_for(network: Any, recipe: Recipe, data: Source, request: Request) -> Plan:
+def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> Plan:
     """Every automatic choice of a training."""
     steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
     forward = totals(network.spec, network.spec.input_shape(data.shape))[1]
     return make_plan(request, network, 3 * recipe.batch_size * forward, steps)  # backward costs two forwards
 
 
-def task_for(network: Any, recipe: Recipe, data: Source, plan: Plan) -> Task:
+def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
     """The task of a training, its network where the plan wants it."""
     return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
 
 
-def file_header(network: Any, data: Source) -> dict[str, Any]:
+def file_header(network: Any, data: AnyData) -> dict[str, Any]:
     """What every weight file of a training says of itself."""
     return {"spec": network.spec.to_dict(), "data": data.about()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from residua.analysis.cost import totals
-from residua.data import Source
+from residua.data import AnyData
 from residua.runs import layout
 from residua.runs.checkpoint import State
 from residua.runs.folder import RunFolder
@@ -34,7 +34,7 @@ class Session:
 
     folder: RunFolder
     task: Task
-    data: Source
+    data: AnyData
     state: State
     progress: Progress
 

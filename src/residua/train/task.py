@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from residua.data import Source
+from residua.data import AnyData
 from residua.errors import UsageError
 from residua.parts import find
 from residua.registry import family
@@ -80,7 +80,7 @@ class Batches(Protocol):
 def task_of(network: ModelSpec, told: Mapping[str, Any], recipe: Recipe | None = None) -> TaskSpec:
     """The recipe's task, else the one that the data are for, else what the network's family is trained for.
 
-    ``told`` is what the data tell of themselves (``Source.about``), as ``data.json`` and weight files keep it.
+    ``told`` is what the data tell of themselves (``AnyData.about``), as ``data.json`` and weight files keep it.
     Raises UsageError for a task that does not train such networks.
     """
     usual = family(network.family).task
@@ -98,6 +98,6 @@ def run_task(run: RunFolder) -> TaskSpec:
     return task_of(run.spec, run.data, run.recipe)
 
 
-def make_task(network: Any, recipe: Recipe, plan: Plan, data: Source) -> Task:
+def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
     """The task that trains a network by a recipe on some data."""
     return task_of(network.spec, data.about(), recipe).make(network, recipe, plan, data)

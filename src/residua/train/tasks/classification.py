@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residua.data import Source
+from residua.data import AnyData
 from residua.errors import UsageError
 from residua.parts import register
 from residua.runs.plan import Plan
@@ -35,7 +35,7 @@ class Classification(TaskSpec):
     def validate(self) -> None:  # noqa: D102
         fraction(self, "label_smoothing")
 
-    def make(self, network: nn.Module, recipe: Recipe, plan: Plan, data: Source) -> Supervised:
+    def make(self, network: nn.Module, recipe: Recipe, plan: Plan, data: AnyData) -> Supervised:
         """Raises UsageError for data without classes."""
         if not data.about().get("classes"):
             raise UsageError(f"{data.spec.source} has no classes to tell apart")

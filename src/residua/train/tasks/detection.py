@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from residua.data import Source
+from residua.data import AnyData
 from residua.data.annotated import Annotated
 from residua.errors import UsageError
 from residua.nn.anchor_free import Detector, detections
@@ -37,7 +37,7 @@ class Detection(TaskSpec):
     kind: ClassVar[str] = "detection"
     primary: ClassVar[Metric] = Metric("average_precision", "max")
 
-    def make(self, network: Detector, recipe: Recipe, plan: Plan, data: Source) -> Supervised:
+    def make(self, network: Detector, recipe: Recipe, plan: Plan, data: AnyData) -> Supervised:
         """Raises UsageError for data without boxes."""
         if not isinstance(data, Annotated) or data.target != "boxes":
             raise UsageError(

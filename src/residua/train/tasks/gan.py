@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from residua.analysis.frechet import Gaussian, frechet_distance
-from residua.data import Data, Source
+from residua.data import AnyData, Data
 from residua.data.batches.keyed import generator
 from residua.errors import UsageError
 from residua.files import write_atomic
@@ -46,7 +46,7 @@ class Gan(TaskSpec):
     kind: ClassVar[str] = "gan"
     primary: ClassVar[Metric] = Metric("frechet_distance", "min")
 
-    def make(self, network: GANPair, recipe: Recipe, plan: Plan, data: Source) -> Adversarial:
+    def make(self, network: GANPair, recipe: Recipe, plan: Plan, data: AnyData) -> Adversarial:
         """Raises UsageError for data that are no images of the size that the generator makes."""
         return Adversarial(network, recipe, plan, data)
 
@@ -56,7 +56,7 @@ class Adversarial:
 
     primary = Gan.primary
 
-    def __init__(self, model: GANPair, recipe: Recipe, plan: Plan, data: Source) -> None:
+    def __init__(self, model: GANPair, recipe: Recipe, plan: Plan, data: AnyData) -> None:
         self.model, self.recipe, self.plan, self.data = model, recipe, plan, _images(model, data)
         self.judge = Judge(self.data, plan)
         self.networks = {"model": model, "judge": self.judge}
@@ -162,7 +162,7 @@ class Adversarial:
             return self.model.generator(latents.to(self.plan.device)).float()
 
 
-def _images(model: GANPair, data: Source) -> Data:
+def _images(model: GANPair, data: AnyData) -> Data:
     if not isinstance(data, Data) or data.shape != model.spec.image_shape:
         wanted, given = ("x".join(map(str, shape)) for shape in (model.spec.image_shape, data.shape))
         raise UsageError(

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from residua.data import Source
+from residua.data import AnyData
 from residua.parts import register
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe, TaskSpec
@@ -34,7 +34,7 @@ class Language(TaskSpec):
     primary: ClassVar[Metric] = Metric("bits_per_byte", "min")
     samples: ClassVar[str] = "bytes"
 
-    def make(self, network: Any, recipe: Recipe, plan: Plan, data: Source) -> Supervised:  # noqa: D102
+    def make(self, network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Supervised:  # noqa: D102
         loss = partial(_loss, network)
         ask = partial(_ask, network.spec)
         return Supervised(

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residua.data import Source
+from residua.data import AnyData
 from residua.errors import UsageError
 from residua.parts import register
 from residua.runs.plan import Plan
@@ -38,7 +38,7 @@ class Regression(TaskSpec):
         if self.huber is not None:
             positive(self, "huber")
 
-    def make(self, network: nn.Module, recipe: Recipe, plan: Plan, data: Source) -> Supervised:
+    def make(self, network: nn.Module, recipe: Recipe, plan: Plan, data: AnyData) -> Supervised:
         """Raises UsageError for data without targets."""
         told = data.about()
         if "targets" not in told:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residua.data import Source
+from residua.data import AnyData
 from residua.data.annotated import Annotated
 from residua.errors import UsageError
 from residua.parts import register
@@ -33,7 +33,7 @@ class Segmentation(TaskSpec):
     def validate(self) -> None:  # noqa: D102
         fraction(self, "label_smoothing")
 
-    def make(self, network: Any, recipe: Recipe, plan: Plan, data: Source) -> Supervised:
+    def make(self, network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Supervised:
         """Raises UsageError for data without masks."""
         if not isinstance(data, Annotated) or data.target != "masks":
             raise UsageError(
