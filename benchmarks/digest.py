@@ -25,7 +25,7 @@ from residua.timing import compare
 from residua.weights.model_files import save_model
 
 BASELINE = "no digest"
-UNCHECKED = "residua.weights.digest.Check.end"
+UNCHECKED = "residua.weights.digest.DigestCheck.end"
 
 
 class Crc32:

@@ -12,6 +12,19 @@ from types import ModuleType
 
 # old module -> where its names are now
 MODULES = {
+    "residua.analysis.euler": "residua.analysis.refinement",
+    "residua.analysis.explain": "residua.analysis.grad_cam",
+    "residua.analysis.jacobian": "residua.analysis.unit_jacobians",
+    "residua.analysis.landscape": "residua.analysis.loss_grid",
+    "residua.analysis.lesion": "residua.analysis.lesioning",
+    "residua.analysis.paths": "residua.analysis.path_gradients",
+    "residua.analysis.products": "residua.analysis.gains",
+    "residua.analysis.response": "residua.analysis.layer_responses",
+    "residua.analysis.reuse": "residua.analysis.feature_reuse",
+    "residua.analysis.singular": "residua.analysis.spectrum",
+    "residua.analysis.structure": "residua.analysis.ways",
+    "residua.analysis.unroll": "residua.analysis.unrolled",
+    "residua.analysis.variance": "residua.analysis.signal_variance",
     "residua.logs": "residua.runs.logs",
     "residua.models.weights": "residua.weights.model_files",
     "residua.models.tensor_files": "residua.weights.tensor_files",
@@ -20,6 +33,7 @@ MODULES = {
     "residua.models.stages": "residua.models.staged",
     "residua.papers.experiment": "residua.experiments.experiment",
     "residua.papers.compare": "residua.compare",
+    "residua.papers.verdict": "residua.experiments.rules",
     "residua.train.run": "residua.runs.folder",
     "residua.train.checkpoint": "residua.runs.checkpoint",
 }

@@ -97,7 +97,7 @@ def test_what_was_assumed_is_said_or_told(residua, tmp_path):
     assert "v1.5" in residua(tmp_path / "tv.pth", tmp_path / "a", "--to", "residua")[1]
     code, out, _ = residua(tmp_path / "tv.pth", tmp_path / "v1", "--to", "residua", "--stride-on", "1x1")
     assert (code, "v1.5" in out) == (0, False)
-    assert load_weights(tmp_path / "v1.safetensors").spec.stride_on == "1x1"
+    assert load_weights(tmp_path / "v1.safetensors").spec.unit.stride_on == "1x1"
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(load_model(tmp_path / "a.safetensors")(images), load_model(path)(images))

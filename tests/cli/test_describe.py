@@ -52,7 +52,7 @@ def test_input_and_set_change_what_is_described(capsys):
     values = json.loads(out)
     assert values["input"] == [1, 16, 24]
     assert values["stages"][2]["output"] == [64, 4, 6]
-    assert (values["spec"]["in_channels"], values["spec"]["shortcut"]) == (1, "B")
+    assert (values["spec"]["in_channels"], values["spec"]["shortcut"]) == (1, {"kind": "B"})
     assert values["stages"][1]["shortcuts"][0]["kind"] == "projection"
 
 
@@ -70,7 +70,7 @@ def test_input_and_set_change_what_is_described(capsys):
         (["resnet18", "--input", "3,16,16"], "needs at least 32 px, got 16x16"),
         (
             ["resnet18", "--set", "shortcu=A"],
-            "no key 'shortcu'; did you mean 'shortcut' or 'shortcut_scale'?",
+            "no key 'shortcu'; did you mean 'shortcut'?",
         ),
         (["resnet18", "--set", "shortcut"], "--set takes"),
         (["resnet18", "--set", "run.seed=1"], "describe knows the model only"),

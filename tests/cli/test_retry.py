@@ -96,7 +96,7 @@ def test_a_complete_run_is_a_success(command, run):
 
 OTHER = [
     (("--model", "cifar_resnet14"), "model.name is 'cifar_resnet8' there, 'cifar_resnet14' is asked for"),
-    (("--set", "model.drop_path=0.1"), "model.drop_path is 0.0 there"),
+    (("--set", "model.drop_path=0.1"), "model.drop_path.rate is 0.0 there"),
     (("--set", "recipe.epochs=3"), "recipe.epochs is 2 there, 3 is asked for"),
     (("--recipe", "quick"), "recipe.name is 'digits' there"),
     (("--seed", "1"), "run.seed is 0 there, 1 is asked for"),
@@ -104,7 +104,7 @@ OTHER = [
     (("--set", "run.threads=2"), "plan.threads is 1 there, 2 is asked for"),
     (("--precision", "bf16"), "plan.precision is 'float32' there"),
     (("--val-fraction", "0.2"), "data.val_fraction is 0.1 there"),
-    (("digits:fold=1",), "the data's counts differs"),
+    (("digits:fold=1",), "data.fold is None there, 1 is asked for"),
     (("--weights", "first"), "run.weights is None there"),
 ]
 

@@ -47,8 +47,8 @@ other = model_spec("cifar_resnet8", order="full_preact")
 """
 
 
-def field(who, name):
-    return getattr(who.spec, name)
+def kind(who, name):
+    return getattr(who.spec, name).kind
 
 
 class Here:
@@ -204,9 +204,9 @@ def test_specs_come_from_python_toml_and_json(tmp_path, monkeypatch):
     Path("named.toml").write_text('[model]\nname = "cifar_resnet8"\nshortcut = "B"\n')
     Path("full.json").write_text(json.dumps(model_spec("cifar_resnet8", merge="branch_only").to_dict()))
     mine, other = contenders("two.py:mine", "two.py:other")
-    assert (mine.label, field(mine, "shortcut"), field(other, "order")) == ("mine", "B", "full_preact")
+    assert (mine.label, kind(mine, "shortcut"), kind(other, "order")) == ("mine", "B", "full_preact")
     named, full = contenders("named.toml", "full.json")
-    assert (field(named, "shortcut"), field(full, "merge")) == ("B", "branch_only")
+    assert (kind(named, "shortcut"), kind(full, "merge")) == ("B", "branch_only")
     assert (named.label, full.label) == ("cifar_resnet8", "cifar_resnet8-b")
 
 
@@ -344,8 +344,18 @@ def test_what_an_earlier_version_asked_is_the_same_question(figures):
     path = Path("out/comparison.json")
     stored = json.loads(path.read_text())
     del stored["question"]["files"]
-    for key in ("a", "b", "recipe"):
-        stored["question"][key]["schema"] = 1
+    spec = {"schema": 1, "family": "resnet", "name": "cifar_resnet8", "num_classes": 10, "in_channels": 3}
+    spec |= {"unit": "basic", "widths": [16, 32, 64], "stem": "cifar", "stem_width": None, "shortcut": "A"}
+    spec |= {"merge": "add", "shortcut_scale": 0.5, "gate_bias": -6.0, "expansion": 4, "dropout": 0.0}
+    spec |= {"order": "original", "drop_path": 0.0, "drop_path_rule": "linear", "drop_path_mode": "sample"}
+    recipe = {"schema": 1, "name": "digits", "epochs": 40, "batch_size": 64, "optimizer": "sgd", "lr": 0.1}
+    recipe |= {"momentum": 0.9, "beta2": 0.999, "nesterov": True, "weight_decay": 5e-4, "milestones": []}
+    recipe |= {"schedule": "linear", "gamma": 0.1, "warmup": 0.15, "label_smoothing": 0.0, "pad": None}
+    question = stored["question"]
+    question["recipe"] = {**recipe, "epochs": question["recipe"]["epochs"]}
+    for key, depth in (("a", 1), ("b", 2)):
+        kept = {name: question[key][name] for name in ("name", "num_classes", "in_channels")}
+        question[key] = {**spec, **kept, "depths": [depth] * 3}
     path.write_text(json.dumps(stored))
     assert compare("cifar_resnet8", "cifar_resnet14", out=Path("out"))["sentence"] == first["sentence"]
 

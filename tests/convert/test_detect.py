@@ -44,7 +44,7 @@ def network(name="cifar_resnet8", **changes):
 
 
 def tiny(**changes):
-    return ResNetSpec(depths=(1, 2, 1, 1), widths=(4, 8, 12, 16), num_classes=7, **changes)
+    return ResNetSpec(depths=(1, 2, 1, 1), widths=(4, 8, 12, 16), num_classes=7).change(**changes)
 
 
 CASES = [

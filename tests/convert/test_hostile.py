@@ -26,6 +26,9 @@ SMALL = {
     ("torchvision", "vit"): ("vit_ti_32", {"layers": 1, "image_size": 64}),
     ("timm", "resnest"): ("resnest14", {}),
     ("timm", "resnet"): ("preact_resnet50", {"stem": "imagenet-pool-first", "depths": [1, 2, 1, 1]}),
+    ("timm", "convnext"): ("convnext_tiny", {"depths": [1, 1, 1, 1], "widths": [8, 16, 24, 32]}),
+    ("torchvision", "convnext"): ("convnext_tiny", {"depths": [1, 1, 1, 1], "widths": [8, 16, 24, 32]}),
+    ("timm", "seresnet"): ("seresnet18", {"depths": [1, 1, 1, 1]}),
     ("timm", "vit"): ("vit_ti_32", {"layers": 1, "image_size": 64}),
 }
 

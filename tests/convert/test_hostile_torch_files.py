@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from residua.convert import read_foreign
 from residua.convert.tensors import read_file
-from residua.convert.torch_files import View, read_torch
+from residua.convert.torch_files import StorageView, read_torch
 from residua.convert.wrappers import bare, networks
 from residua.errors import ResiduaError
 
@@ -331,5 +331,5 @@ def _read_all(path):
     checkpoint = read_file(path)
     for network in networks(checkpoint.content):
         tensors = checkpoint.tensors(network.entries)
-        assert all(isinstance(network.entries[name], View) for name in tensors)
+        assert all(isinstance(network.entries[name], StorageView) for name in tensors)
         assert all(set(names) <= set(tensors) for names in bare(tensors))

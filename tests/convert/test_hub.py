@@ -1,4 +1,4 @@
-"""Published weights by name, from a server of this machine."""
+"""HubFile weights by name, from a server of this machine."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from residua.convert import hub
-from residua.convert.hub import TABLE, Published, fetch_published
+from residua.convert.hub import TABLE, HubFile, fetch_published
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model, load_model, load_weights
 from residua.registry import build, model_spec
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(content, monkeypatch, tmp_path):
     """Serves a network called akamaster:small; the cache is empty."""
     digest = hashlib.sha256(content).hexdigest()[:8]
-    small = Published(f"small-{digest}.th", 12.5, "CIFAR10", 32, "CIFAR-10")
+    small = HubFile(f"small-{digest}.th", 12.5, "CIFAR10", 32, "CIFAR-10")
     monkeypatch.setitem(TABLE["akamaster"], "small", (small,))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -78,7 +78,7 @@ def server(content, monkeypatch, tmp_path):
 
 def test_weights_are_downloaded_once_and_work_without_the_server(server, tmp_path, capsys):
     weights = load_weights("akamaster:small")
-    assert weights.spec.shortcut == "A-split"
+    assert weights.spec.shortcut.kind == "A-split"
     assert weights.data["published"]["top1"] == 12.5
     assert weights.data["shape"] == [3, 32, 32]
     out, err = capsys.readouterr()
@@ -124,7 +124,7 @@ def test_a_damaged_cache_is_named(server, tmp_path):
 def test_the_first_download_is_noted_and_no_other_file_taken_later(server, tmp_path, monkeypatch):
     """The name states 8 digits of the checksum; here those of two files are the same."""
     weights = tmp_path / "torch" / "hub" / "checkpoints"
-    monkeypatch.setitem(TABLE["akamaster"], "small", (Published("small-.th", 12.5, "CIFAR10"),))
+    monkeypatch.setitem(TABLE["akamaster"], "small", (HubFile("small-.th", 12.5, "CIFAR10"),))
     path = fetch_published("akamaster:small")
     assert json.loads((weights / hub.PINS).read_text()) == {
         path.name: hashlib.sha256(server.content).hexdigest()
@@ -154,7 +154,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_no_fault(server, monkeypatc
 
 
 def test_a_whole_checksum_that_is_known_is_asked_for(server, monkeypatch):
-    known = Published("small-.th", 12.5, "CIFAR10", sha256="0" * 64)
+    known = HubFile("small-.th", 12.5, "CIFAR10", sha256="0" * 64)
     monkeypatch.setitem(TABLE["akamaster"], "small", (known,))
     with pytest.raises(ResiduaError, match=f"not {'0' * 64}"):
         fetch_published("akamaster:small")

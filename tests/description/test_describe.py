@@ -111,7 +111,14 @@ def test_the_values_of_resnet50():
     assert values["name"] == "resnet50"
     assert (values["parameters"], values["multiply_adds"]) == (25_557_032, 4_089_184_256)
     assert (values["input"], values["depth"]) == ([3, 224, 224], 50)
-    assert values["depth_counts"] == {"stem": 1, "units": 48, "head": 1, "norms": 53, "projections": 4}
+    assert values["depth_counts"] == {
+        "stem": 1,
+        "units": 48,
+        "head": 1,
+        "norms": 53,
+        "gates": 0,
+        "projections": 4,
+    }
     assert [stage["output"] for stage in values["stages"]] == [
         [256, 56, 56],
         [512, 28, 28],

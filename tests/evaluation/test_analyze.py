@@ -135,7 +135,7 @@ def test_what_a_kind_refuses_names_the_network():
 
 def test_fresh_networks_can_be_changed(seen, make_run):
     analyze("seen", "cifar_resnet8", changes={"shortcut": "C"})
-    assert seen[0]["model"].spec.shortcut == "C"
+    assert seen[0]["model"].spec.shortcut.kind == "C"
     with pytest.raises(UsageError, match=r"model\.shortcut can only be set of a network by name"):
         analyze("seen", make_run(), changes={"shortcut": "C"})
 

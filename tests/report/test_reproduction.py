@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from residua.cli.report import report
 from residua.cli.reproduce import reproduce
 from residua.errors import ResiduaError, UsageError
-from residua.experiments.claims import CLAIMS
+from residua.experiments.catalogue import claims
 from residua.report import render_gallery, render_reproduction
 from residua.report.experiment_charts import pictures
 from residua.report.experiment_result import find_results, over_seeds, read_result
@@ -326,9 +326,9 @@ def test_the_gallery_leads_to_every_page_and_lists_every_claim(make_result, tmp_
     shown = Page(render_gallery(tmp_path).read_text(encoding="utf-8"))
     assert {"he2015/degradation/quick/report.html", "he2016/orders/small/report.html"} <= set(shown.links)
     assert len([tag for tag, attrs in shown.tags if attrs.get("class") == "card"]) == 2
-    for claim in CLAIMS:
+    for claim in claims():
         assert re.search(rf"\b{claim}\b", shown.text)
-    assert shown.text.count("no result yet") == len(CLAIMS) - 2
+    assert shown.text.count("no result yet") == len(claims()) - 2
 
 
 def test_a_damaged_result_does_not_hide_the_others(make_result, tmp_path, capsys):

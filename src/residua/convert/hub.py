@@ -20,7 +20,7 @@ from residua.convert.layouts import written
 from residua.download import ProgressLine, Remote, download, web_address
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.files import write_json
-from residua.spec.check import Rule
+from residua.spec.check import Constraint
 from residua.spec.stored import read_stored
 
 _log = logging.getLogger("residua")
@@ -28,7 +28,7 @@ MIRROR = "RESIDUA_MIRROR"  # environment: the web address of a folder that holds
 PINS = "residua-sha256.json"  # beside the files: the SHA-256 of each as it was first downloaded
 LARGEST = 1 << 30  # bytes; the largest published file has 0.6 GB
 Sha256 = Annotated[
-    str, Rule("the SHA-256 of a file", lambda text: re.fullmatch("[0-9a-f]{64}", text) is not None)
+    str, Constraint("the SHA-256 of a file", lambda text: re.fullmatch("[0-9a-f]{64}", text) is not None)
 ]
 _SITES = {
     "torchvision": "https://download.pytorch.org/models",
@@ -37,7 +37,7 @@ _SITES = {
 
 
 @dataclass(frozen=True)
-class Published:
+class HubFile:
     """One published file; its name carries the beginning of its SHA-256 after the last hyphen.
 
     ``top1`` is the accuracy that the publisher states, in percent, of the centre of an image whose shorter side has
@@ -57,57 +57,57 @@ class Published:
         return Path(self.file).stem.rpartition("-")[2]
 
 
-def _v2(file: str, top1: float) -> Published:
-    return Published(file, top1, "IMAGENET1K_V2", resize=232)
+def _v2(file: str, top1: float) -> HubFile:
+    return HubFile(file, top1, "IMAGENET1K_V2", resize=232)
 
 
-def _cifar(file: str, top1: float, sha256: str = "") -> Published:
-    return Published(file, top1, "CIFAR10", resize=32, dataset="CIFAR-10", sha256=sha256)
+def _cifar(file: str, top1: float, sha256: str = "") -> HubFile:
+    return HubFile(file, top1, "CIFAR10", resize=32, dataset="CIFAR-10", sha256=sha256)
 
 
 # As torchvision's enumerations of weights and akamaster's README state them; the first of a name is its default.
-TABLE: dict[str, dict[str, tuple[Published, ...]]] = {
+TABLE: dict[str, dict[str, tuple[HubFile, ...]]] = {
     "torchvision": {
-        "resnet18": (Published("resnet18-f37072fd.pth", 69.758),),
-        "resnet34": (Published("resnet34-b627a593.pth", 73.314),),
-        "resnet50": (_v2("resnet50-11ad3fa6.pth", 80.858), Published("resnet50-0676ba61.pth", 76.130)),
-        "resnet101": (_v2("resnet101-cd907fc2.pth", 81.886), Published("resnet101-63fe2227.pth", 77.374)),
-        "resnet152": (_v2("resnet152-f82ba261.pth", 82.284), Published("resnet152-394f9c45.pth", 78.312)),
+        "resnet18": (HubFile("resnet18-f37072fd.pth", 69.758),),
+        "resnet34": (HubFile("resnet34-b627a593.pth", 73.314),),
+        "resnet50": (_v2("resnet50-11ad3fa6.pth", 80.858), HubFile("resnet50-0676ba61.pth", 76.130)),
+        "resnet101": (_v2("resnet101-cd907fc2.pth", 81.886), HubFile("resnet101-63fe2227.pth", 77.374)),
+        "resnet152": (_v2("resnet152-f82ba261.pth", 82.284), HubFile("resnet152-394f9c45.pth", 78.312)),
         "resnext50_32x4d": (
             _v2("resnext50_32x4d-1a0047aa.pth", 81.198),
-            Published("resnext50_32x4d-7cdf4587.pth", 77.618),
+            HubFile("resnext50_32x4d-7cdf4587.pth", 77.618),
         ),
         "resnext101_32x8d": (
             _v2("resnext101_32x8d-110c445d.pth", 82.834),
-            Published("resnext101_32x8d-8ba56ff5.pth", 79.312),
+            HubFile("resnext101_32x8d-8ba56ff5.pth", 79.312),
         ),
-        "resnext101_64x4d": (Published("resnext101_64x4d-173b62eb.pth", 83.246, resize=232),),
+        "resnext101_64x4d": (HubFile("resnext101_64x4d-173b62eb.pth", 83.246, resize=232),),
         "wide_resnet50_2": (
             _v2("wide_resnet50_2-9ba9bcbe.pth", 81.602),
-            Published("wide_resnet50_2-95faca4d.pth", 78.468),
+            HubFile("wide_resnet50_2-95faca4d.pth", 78.468),
         ),
         "wide_resnet101_2": (
             _v2("wide_resnet101_2-d733dc28.pth", 82.510),
-            Published("wide_resnet101_2-32ee1156.pth", 78.848),
+            HubFile("wide_resnet101_2-32ee1156.pth", 78.848),
         ),
-        "densenet121": (Published("densenet121-a639ec97.pth", 74.434),),
-        "densenet161": (Published("densenet161-8d451a50.pth", 77.138),),
-        "densenet169": (Published("densenet169-b2777c0a.pth", 75.600),),
-        "densenet201": (Published("densenet201-c1103571.pth", 76.896),),
-        "googlenet": (Published("googlenet-1378be20.pth", 69.778),),
-        "vgg11": (Published("vgg11-8a719046.pth", 69.020),),
-        "vgg11_bn": (Published("vgg11_bn-6002323d.pth", 70.370),),
-        "vgg13": (Published("vgg13-19584684.pth", 69.928),),
-        "vgg13_bn": (Published("vgg13_bn-abd245e5.pth", 71.586),),
-        "vgg16": (Published("vgg16-397923af.pth", 71.592),),
-        "vgg16_bn": (Published("vgg16_bn-6c64b313.pth", 73.360),),
-        "vgg19": (Published("vgg19-dcbb9e9d.pth", 72.376),),
-        "vgg19_bn": (Published("vgg19_bn-c79401a0.pth", 74.218),),
-        "vit_b_16": (Published("vit_b_16-c867db91.pth", 81.072),),
-        "vit_b_32": (Published("vit_b_32-d86f8d99.pth", 75.912),),
-        "vit_l_16": (Published("vit_l_16-852ce7e3.pth", 79.662, resize=242),),
-        "vit_l_32": (Published("vit_l_32-c7638314.pth", 76.972),),
-        "r3d_18": (Published("r3d_18-b3b3357e.pth", 63.200, "KINETICS400_V1", 128, "Kinetics-400"),),
+        "densenet121": (HubFile("densenet121-a639ec97.pth", 74.434),),
+        "densenet161": (HubFile("densenet161-8d451a50.pth", 77.138),),
+        "densenet169": (HubFile("densenet169-b2777c0a.pth", 75.600),),
+        "densenet201": (HubFile("densenet201-c1103571.pth", 76.896),),
+        "googlenet": (HubFile("googlenet-1378be20.pth", 69.778),),
+        "vgg11": (HubFile("vgg11-8a719046.pth", 69.020),),
+        "vgg11_bn": (HubFile("vgg11_bn-6002323d.pth", 70.370),),
+        "vgg13": (HubFile("vgg13-19584684.pth", 69.928),),
+        "vgg13_bn": (HubFile("vgg13_bn-abd245e5.pth", 71.586),),
+        "vgg16": (HubFile("vgg16-397923af.pth", 71.592),),
+        "vgg16_bn": (HubFile("vgg16_bn-6c64b313.pth", 73.360),),
+        "vgg19": (HubFile("vgg19-dcbb9e9d.pth", 72.376),),
+        "vgg19_bn": (HubFile("vgg19_bn-c79401a0.pth", 74.218),),
+        "vit_b_16": (HubFile("vit_b_16-c867db91.pth", 81.072),),
+        "vit_b_32": (HubFile("vit_b_32-d86f8d99.pth", 75.912),),
+        "vit_l_16": (HubFile("vit_l_16-852ce7e3.pth", 79.662, resize=242),),
+        "vit_l_32": (HubFile("vit_l_32-c7638314.pth", 76.972),),
+        "r3d_18": (HubFile("r3d_18-b3b3357e.pth", 63.200, "KINETICS400_V1", 128, "Kinetics-400"),),
     },
     "akamaster": {
         "resnet20": (
@@ -200,7 +200,7 @@ def published_about(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _find(name: str) -> tuple[str, Published]:
+def _find(name: str) -> tuple[str, HubFile]:
     library, _, rest = name.partition(":")
     model, at, wanted = rest.partition("@")
     if library not in TABLE:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from residua.convert.torch_files import NOT_PLAIN, View, read_torch
+from residua.convert.torch_files import NOT_PLAIN, StorageView, read_torch
 from residua.errors import ResiduaError
 from residua.names import shown
 from residua.pickled import Stranger
@@ -40,10 +40,10 @@ def _start(path: Path) -> bytes:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: dictionaries and lists, in which tensors are ``Tensor`` or ``View``.
+    """What a file holds: dictionaries and lists, in which tensors are ``Tensor`` or ``StorageView``.
 
-    ``strangers`` are the names of classes and functions in it that were not followed; ``read`` reads a ``View``, given
-    its name for messages.
+    ``strangers`` are the names of classes and functions in it that were not followed; ``read`` reads a ``StorageView``,
+    given its name for messages.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class Checkpoint:
         left = 2 * self.size + _TIED  # a tied tensor has two names
         plain = {}
         for name, entry in entries.items():
-            tensor = self.read(short(name), entry) if isinstance(entry, View) else entry
+            tensor = self.read(short(name), entry) if isinstance(entry, StorageView) else entry
             if not isinstance(tensor, Tensor) or tensor.is_complex():
                 raise ResiduaError(f"{self.path}: {short(name)} is not a plain tensor of real numbers")
             left -= tensor.numel() * tensor.element_size()
@@ -77,7 +77,7 @@ class Checkpoint:
 def is_tensor(value: Any) -> bool:
     """Whether a value of a checkpoint is a tensor, be it plain or of a kind that is not read."""
     odd = isinstance(value, Stranger) and value.name.startswith((NOT_PLAIN, "torch._utils._rebuild_"))
-    return odd or isinstance(value, Tensor | View)
+    return odd or isinstance(value, Tensor | StorageView)
 
 
 def read_file(path: Path) -> Checkpoint:

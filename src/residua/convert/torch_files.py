@@ -1,7 +1,7 @@
 """Files of ``torch.save``, of today (a zip) and of before 2020, read without unpickling anything.
 
-What a file holds comes as plain dictionaries and lists; a tensor in it is a ``View``, of which nothing is read before
-it is asked for. Names of torch's that tensors need are known here, any other stands for an inert ``Stranger``.
+What a file holds comes as plain dictionaries and lists; a tensor in it is a ``StorageView``, of which nothing is read
+before it is asked for. Names of torch's that tensors need are known here, any other stands for an inert ``Stranger``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class StorageView:
     """A tensor of a file: the part of a storage that it shows. Offset and strides count elements."""
 
     storage: _Storage
@@ -68,7 +68,7 @@ class TorchFile:
     storages: dict[str, Tensor] = field(default_factory=dict)  # their bytes, once read,
     held: int = 0  # and how many these are
 
-    def tensor(self, name: str, view: View) -> Tensor:
+    def tensor(self, name: str, view: StorageView) -> Tensor:
         """The tensor of a view, in its own dtype and strides. Raises ResiduaError if the file does not hold it.
 
         ``name`` is what the error calls it.
@@ -104,11 +104,11 @@ def read_torch(path: Path) -> TorchFile:
 # What torch's names stand for: functions of the arguments that a file gives, and types of storages
 
 
-def _view(storage: Any, offset: Any, shape: Any, strides: Any, *about: Any) -> View | Stranger:
+def _view(storage: Any, offset: Any, shape: Any, strides: Any, *about: Any) -> StorageView | Stranger:
     whole = isinstance(shape, tuple) and isinstance(strides, tuple)
     if not whole or not isinstance(storage, _Storage) or storage.dtype is None:
         return Stranger(NOT_PLAIN)
-    return View(storage, offset, shape, strides)
+    return StorageView(storage, offset, shape, strides)
 
 
 def _parameter(tensor: Any = None, *about: Any) -> Any:
@@ -171,7 +171,7 @@ def _persistent(key: Any) -> Any:
     raise UnreadablePickle("damaged: it refers to a storage in no way that torch writes")
 
 
-def _shown(view: View, read: Any) -> Tensor:
+def _shown(view: StorageView, read: Any) -> Tensor:
     storage = view.storage
     assert storage.dtype is not None  # or there is no view of it
     numbers = (view.offset, *view.shape, *view.strides)

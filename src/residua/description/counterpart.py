@@ -20,7 +20,7 @@ _STRUCTURE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class FlopsStep:
     """A reason why this network's multiply-adds differ from the paper's, and by how much."""
 
     reason: str
@@ -37,7 +37,7 @@ class PrintedFlops:
     status: Status
     exact: int  # of the paper's network at 3x224x224 and 1000 classes
     rounding: str  # how the printed figure comes from the exact one
-    steps: tuple[Step, ...]  # from the paper's network to this one; they sum up to the difference
+    steps: tuple[FlopsStep, ...]  # from the paper's network to this one; they sum up to the difference
 
 
 def twin(spec: ResNetSpec) -> ResNetSpec | None:
@@ -128,14 +128,14 @@ def printed_flops(
         at = at.change(**{key: spec.flat()[key]})
         after = totals(at, at.usual_input)[1]
         if after != count:  # splitting the zeros of option A costs nothing
-            steps.append(Step(reason=reason.format(paper=paper, spec=spec), multiply_adds=after - count))
+            steps.append(FlopsStep(reason=reason.format(paper=paper, spec=spec), multiply_adds=after - count))
         count = after
     after = totals(spec, input_shape)[1]
     if after != count:
         shape = "x".join(map(str, input_shape))
-        steps.append(Step(reason=f"the input is {shape}", multiply_adds=after - count))
+        steps.append(FlopsStep(reason=f"the input is {shape}", multiply_adds=after - count))
     if exact != after:
-        steps.append(Step(reason="the built network was changed by hand", multiply_adds=exact - after))
+        steps.append(FlopsStep(reason="the built network was changed by hand", multiply_adds=exact - after))
     return PrintedFlops(
         source=str(table),
         model=name,

@@ -139,9 +139,13 @@ def _depth(structure: Structure) -> str:
     depth = structure.depth
     units = sum(stage.units for stage in structure.stages)
     counted = f"{depth.stem} in the stem + {depth.units} in {units} units + {depth.head} fully connected"
-    ignored = f"{depth.norms} batch norms" + (
-        f" and {depth.projections} projections" if depth.projections else ""
+    others = (
+        (depth.norms, "batch norms"),
+        (depth.projections, "projections"),
+        (depth.gates, "layers of gates"),
     )
+    *most, last = [f"{number} {what}" for number, what in others if number] or ["norms"]
+    ignored = " and ".join(filter(None, (", ".join(most), last)))
     return (
         f"The depth {depth.total} counts convolutions on the main path and the fully connected layer "
         f"({counted}); {ignored} do not count."

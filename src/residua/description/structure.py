@@ -6,13 +6,21 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
 from residua.analysis.cost import Cost, count
 from residua.analysis.skeleton import Call, trace
-from residua.nn import BranchOnly, ImageClassifier, PadShortcut, Projection, Residual, residual_units
+from residua.nn import (
+    BranchOnly,
+    ImageClassifier,
+    PadShortcut,
+    Projection,
+    Residual,
+    SqueezeExcite,
+    residual_units,
+)
 
 Shape = tuple[int, ...]
 ShortcutKind = Literal["identity", "subsample and pad", "projection", "none", "own"]
@@ -56,6 +64,7 @@ class Depth:
     head: int
     norms: int
     projections: int
+    gates: int  # convolutions of units that their spec does not count
 
     @property
     def total(self) -> int:
@@ -95,6 +104,8 @@ def read_structure(bare: ImageClassifier, input_shape: Shape) -> Structure:
     calls = {call.name: call for call in trail}
     units = residual_units(bare)
     costs = {part.part: part for part in cost.parts}
+    gates = tuple(f"{call.name}." for call in trail if isinstance(call.module, SqueezeExcite))
+    listed = [call for call in trail if not call.name.startswith(gates)]  # a gate is one entry
 
     def part(module: str, name: str) -> NetworkPart:
         own = {key: unit for key, unit in units.items() if key.startswith(f"{module}.")}
@@ -106,7 +117,7 @@ def read_structure(bare: ImageClassifier, input_shape: Shape) -> Structure:
             input=calls[module].input,
             output=calls[module].output,
             units=len(own),
-            layers=tuple(_words(call) for call in trail if _below(call.name, inside) and _words(call)),
+            layers=tuple(_words(call) for call in listed if _below(call.name, inside) and _words(call)),
             parameters=spent.parameters if spent else 0,
             multiply_adds=spent.multiply_adds if spent else 0,
             shortcuts=_grouped(_shortcut(key, unit, calls) for key, unit in own.items()),
@@ -123,7 +134,7 @@ def read_structure(bare: ImageClassifier, input_shape: Shape) -> Structure:
         classifiers=tuple(
             (c.module.in_features, c.module.out_features) for c in trail if isinstance(c.module, nn.Linear)
         ),
-        depth=_depth(trail, units),
+        depth=_depth(trail, units, bare.spec),
         cost=cost,
     )
 
@@ -138,6 +149,8 @@ def _words(call: Call) -> str:
         case nn.Conv2d() as conv:
             groups = f", {conv.groups} groups" if conv.groups > 1 else ""
             return f"{_kernel(conv.kernel_size, conv.stride)}, {conv.out_channels}{groups}"
+        case SqueezeExcite() as gate:
+            return f"gate {gate.fc1.in_channels}-{gate.fc1.out_channels}-{gate.fc2.out_channels}"
         case nn.MaxPool2d() as pool:
             return f"{_kernel(pool.kernel_size, pool.stride)} max-pool"
         case nn.Linear() as linear:
@@ -183,8 +196,8 @@ def _grouped(shortcuts: Iterable[Shortcut]) -> tuple[Shortcut, ...]:
     return tuple(replace(run[0], last=run[-1].last, units=len(run)) for run in runs)
 
 
-def _depth(trail: Sequence[Call], units: dict[str, Residual]) -> Depth:
-    # a gate of a merge is no more on the main path than a projection is
+def _depth(trail: Sequence[Call], units: dict[str, Residual], spec: Any) -> Depth:
+    # a gate of a merge is no more on the main path than a projection is; what of a unit is, its spec says
     shortcuts = tuple(f"{name}.{part}." for name in units for part in ("shortcut", "merge"))
     counts: Counter[str] = Counter()
     norms = projections = 0
@@ -196,9 +209,11 @@ def _depth(trail: Sequence[Call], units: dict[str, Residual]) -> Depth:
                 counts[call.name.split(".")[0]] += 1
         elif isinstance(call.module, nn.BatchNorm2d):
             norms += 1
+    counted = sum(spec.depths) * spec.unit.convolutions
     return Depth(
         stem=counts["stem"],
-        units=counts["stages"],
+        units=counted,
+        gates=counts["stages"] - counted,
         head=counts["tail"] + counts["head"],
         norms=norms,
         projections=projections,

@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from residua.data import load_data
 from residua.experiments.experiment import Arm, Setting
 from residua.registry import model_spec
 from residua.runs import layout
@@ -129,6 +128,8 @@ def make_cell(
 @lru_cache(maxsize=4)
 def load(spec: DataSpec) -> Any:
     """The data of a spec, kept: the cells of a grid share it."""
+    from residua.data import load_data  # with torch, which pages of results do without
+
     return load_data(spec)
 
 

@@ -152,7 +152,9 @@ class RunFolder:
         try:
             return make(read_json(path))
         except UsageError as error:
-            missing = files_missing(self.env.get("files", {}))
+            env = self.path / layout.ENV  # whose own damage is not what is to be said here
+            files = read_stored(env, dict[str, Any]).get("files") if env.exists() else None
+            missing = files_missing(files if isinstance(files, dict) else {})
             raise ResiduaError(
                 f"{self.path}: {missing}" if missing else f"{path} is damaged: {error}"
             ) from error

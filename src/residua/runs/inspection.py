@@ -37,7 +37,7 @@ class Mistake(TypedDict):
     png: str
 
 
-class UnitGradient(TypedDict):
+class StoredGradient(TypedDict):
     """The norm of the gradient at a unit."""
 
     unit: str
@@ -45,7 +45,7 @@ class UnitGradient(TypedDict):
     norm: Positive | None
 
 
-class LayerResponse(TypedDict):
+class StoredResponse(TypedDict):
     """The standard deviation of a layer's responses."""
 
     unit: str
@@ -53,7 +53,7 @@ class LayerResponse(TypedDict):
     std: Positive | None
 
 
-class PartCost(TypedDict):
+class StoredCost(TypedDict):
     """What a part of the network costs."""
 
     part: str
@@ -75,9 +75,9 @@ class Inspection(TypedDict):
     ece: Share | None
     reliability: list[ReliabilityBin] | None
     mistakes: list[Mistake] | None
-    gradient: list[UnitGradient] | None
-    response: list[LayerResponse] | None
-    cost: list[PartCost] | None
+    gradient: list[StoredGradient] | None
+    response: list[StoredResponse] | None
+    cost: list[StoredCost] | None
 
 
 def read_inspection(run: Path) -> dict[str, Any]:

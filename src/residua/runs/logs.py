@@ -17,11 +17,11 @@ from residua.errors import ResiduaError
 from residua.files import sync_folder
 from residua.names import command
 from residua.runs.layout import LAST, LOGS, METRICS
-from residua.spec.check import Count, Rule
+from residua.spec.check import Constraint, Count
 from residua.weights.digest import hasher
 
 Mark = tuple[Count, str | None]  # bytes, hexadecimal digits
-Marks = Annotated[list[Mark], Rule("a list of marks", bool)]
+Marks = Annotated[list[Mark], Constraint("a list of marks", bool)]
 
 
 class Log:

@@ -82,6 +82,10 @@ class Spec:
             found[name] = value.kind if isinstance(value, PartSpec) else value
             if isinstance(value, PartSpec):
                 found |= {f"{name}.{option}": inner for option, inner in value.flat().items()}
+            elif isinstance(value, tuple) and any(isinstance(item, PartSpec) for item in value):
+                found[name] = tuple(item.kind for item in value)
+                for item in value:
+                    found |= {f"{name}.{item.kind}.{option}": inner for option, inner in item.flat().items()}
         return found
 
     @classmethod
@@ -93,7 +97,7 @@ class Spec:
         if not isinstance(values, Mapping):
             raise UsageError(f"{cls.title()} must be a table of keys and values, not {type(values).__name__}")
         schema = values.get("schema", SCHEMA)
-        if schema == 1 and cls.stored_as:
+        if type(schema) is int and schema == 1 and cls.stored_as:
             values = schema1.read(cls.stored_as, values)
         elif schema != SCHEMA:
             raise UsageError(f"{cls.title()} has schema {schema}; this residua reads schemas 1 and {SCHEMA}")
@@ -114,12 +118,20 @@ class Spec:
         named = [(place, value) for name, value in changes.items() for place in cls.placed(name)]
         for name, value in sorted(named, key=lambda item: item[0].count(".")):
             if name.partition(".")[0] not in cls.fields():
-                raise UsageError(f"{cls.title()} has no key {name!r}{nearest(name, cls.fields())}")
+                inside = [part for part, kind in cls._parts() if name in kind.fields()]
+                near = f"; {inside[0]!r} has: {inside[0]}.{name}" if inside else nearest(name, cls.fields())
+                raise UsageError(f"{cls.title()} has no key {name!r}{near}")
             _put(cls, values, name.split("."), value)
         missing = [name for name in cls.required() if name not in values]
         if missing:
             raise UsageError(f"{cls.title()} lacks {', '.join(missing)}")
         return cls(**values)
+
+    @classmethod
+    def _parts(cls) -> list[tuple[str, type[PartSpec]]]:
+        """Its parts by name, as they are by default."""
+        defaults = {name: cls.default(name) for name in cls.fields()}
+        return [(name, type(part)) for name, part in defaults.items() if isinstance(part, PartSpec)]
 
     @classmethod
     def read(cls, value: Any, where: str) -> Self:

@@ -2,7 +2,7 @@
 
 Types are hints: ``int``, ``float | None``, ``Literal["a", "b"]``, ``list[T]``, ``tuple[T, ...]``, ``dict[str, T]``,
 specs, dataclasses, and ``TypedDict`` for tables that stay tables: a key of these that may be null may be missing, and
-keys that they do not name are left alone. ``Annotated[T, Rule(...)]`` asks for more than the type.
+keys that they do not name are left alone. ``Annotated[T, Constraint(...)]`` asks for more than the type.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from residua.errors import UsageError, nearest
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule:
+class Constraint:
     """What else is asked of a value of a type, in words and as a question."""
 
     words: str
     holds: Callable[[Any], bool]
 
 
-Count = Annotated[int, Rule("a whole number from 0", lambda value: value >= 0)]
-Positive = Annotated[float, Rule("a number from 0", lambda value: value >= 0)]
-Share = Annotated[float, Rule("a number in [0, 1]", lambda value: 0 <= value <= 1)]
+Count = Annotated[int, Constraint("a whole number from 0", lambda value: value >= 0)]
+Positive = Annotated[float, Constraint("a number from 0", lambda value: value >= 0)]
+Share = Annotated[float, Constraint("a number in [0, 1]", lambda value: 0 <= value <= 1)]
 # what a diverged training writes, too: NaN and infinity
 Measured = Annotated[
-    Any, Rule("a number", lambda value: type(value) is float or (type(value) is int and abs(value) < 2**63))
+    Any,
+    Constraint("a number", lambda value: type(value) is float or (type(value) is int and abs(value) < 2**63)),
 ]
 
 
@@ -94,6 +95,8 @@ def _ruled(value: Any, hint: Any, where: str) -> Any:
 
 def _items(value: Any, kind: type, args: tuple[Any, ...], where: str) -> Any:
     """A list or tuple of any number of alike items, or of as many as ``args`` names."""
+    if kind is tuple and isinstance(value, str | dict) and hasattr(args[0], "read"):
+        value = [value]  # one part stands for a list of it
     if not isinstance(value, list | tuple):
         raise wrong(value, "a list", where)
     alike = kind is list or args[-1] is Ellipsis

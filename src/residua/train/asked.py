@@ -56,8 +56,8 @@ def refuse_other(
     """
     env = run.env
     tables = {
-        "model": (run.spec.to_dict(), model.to_dict()),
-        "recipe": (run.recipe.to_dict(), recipe.to_dict()),
+        "model": (run.spec.flat(), model.flat()),
+        "recipe": (run.recipe.flat(), recipe.flat()),
         "run": ({key: env[key] for key in begun if key in env}, begun),
         "data": (_as_split(run.data_spec), _as_split(data.spec)),
         "plan": tuple({key: getattr(each, key) for key in _CHOSEN} for each in (run.plan, plan)),

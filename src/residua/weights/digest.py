@@ -29,7 +29,7 @@ class DigestError(ValueError):
     """A file's bytes are not those that its digest is of."""
 
 
-class Check:
+class DigestCheck:
     """Compares a file with the digest that it states, piece by piece: first its header, then whatever follows.
 
     ``stated`` is None for a file that states none. Raises DigestError if the beginning is damaged.

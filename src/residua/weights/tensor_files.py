@@ -25,7 +25,7 @@ from torch import Tensor
 
 from residua.errors import ResiduaError
 from residua.files import write_atomic
-from residua.weights.digest import CHUNK, HEADER_KEY, UNSEALED, Check, DigestError, seal
+from residua.weights.digest import CHUNK, HEADER_KEY, UNSEALED, DigestCheck, DigestError, seal
 
 _HEADER_LIMIT = 10_000_000  # bytes; a ResNet of 1202 layers with its momentum needs an eighth
 MOST_TENSORS = 50_000  # of a file; ResNet-1202 has 7,000
@@ -74,7 +74,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         raw, header = _read_header(file, size)
-        check = Check(raw)
+        check = DigestCheck(raw)
         tensors = {}
         for name, dtype, shape in _layout(header, size - len(raw)):
             tensors[name] = torch.empty(shape, dtype=dtype)

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,6 @@ from residua.data.augment.mixup import Mixup, mixup
 from residua.errors import UsageError
 from residua.spec import Recipe
 from residua.train.plan import Request, make_plan
-from residua.train.tasks.classification import Classification
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -55,9 +56,9 @@ def test_the_loss_is_the_blend_of_both_losses_and_accuracy_too(label_smoothing: 
     one_hot = F.one_hot(labels, 8).float()
     targets = share * one_hot + (1 - share) * one_hot[partner]
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 8))
-    recipe = Recipe(label_smoothing=label_smoothing)
+    recipe = Recipe().change(task={"kind": "classification", "label_smoothing": label_smoothing})
     plan = make_plan(Request(device="cpu", precision="float32", threads=1, compile="off"), model, 0, 0)
-    task = Classification(model, recipe, plan)
+    task = recipe.task.make(model, recipe, plan, SimpleNamespace(about=lambda: {"classes": "abcdefgh"}))
     logits = model(images).detach()
     sums = task.step((images, targets), 0.0)
     both = [

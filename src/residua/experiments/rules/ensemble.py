@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from residua.experiments.rules.directions import greater
 from residua.experiments.rules.ruling import MAX_SEEDS, Evidence, Ruling, shared_seeds
 from residua.looks.probabilities import unpacked
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def error(shares: np.ndarray) -> float:
@@ -29,7 +31,7 @@ class EnsembleGain:
             members = [unpacked(dict(evidence[arm][seed])) for arm in self.arms]
             errors, images = [error(member) for member in members], len(members[0])
             alone[seed] = {"test_error": sum(errors) / len(errors), "test_images": images}
-            together[seed] = {"test_error": error(np.sum(members, 0)), "test_images": images}
+            together[seed] = {"test_error": error(sum(members[1:], members[0])), "test_images": images}
         status, reason = greater("test_error", "alone", "ensemble").check(
             {"alone": alone, "ensemble": together}, max_seeds
         )

@@ -53,9 +53,9 @@ def read_model(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The table of a network; its keys may still be the old ones."""
     values = dict(values)
     if table == "resnet":
-        merge = values.get("merge", "add")
+        unit, merge = (str(values.get(slot, usual)) for slot, usual in (("unit", "basic"), ("merge", "add")))
         ignored = [
-            *_OF_KIND.get(values.get("unit", "basic"), ()),
+            *_OF_KIND.get(unit, ()),
             *(
                 name
                 for kind, names in _OF_MERGE.items()
