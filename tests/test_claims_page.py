@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from benchmarks import claims
 
+from residua.experiments import catalogue
 from residua.experiments.claims import CLAIMS
 from residua.experiments.run_cell import run_cell
 from residua.report.experiment_result import read_result
@@ -71,10 +72,12 @@ def test_the_committed_pages_are_made_from_the_committed_results(name, lang):
 @pytest.mark.parametrize("lang", claims.PAGES.values())
 def test_every_claim_has_a_row_even_without_a_result(lang):
     text = claims.page([], lang)
-    for claim in CLAIMS.values():
+    known = catalogue.claims()  # papers bring their own beside those of the catalogue
+    assert set(CLAIMS) < set(known)
+    for claim in known.values():
         assert f"| [{claim.id}](#{claim.id.lower()}) |" in text
         assert f"## {claim.id}\n" in text
-    assert text.count("no result yet" if lang == "en" else "尚无结果") == 2 * len(CLAIMS)
+    assert text.count("no result yet" if lang == "en" else "尚无结果") == 2 * len(known)
 
 
 def test_a_row_has_the_published_the_measured_and_the_verdict(write):

@@ -239,6 +239,7 @@ def test_a_depth_that_fits_no_formula_gets_one_clear_line(depth, unit, message):
         ({"unit": "bottleneck(expansion=0)"}, "expansion must be above 0"),
         ({"num_classes": -1}, "num_classes cannot be negative"),
         ({"stem": "imgnet"}, "unknown stem 'imgnet'; did you mean 'imagenet'"),
+        ({"norm": "none"}, "norm 'none' needs a stem without one: 'imagenet' has its own"),
     ],
 )
 def test_specs_that_cannot_be_built_are_refused(changes, message):

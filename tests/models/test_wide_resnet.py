@@ -4,7 +4,7 @@ from torch import nn
 
 from residua.analysis.skeleton import skeleton
 from residua.errors import UsageError
-from residua.nn import Chain, Projection, residual_units
+from residua.nn import Chain, Projection, ScaledBranch, residual_units, without_norms
 from residua.registry import build, family, model_spec
 from residua.weights.model_files import Weights, adapt
 
@@ -118,3 +118,14 @@ def test_what_cannot_be_built_is_one_line(name, changes, message):
 
 def test_the_tiny_member_is_tiny():
     assert sum(p.numel() for p in _meta(family("wide_resnet").tiny).parameters()) < 100_000
+
+
+def test_without_norms_only_weights_scalars_and_the_classifier_are_learned():
+    model = build(model_spec("wrn_16_1", norm="none", merge="skip_init(start=1)"))
+    kinds = {type(m) for m in model.modules() if list(m.parameters(recurse=False))}
+    assert kinds == {nn.Conv2d, nn.Linear, ScaledBranch}
+    assert not list(model.buffers())
+    images = torch.rand(2, 3, 32, 32)
+    bare = without_norms(build(model_spec("wrn_16_1")))
+    bare.load_state_dict(model.state_dict(), strict=False)
+    assert torch.equal(model(images), bare(images))  # alpha = 1 is the sum itself

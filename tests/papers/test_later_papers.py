@@ -14,6 +14,7 @@ _PREACT, _R20, _R56 = "pre-activation ResNet-20", "ResNet-20", "ResNet-56"
 _NETS = (_PREACT, _R20, _R56, "plain-20")
 _EULER = ("Euler net (6 units)", _PREACT, _R56)
 _RANDOM = "99 random units, |J| = 0.1"
+_SCALED = tuple(f"WRN-148, alpha = {alpha}" for alpha in ("0", "1/sqrt(d)", "1"))
 _SKIPPING = "ResNet-110, p_L = 0.5"
 
 
@@ -203,6 +204,20 @@ WORLDS: dict[str, Any] = {
             train_loss={"with residuals": 3.4, "without": 3.1},
             test_bits_per_byte={"with residuals": 4.5, "without": 4.1},
         ),
+    ),
+    "de2020/skipinit": tuple(
+        _by_arm(
+            train_error=dict(zip((*_SCALED, "WRN-16, alpha = 0", "WRN-16, alpha = 1"), errors, strict=True))
+        )
+        for errors in ((9.0, 8.0, 75.0, 20.0, 7.0), (60.0, 60.0, 10.0, 10.0, 50.0))
+    ),
+    "de2020/identity": tuple(
+        _by_arm(
+            unit_factor=dict(
+                zip(("WRN-40, batch norm", "WRN-148, batch norm", *_SCALED[1:]), factors, strict=True)
+            )
+        )
+        for factors in ((1.35, 1.15, 1.02, 1.95), (1.6, 1.9, 1.95, 1.1))
     ),
     "miyato2018/residuals": (
         _by_arm(test_frechet_distance={"with residuals": 16.0, "without": 22.0}),

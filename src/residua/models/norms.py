@@ -69,3 +69,16 @@ class ChannelNormSpec(NormSpec):
         from residua.nn import ChannelNorm
 
         return ChannelNorm(channels, self.eps)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class NoNormSpec(NormSpec):
+    """None (De & Smith 2020): the branches' scale is left to their weights and to the merge."""
+
+    kind: ClassVar[str] = "none"
+
+    def build(self, channels: int) -> nn.Module:  # noqa: D102
+        from torch import nn
+
+        return nn.Identity()

@@ -91,6 +91,10 @@ class StagedSpec(ModelSpec):
                 f"stem {self.stem.kind!r} leaves norm and ReLU to the first unit, which needs order='full_preact'; "
                 "stem 'cifar' has its own"
             )
+        if self.norm.kind == "none" and not self.stem.bare:
+            raise UsageError(
+                f"norm 'none' needs a stem without one: {self.stem.kind!r} has its own, 'cifar-conv' has none"
+            )
         if self.merge.plain and self.drop_path.rate:
             raise UsageError("a plain network has no shortcut to fall back on: drop_path needs merge='add'")
         if self.merge.plain and self.zero_init:
