@@ -101,9 +101,9 @@ _TRAINABLE = Experiment(
     caveats=(
         _UNSEEN,
         "Gradients are clipped at a norm of 1 in every arm, for without that there is nothing to compare: the loss of "
-        "WRN-148 with alpha = 1 soon is no longer finite, at a rate of 0.001 too (residua train --model wrn_148_1 --set "
-        "model.norm=none --batch-size 16 --lr 0.001). Depth, epochs, clipping and rate were chosen by trainings that "
-        "are not judged.",
+        "WRN-148 with alpha = 1 soon is no longer finite, even at a rate of 0.001 (residua train --model wrn_148_1 "
+        "--set model.norm=none --batch-size 16 --lr 0.001). Depth, epochs, clipping and rate were chosen by trainings "
+        "that are not judged.",
         "At the quick scale half the width, and two epochs in batches of 16 without augmentation. Convolutions have no "
         "bias.",
     ),
@@ -118,9 +118,9 @@ _IDENTITY = Experiment(
     claims=(
         Claim(
             id="S2",
-            text="at initialisation batch normalisation scales branches down against shortcuts, by about the root of "
-            "the depth",
-            zh="初始化时，批归一化使分支相对捷径缩小，缩小的倍数约为深度的平方根",
+            text="at initialisation batch normalisation scales branches down against shortcuts, the more the deeper "
+            "the network",
+            zh="初始化时，批归一化使分支相对捷径缩小，网络越深缩小得越多",
         ),
     ),
     where="De & Smith 2020, abstract",
@@ -151,7 +151,8 @@ _IDENTITY = Experiment(
         _UNSEEN,
         "unit_factor: by what a unit multiplies the variance, on the geometric mean of the units that keep the shape, "
         "in a training step on 64 images; convolutions wrap round. If every branch adds the same variance, as under "
-        "batch norm, it is ((n + 1) / 2) ** (1 / (n - 1)) for n units of a stage: 1.28 at 40 layers, 1.12 at 148.",
+        "batch norm, it is ((n + 1) / 2) ** (1 / (n - 1)) for n units of a stage: 1.28 at 40 layers, 1.12 at 148. "
+        "The root of the depth itself is not judged.",
     ),
 )
 
