@@ -61,8 +61,11 @@ class Classifier(nn.Module):
         super().__init__()
         self.spec = spec
         self.stem = stem
-        self.enter, self.leave = ends or (nn.Identity(), nn.Identity())
+        # in the order in which they are applied: torchvision's IntermediateLayerGetter follows it
+        enter, leave = ends or (nn.Identity(), nn.Identity())
+        self.enter = enter
         self.stages = stages
+        self.leave = leave
         self.tail = nn.Identity() if tail is None else tail
         self.head = head
         self.images: Mapping[str, Any] = {}  # what is known of those that it was trained on: mean, std

@@ -67,8 +67,9 @@ class Features(nn.Module):
         self.channels: tuple[int, ...] = tuple(self.feature_info.channels())
         self.strides: tuple[int, ...] = tuple(self.feature_info.reduction())
         self.name, self.in_channels, self.dims = model.spec.name, model.spec.in_channels, model.dims
-        self.stem, self.enter, self.leave = model.stem, model.enter, model.leave
+        self.stem, self.enter = model.stem, model.enter
         self.stages = _up_to(model.stages, below[-1]["module"].split(".")[1:])
+        self.leave = model.leave
         fits = len(below) == len(model.feature_info) or "grid" in below[-1]
         self.tail = model.tail if fits else nn.Identity()
 
