@@ -49,6 +49,18 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers, and the files that it runs, are forgotten after it."""
+    from residua import parts, user_files
+
+    known = {
+        slot: dict(parts.parts(slot)) for slot in parts.ROOMS
+    }  # residua's own, before they are put aside
+    monkeypatch.setattr(parts, "_parts", known)
+    monkeypatch.setattr(user_files, "_ran", {})
+
+
 @pytest.fixture(autouse=True)
 def _same_draws() -> None:
     """What torch draws in a test is the same every time, alone or after any other."""

@@ -133,14 +133,12 @@ def test_no_committed_result_names_a_place_of_the_machine():
         assert not re.search(r'"/|[ =]/(home|tmp|work|root|Users)/', path.read_text(encoding="utf-8")), path
 
 
-def test_the_paper_of_the_guide_brings_claim_row_look_and_figure(tmp_path, monkeypatch):
+def test_the_paper_of_the_guide_brings_claim_row_look_and_figure(forgotten, tmp_path):
     """The example of docs/reproduce.md, run as it stands there, at one epoch of one seed."""
-    from residua import user_files
     from residua.experiments.catalogue import claims, find_experiments
     from residua.experiments.study import Study
     from residua.user_files import UserFile
 
-    monkeypatch.setattr(user_files, "_ran", {})
     guide = (DOCS / "reproduce.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     brought = UserFile("doe2026.py", code).run()

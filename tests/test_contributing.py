@@ -10,19 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from residua import parts, user_files
+from residua import user_files
 from residua.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("forgotten")
 TEXT = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PARTS = ("A unit", "A data source", "An augmentation", "A task")
-
-
-@pytest.fixture(autouse=True)
-def _forgotten(monkeypatch):
-    """What an example registers is forgotten after it."""
-    known = {slot: dict(parts.parts(slot)) for slot in parts.ROOMS}  # residua's own, before it is put aside
-    monkeypatch.setattr(parts, "_parts", known)
-    monkeypatch.setattr(user_files, "_ran", {})
 
 
 def example(heading: str, lines: int) -> tuple[str, list[str]]:
