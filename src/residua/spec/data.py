@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -46,13 +47,13 @@ class DataSource(PartSpec):
             )
         return self
 
+    @abstractmethod
     def load(self, spec: DataSpec, *, threads: int, storage: str | None) -> Any:
         """The data (``residua.data.AnyData``) that ``spec`` describes, of which this is the source.
 
         ``threads`` read files (0: one for each usable core); ``storage`` is ``memory`` or ``stream``, as an earlier
         loading decided, or None. Raises UsageError for options that do not suit, ResiduaError for damaged files.
         """
-        raise NotImplementedError
 
     @classmethod
     def spelled_out(cls, value: Any) -> dict[str, Any] | None:  # noqa: D102

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -15,9 +16,9 @@ class Optimizer(PartSpec):
     slot: ClassVar[str] = "optimizer"
     decays_norms: ClassVar[bool] = True  # whether weight decay is for norms and biases (1-d parameters) too
 
+    @abstractmethod
     def build(self, groups: list[dict[str, Any]], lr: float) -> Any:
         """The ``torch.optim.Optimizer`` of some groups of parameters."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,9 @@ class Schedule(PartSpec):
 
     slot: ClassVar[str] = "schedule"
 
+    @abstractmethod
     def factor(self, progress: float, after_warmup: float) -> float:
         """What the rate is multiplied by at ``progress`` of the whole training, ``after_warmup`` of what follows it."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class TaskSpec(PartSpec):
     # what its networks say of one image: a class of several, numbers, or nothing
     answers: ClassVar[Literal["classes", "numbers", "nothing"]] = "nothing"
 
+    @abstractmethod
     def make(self, network: Any, recipe: Any, plan: Any, data: Any) -> Any:
         """The ``residua.train.task.Task`` that trains a network. Raises UsageError for data that do not suit it."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +75,10 @@ class Augmentation(PartSpec):
     normalized: ClassVar[bool] = False  # whether it takes normalised images instead of pixels
     blends_classes: ClassVar[bool] = False  # whether its targets are shares of classes
 
+    @abstractmethod
     def build(self, data: Any) -> Any:
         """A function of (images, targets, seed, step) that gives images and targets, for ``residua.data.Data``.
 
         Images are (B, C, H, W) or (B, C, D, H, W), uint8 or, if ``normalized``, float32. Targets are classes, int64
         (B,), or the share of each class, float32 (B, classes). Nothing else may decide what it gives.
         """
-        raise NotImplementedError
