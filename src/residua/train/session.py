@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from residua.analysis.cost import totals
@@ -12,6 +12,7 @@ from residua.runs import layout
 from residua.runs.checkpoint import State
 from residua.runs.folder import RunFolder
 from residua.spec import Recipe
+from residua.train.callbacks import Callbacks
 from residua.train.loop import Loop
 from residua.train.plan import applied
 from residua.train.prepare import file_header
@@ -37,6 +38,7 @@ class Session:
     data: AnyData
     state: State
     progress: Progress
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def run(self) -> RunFolder:
         """Train to the end, measure the test part once, and write what makes the run complete.
@@ -61,12 +63,16 @@ class Session:
                 about=about,
                 state=self.state,
                 progress=progress,
+                callbacks=self.callbacks,
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
             if isinstance(self.task, IllustratedTask):
                 self.task.illustrate(folder.path)
             save_model(folder.path / layout.WEIGHTS, network, about["data"])
+            loop.tell(
+                "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
+            )
             folder.complete(self._result(recipe, state, test, count))
         return folder
 
@@ -99,4 +105,5 @@ class Session:
             **{f"test_{name}": value for name, value in test.items()},
             "test_images": count,
             "train_images": len(self.data.train),
+            **({} if self.callbacks.stopped is None else {"stopped": self.callbacks.stopped}),
         }
