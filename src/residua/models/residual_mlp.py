@@ -86,7 +86,9 @@ def build(spec: ResidualMLPSpec) -> RowClassifier:
 _NAMED = {
     spec.name: spec
     for spec in (
-        ResidualMLPSpec(name="residual_mlp"),  # the authors' package's example: 2 blocks of 192, hidden 384
+        # the example of the authors' package (rtdl_revisiting_models): 2 blocks of 192, hidden 384
+        ResidualMLPSpec(name="residual_mlp"),
+        ResidualMLPSpec(name="residual_mlp_small", width=64),
         ResidualMLPSpec(name="residual_mlp_tiny", width=32, unit=FeedForwardUnit(dropout=0.0)),
         ResidualMLPSpec(name="plain_mlp", merge=BranchOnlyMerge()),
     )

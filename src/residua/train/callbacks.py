@@ -1,7 +1,7 @@
 """What a caller may have done during a training: after every step, after every epoch, and at the end.
 
 Callbacks are told facts. The bits of a run do not follow them, unless one changes the network itself: every step seeds
-its own draws, and torch's generator is put back after each callback. They are not stored: ``resume`` is given them again.
+its own draws, and torch's generator is put back after each call. They are not stored: ``resume`` is given them again.
 """
 
 from __future__ import annotations

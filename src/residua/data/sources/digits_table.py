@@ -23,7 +23,7 @@ class DigitsTable(DataSource):
     kind: ClassVar[str] = "digits-table"
 
     def load(self, spec: DataSpec, *, threads: int = 0, storage: str | None = None) -> Any:  # noqa: D102
-        from residua.data.rows import row_data
+        from residua.data.in_memory import divided_data
 
         digits = Digits().load(spec)
         parts = {name: part for name in ("train", "val", "test") if (part := getattr(digits, name))}
@@ -35,9 +35,9 @@ class DigitsTable(DataSource):
             name: np.arange(end - len(part), end)
             for (name, part), end in zip(parts.items(), ends, strict=True)
         }
-        return row_data(
+        return divided_data(
             spec,
-            rows=rows,
+            samples=rows,
             labels=labels,
             classes=digits.classes,
             places=places,
