@@ -84,7 +84,7 @@ def test_a_spec_states_its_depth_and_its_usual_input():
     class Vague(ModelSpec):
         family: str = "vague"
 
-    with pytest.raises(TypeError, match="depth.*usual_input"):
+    with pytest.raises(TypeError, match=r"depth.*usual_input"):
         Vague()
 
 

@@ -134,6 +134,7 @@ def test_a_run_says_which_file_it_needs(command):
 
 
 def test_a_run_does_not_go_on_with_another_version(command, monkeypatch):
+    from residua.evaluation import evaluate
     from residua.runs.folder import RunFolder
     from residua.train.fitting import fit, resume
 
@@ -152,6 +153,7 @@ def test_a_run_does_not_go_on_with_another_version(command, monkeypatch):
         ResiduaError, match=r"trained with another version of mine.py \(--allow-inexact goes on"
     ):
         resume("run", epochs=2, progress=False)
+    assert evaluate("run").notes == ("run: it was trained with another version of mine.py",)
     assert resume(RunFolder("run"), epochs=2, allow_inexact=True, progress=False).result
 
 
