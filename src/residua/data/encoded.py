@@ -48,7 +48,7 @@ def encoded_data(
     the first bad image.
     """
     threads = threads or usable_cores()
-    headers, skipped = _look(listing, store, spec.strict, threads)
+    headers, skipped = read_headers(listing, store, spec.strict, threads)
     size = spec.image_size or _native_size(headers)
     channels = 1 if all(grey for _, grey in headers) else 3
     decoding = Decoding(
@@ -95,10 +95,13 @@ def encoded_data(
     )
 
 
-def _look(
+def read_headers(
     listing: Listing, store: Store, strict: bool, threads: int
 ) -> tuple[list[tuple[tuple[int, int], bool]], dict[str, str]]:
-    """Size and greyness of the images (of a sample, if there are many), and the files that are none."""
+    """Size and greyness of the images (of a sample, if there are many), and the files that are none.
+
+    Raises ResiduaError if none can be read; if ``strict``, BadImage at the first that cannot.
+    """
     paths = listing.paths
     if len(paths) > LOOKED_AT:
         chosen = sample(len(paths), store.blocks(paths), generator(0, "look"), LOOKED_AT)

@@ -14,7 +14,7 @@ from residua.errors import UsageError
 from residua.registry import build, model_spec
 from residua.spec import DataSpec
 from residua.train import Request, fit, judge, make_plan, recipe, resume
-from residua.train.loop import Interrupted
+from residua.train.interruption import Interrupted
 from residua.train.progress import Progress
 from residua.train.task import IllustratedTask
 from residua.train.tasks.gan import Adversarial

@@ -38,6 +38,10 @@ class Regression(TaskSpec):
         if self.huber is not None:
             positive(self, "huber")
 
+    def chance(self, data: AnyData) -> float:
+        """Of standardised targets, their variance."""
+        return 1.0
+
     def make(self, network: nn.Module, recipe: Recipe, plan: Plan, data: AnyData) -> Supervised:
         """Raises UsageError for data without targets."""
         told = data.about()
