@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -116,6 +116,12 @@ class EncodedSplit:
         """The file of each image."""
         return [str(self._decoding.root / path) for path in self._files]
 
+    def unreadable(self) -> list[dict[str, str]]:
+        """What could not be read so far, as ``data.json`` lists it."""
+        return [
+            {"path": image_name(self._files[place]), "reason": why} for place, why in self.left_out.items()
+        ]
+
     def read(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Images uint8 (B, C, H, W), prepared as for evaluation, and labels int64 (B,) of the readable files."""
         return self._read(positions, lambda position: self._decoding.read(self._files[position]))
@@ -152,6 +158,11 @@ class EncodedSplit:
             return images, labels
         good = torch.tensor([i for i in range(len(wanted)) if i not in bad], dtype=torch.int64)
         return images[good].contiguous(memory_format=torch.channels_last), labels[good]
+
+
+def unreadable(*parts: Any) -> list[dict[str, str]]:
+    """What of a training's parts turned out to be bad when it was decoded, as ``data.json`` lists it."""
+    return [item for part in parts if isinstance(part, EncodedSplit) for item in part.unreadable()]
 
 
 def look_at(
