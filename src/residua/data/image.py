@@ -38,8 +38,8 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif", ".hif"),
 )
-# What a HEIF file holds from its 5th byte on: the box and its brand (ISO/IEC 23008-12, annex B). Pillow reads AVIF, which
-# may be of the last two as well.
+# What a HEIF file holds from its 5th byte on: the box and its brand (ISO/IEC 23008-12, annex B). AVIF, which Pillow
+# reads, may be of the last two as well.
 HEIF = (
     *(b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftyphevc", b"ftyphevx", b"ftyphevm", b"ftyphevs"),
     *(b"ftypmif1", b"ftypmsf1"),
