@@ -16,7 +16,7 @@ from residua.files import read_json, write_json
 from residua.registry import family, model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import recipe as find_recipe
-from residua.train.defaults import default_recipe, default_source
+from residua.train.defaults import default_source, usual_recipe
 from residua.train.task import task_of
 from residua.user_files import UserFile, digests, files_behind
 
@@ -105,7 +105,7 @@ def ask(
     metric, lower = _metric(metric, one.spec, other.spec)
     source = data or default_source(one.spec)
     loaded = load(DataSpec.of(source).change(val_fraction=0.0))
-    named, own = recipe or default_recipe(loaded, one.spec), default_recipe(loaded, other.spec)
+    named, own = recipe or usual_recipe(loaded.kind, one.spec), usual_recipe(loaded.kind, other.spec)
     note = f"Both are trained by the recipe {named}; that of {other.label} alone would be {own}."
     changes = {} if epochs is None else {"epochs": epochs}
     return Question(

@@ -6,7 +6,7 @@ Pillow decodes outside Python's lock, so threads are enough and no worker proces
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -94,8 +94,7 @@ class Decoding:
 
         in_parallel(fill, range(len(paths)), self.threads)
         bad = dict(sorted(bad.items()))
-        for i, reason in bad.items():
-            log.warning("skipped %s: %s", image_name(paths[i]), reason)
+        say_skipped({paths[i]: reason for i, reason in bad.items()})
         return torch.from_numpy(pixels).permute(0, 3, 1, 2), bad
 
 
@@ -185,8 +184,13 @@ def look_at(
         if strict:
             raise BadImage(image_name(root / name), told.reason)
         skipped[name] = told.reason
-        log.warning("skipped %s: %s", image_name(name), told.reason)
     return seen, skipped
+
+
+def say_skipped(skipped: Mapping[str, str]) -> None:
+    """A line for each bad file."""
+    for name, reason in skipped.items():
+        log.warning("skipped %s: %s", image_name(name), reason)
 
 
 def sample(length: int, blocks: Blocks | None, random: np.random.Generator, count: int) -> np.ndarray:

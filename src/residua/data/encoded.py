@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from residua.data.batches.keyed import generator
-from residua.data.decoding import Decoding, EncodedSplit, Store, log, look_at, sample
+from residua.data.decoding import Decoding, EncodedSplit, Store, log, look_at, sample, say_skipped
 from residua.data.division import Labelled, check_classes, divide, fingerprint, split_hash
 from residua.data.image import GREY_MODES, SMALL, image_name, open_image
-from residua.data.listing import HIDDEN, Listing
+from residua.data.listing import HIDDEN, Listing, checked
 from residua.data.loaded import Data, identified
 from residua.data.splits import ArraySplit, Split, mean_std
 from residua.errors import ResiduaError
@@ -48,8 +48,9 @@ def encoded_data(
     the first bad image.
     """
     threads = threads or usable_cores()
+    headers, skipped = read_headers(listing, store, spec.strict, threads)
     _say_left_out(listing)
-    headers, skipped = _look(listing, store, spec.strict, threads)
+    say_skipped(skipped)
     size = spec.image_size or _native_size(headers)
     channels = 1 if all(grey for _, grey in headers) else 3
     decoding = Decoding(
@@ -99,11 +100,15 @@ def encoded_data(
     )
 
 
-def _look(
+def read_headers(
     listing: Listing, store: Store, strict: bool, threads: int
 ) -> tuple[list[tuple[tuple[int, int], bool]], dict[str, str]]:
-    """Size and greyness of the images (of a sample, if there are many), and the files that are none."""
-    paths = listing.paths
+    """Size and greyness of the images (of a sample, if there are many), and the files that are none.
+
+    Raises ResiduaError if none can be read, or nothing can be trained on the listing; if ``strict``, BadImage at the
+    first that cannot be read.
+    """
+    paths = checked(listing).paths
     if len(paths) > LOOKED_AT:
         chosen = sample(len(paths), store.blocks(paths), generator(0, "look"), LOOKED_AT)
         paths = [paths[i] for i in chosen]

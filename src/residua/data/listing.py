@@ -21,6 +21,7 @@ PARTS = {
     "test": "test",
     "testing": "test",
 }
+NO_CLASSES = ("",)  # of files that have numbers instead
 HIDDEN, EMPTY = "hidden", "a class folder without any"
 
 
@@ -90,7 +91,7 @@ def listed(root: Path, suffixes: Iterable[str] = SUFFIXES, what: str = "image") 
 def checked(listing: Listing) -> Listing:
     """The listing itself. Raises ResiduaError for fewer than two classes, or one that the training part lacks."""
     root, listed, classes, what = listing.root, listing.parts, listing.classes, listing.what
-    if len(classes) < 2:
+    if len(classes) < 2 and classes != NO_CLASSES:
         empty = [path for path, reason in listing.left_out.items() if reason == f"{EMPTY} {what}"]
         raise ResiduaError(
             f"{root / listed['train'].where} has {len(classes)} class folders with {what}s; it should have at least "

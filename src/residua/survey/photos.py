@@ -29,23 +29,18 @@ class Photo:
 
 
 def photo_of_file(content: Path | bytes) -> Photo:
-    """The photo of an image file, or of the bytes of one. Raises BadImage."""
-    with open_image(content) as header:  # before the file is read whole: a large one is refused by its size
-        grey, form = header.mode in GREY_MODES, header.format or ""
-        width, height = header.size
-    data = content if isinstance(content, bytes) else content.read_bytes()
-    with open_image(data) as header:
-        orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
-    image = read_image(data, at_least=DECODED)
-    if (image.width > image.height) != (width > height):
-        width, height = height, width
+    """The photo of an image file, or of the bytes of one. Raises BadImage, and OSError where it cannot be read."""
+    with open_image(content) as header:
+        image = read_image(content, at_least=DECODED)  # first: it says what is wrong with a damaged file
+        turned, grey, form = _is_turned(header), header.mode in GREY_MODES, header.format or ""
+        longer, shorter = sorted(header.size, reverse=True)
     return Photo(
-        width=width,
-        height=height,
+        width=longer if image.width > image.height else shorter,
+        height=shorter if image.width > image.height else longer,
         grey=grey,
-        turned=orientation != 1,
+        turned=turned,
         format=form,
-        digest=hashlib.blake2b(data, digest_size=16).digest(),
+        digest=_digest(content),
         thumbnail=_thumbnail(image),
     )
 
@@ -59,7 +54,7 @@ def photo_of_pixels(pixels: np.ndarray) -> Photo:
         grey=channels == 1,
         turned=False,
         format="",
-        digest=hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest(),
+        digest=_digest(pixels.tobytes()),
         thumbnail=_thumbnail(image_of(pixels)),
     )
 
@@ -67,6 +62,21 @@ def photo_of_pixels(pixels: np.ndarray) -> Photo:
 def image_of(pixels: np.ndarray) -> Image.Image:
     """Pixels uint8 (C, H, W) as an image."""
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def _is_turned(header: Image.Image) -> bool:
+    if header.format == "HEIF":  # which pillow-heif turns by itself
+        return header.info.get("original_orientation") not in (None, 1)
+    if "exif" not in header.info and header.format != "TIFF":  # a PNG file would be decoded to look for it
+        return False
+    return header.getexif().get(ExifTags.Base.Orientation, 1) != 1
+
+
+def _digest(content: Path | bytes) -> bytes:
+    if isinstance(content, bytes):
+        return hashlib.blake2b(content, digest_size=16).digest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
 def _thumbnail(image: Image.Image) -> np.ndarray:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -113,18 +110,17 @@ def _of_arrays(spec: DataSpec, progress: Progress) -> Contents:
     data = load_data(spec)
     if not isinstance(data, Data) or len(data.shape) != 3:
         raise UsageError(f"{spec.source} holds no images with classes; data look shows those")
-    pixels = list(_pixels(data))
-    contents = Contents(classes=data.classes, image=lambda place: image_of(pixels[place][0]))
-    for image, label, part, position in pixels:
-        contents.add(photo_of_pixels(image), f"{part}/{position}", data.classes[label], part)
-        if progress and len(contents.photos) % TOGETHER == 0:
-            progress(len(contents.photos), len(pixels))
+    parts = {name: data.split(name) for name in PARTS if name != "val" or data.val is not None}
+    places = [(name, position) for name, split in parts.items() for position in range(len(split))]
+
+    def pixels(place: int) -> np.ndarray:
+        name, position = places[place]
+        return parts[name].read(np.array([position]))[0][0].numpy()
+
+    contents = Contents(classes=data.classes, image=lambda place: image_of(pixels(place)))
+    for place, (name, position) in enumerate(places):
+        label = data.classes[int(parts[name].labels[position])]
+        contents.add(photo_of_pixels(pixels(place)), f"{name}/{position}", label, name)
+        if progress and (place + 1) % TOGETHER == 0:
+            progress(place + 1, len(places))
     return contents
-
-
-def _pixels(data: Data) -> Iterator[tuple[np.ndarray, int, str, int]]:
-    for part in PARTS:
-        split: Any = getattr(data, part)
-        for position in range(len(split) if split is not None else 0):
-            images, labels = split.read(np.array([position]))
-            yield images[0].numpy(), int(labels[0]), part, position
