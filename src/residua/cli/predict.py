@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +31,8 @@ def predict(
 ) -> int:
     """Say what is on images or in volumes, or their numbers.
 
-    A bad one among good ones gets a line on stderr, and the exit code is 1.
+    A bad one among good ones gets a line on stderr, and the exit code is 1. What else lies in a folder is left out and
+    counted.
 
     Args:
         source: a run folder, its name under runs/, latest, a weight file or a peer's checkpoint.
@@ -49,7 +51,8 @@ def predict(
     for text in predictor.notes:
         note(text)
     predictions, errors = [], []
-    for path in _files(images, predictor.suffixes):
+    left_out: dict[str, str] = {}
+    for path in _files(images, predictor.suffixes, left_out):
         try:
             found = predictor(path, top_k)
         except BadImage as error:
@@ -61,19 +64,28 @@ def predict(
         if not json:
             named = ", ".join(f"{name} {value:{format}}" for name, value in found)
             say(f"{image_name(path)}: {named}")
+    if left_out:
+        counts = Counter(left_out.values())
+        note("left out: " + ", ".join(f"{count} ({why})" for why, count in sorted(counts.items())))
     if json:
-        say_json({"schema": 1, "predictions": predictions, "errors": errors})
+        skipped = [{"image": image_name(path), "reason": why} for path, why in sorted(left_out.items())]
+        say_json({"schema": 1, "predictions": predictions, "errors": errors, "skipped": skipped})
     return 1 if errors else 0
 
 
-def _files(images: list[Path], suffixes: frozenset[str]) -> Iterator[Path]:
+def _files(images: list[Path], suffixes: frozenset[str], left_out: dict[str, str]) -> Iterator[Path]:
+    from residua.data.listing import files_below
+
     if not images:
         raise UsageError("name at least one image, or a folder of images")
+    what = ".npy file" if ".npy" in suffixes else "image"
     for path in images:
         if not path.is_dir():
             yield path  # whatever is wrong with it is said when it is read
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+        others: dict[str, str] = {}
+        inside = files_below(path, path, suffixes, what, others)
         if not inside:
-            raise UsageError(f"{path} holds no {'.npy file' if '.npy' in suffixes else 'image'}")
-        yield from inside
+            raise UsageError(f"{path} holds no {what}")
+        left_out |= {str(path / name): why for name, why in others.items()}
+        yield from (path / name for name in inside)
