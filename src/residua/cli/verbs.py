@@ -64,7 +64,11 @@ VERBS = {
     "runs": Verb(
         "runs:runs",
         "List the runs under runs/, oldest first; or compare the named ones, and show in what they differ.",
-        ("residua runs", "residua runs latest runs/other --json"),
+        (
+            "residua runs",
+            "residua runs --filter 'model=cifar_*' --filter 'test>0.9' --sort test --reverse",
+            "residua runs latest runs/other --json",
+        ),
     ),
     "models": Verb(
         "models:models",
@@ -78,6 +82,7 @@ VERBS = {
             "residua describe resnet50",
             "residua describe cifar_resnet110 --set shortcut=B",
             "residua describe resnet18 --input 3,32,32 --set stem=cifar",
+            "residua describe latest",
         ),
     ),
     "convert": Verb(
@@ -106,6 +111,15 @@ VERBS = {
             "residua compare cifar_plain20 cifar_resnet20",
             "residua compare cifar_resnet20 my_block.py:squeezed --match params --data path/to/cifar-10",
             "residua compare mine.toml cifar_wrn16_4 --match time --epochs 20 --out mine",
+        ),
+    ),
+    "completion": Verb(
+        "completion:completion",
+        "Print the script that lets a shell complete verbs, flags and their values.",
+        (
+            "residua completion bash > ~/.local/share/bash-completion/completions/residua",
+            "residua completion zsh > ~/.zfunc/_residua  # a folder of fpath",
+            "residua completion fish > ~/.config/fish/completions/residua.fish",
         ),
     ),
     "doctor": Verb(
