@@ -29,8 +29,10 @@ def test_bash_completes(command, tmp_path, words, offered):
     script = tmp_path / "residua.bash"
     script.write_text(command("completion", "bash").out)
     typed = " ".join(["residua", *words])
-    code = f"source {script}; COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _residua; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    asked = f"COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _residua; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    done = subprocess.run(
+        ["bash", "-c", f"source {script}; {asked}"], capture_output=True, text=True, check=True, timeout=60
+    )
     assert [word.strip() for word in done.stdout.splitlines()] == offered
 
 
