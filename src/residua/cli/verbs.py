@@ -52,6 +52,15 @@ VERBS = {
         "Say what is on images.",
         ("residua predict latest photo.jpg", "residua predict runs/flowers photos/ --top-k 3 --json"),
     ),
+    "export": Verb(
+        "export:export",
+        "Ship a trained network: one folder with the model, its preprocessing, its labels and what was measured.",
+        (
+            "residua export latest",
+            "residua export runs/flowers --format openvino --precision int8",
+            "residua export model.safetensors --format pt2 --out shipped --data path/to/images",
+        ),
+    ),
     "report": Verb(
         "report:report",
         "Render an offline HTML report of one run, of several side by side, or of reproduced experiments.",
