@@ -50,7 +50,7 @@ WRONG = [
     ("train --lr fast", '"fast"'),
     ("train digits photos", "photos"),
     ("evaluate", "requires an argument"),
-    ("predict latest", "requires an argument"),
+    ("predict latest", "name at least one image"),
     ("report --lang fr latest", "en"),
     ("data fetch imagenet", "cifar10"),
 ]

@@ -50,7 +50,13 @@ VERBS = {
     "predict": Verb(
         "predict:predict",
         "Say what is on images.",
-        ("residua predict latest photo.jpg", "residua predict runs/flowers photos/ --top-k 3 --json"),
+        (
+            "residua predict latest photo.jpg",
+            "residua predict runs/flowers photos/ --top-k 3 --json",
+            "residua predict latest photos/ --csv --page sheet.html > answers.csv",
+            "residua predict latest - < photo.jpg",
+            "find photos -mtime -1 | residua predict latest --files-from -",
+        ),
     ),
     "export": Verb(
         "export:export",

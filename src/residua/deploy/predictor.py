@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from residua.data.image import SUFFIXES, BadImage
-from residua.deploy.inputs import Asked, Pictures, asked
+from residua.deploy.inputs import NamedPicture, Pictures, asked
 from residua.deploy.lookahead import computed_ahead, groups
 from residua.deploy.opened import Source, open_any
 from residua.deploy.pictures import Picture, image_pixels, name_of, volume_values
@@ -30,7 +30,7 @@ _NOT_FINITE = "the network gives it answers that are not finite"
 class Answer:
     """What a network says of one image; ``error`` says why it says nothing."""
 
-    name: str  # the path, of a frame also its time; "image" of what is in memory
+    name: str  # the path, of a frame also its time; "image" of what is in memory and has no other
     picture: Picture | None = None  # what was asked about
     top: Prediction | None = None
     cam: np.ndarray | None = (
@@ -84,7 +84,7 @@ class Predictor:
     def __call__(self, image: Picture, k: int = 5) -> Prediction:
         """The ``k`` likeliest classes of one image. Raises BadImage, a ResiduaError, if it cannot be read."""
         _check(k)
-        (answer,) = self._say([self._prepared(Asked(name_of(image), image))], k, cams=False)
+        (answer,) = self._say([self._prepared(NamedPicture(name_of(image), image))], k, cams=False)
         return _top(answer)
 
     def predict(self, images: Pictures, k: int = 5) -> list[Prediction]:
@@ -105,7 +105,7 @@ class Predictor:
         as it is, without a copy.
 
         Args:
-            images: one image, folder or video, or any iterable of them.
+            images: one image, folder or video, or any iterable of them; a NamedPicture gives one a name of its own.
             k: how many classes.
             cams: also where the network saw the top class, (h, w), if it has such a map.
             every: seconds from one frame of a video to the next; 0: all frames.
@@ -166,7 +166,7 @@ class Predictor:
         for group in groups(prepared, self.batch_size):
             yield from self._say(group, k, cams=cams)
 
-    def _prepared(self, one: Asked) -> tuple[Asked, np.ndarray | BadImage]:
+    def _prepared(self, one: NamedPicture) -> tuple[NamedPicture, np.ndarray | BadImage]:
         if isinstance(one.picture, BadImage):
             return one, one.picture
         try:
@@ -175,7 +175,7 @@ class Predictor:
             return one, error
 
     def _say(
-        self, group: list[tuple[Asked, np.ndarray | BadImage]], k: int, *, cams: bool
+        self, group: list[tuple[NamedPicture, np.ndarray | BadImage]], k: int, *, cams: bool
     ) -> Iterator[Answer]:
         """The answers about some images, those that can be read shown together."""
         good = [pixels for _, pixels in group if isinstance(pixels, np.ndarray)]
