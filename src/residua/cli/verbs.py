@@ -47,6 +47,15 @@ VERBS = {
         ),
         "looks.base:listing",
     ),
+    "bench": Verb(
+        "bench:bench",
+        "Time a network here with everything that can run it: torch, ONNX Runtime, OpenVINO, in every precision.",
+        (
+            "residua bench latest",
+            "residua bench resnet50 --batch-size 1,16 --page bench.html",
+            "residua bench latest --backends onnxruntime,openvino --best",
+        ),
+    ),
     "predict": Verb(
         "predict:predict",
         "Say what is on images.",
