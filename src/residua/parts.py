@@ -37,6 +37,7 @@ ROOMS = {
     "source": "residua.data.sources",
     "task": "residua.train.tasks",
     "format": "residua.deploy.formats",
+    "backend": "residua.deploy.backends",
 }
 
 

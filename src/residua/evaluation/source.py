@@ -24,8 +24,6 @@ from residua.train.tasks.classification import Classification
 from residua.user_files import files_changed
 from residua.weights.model_files import build_model
 
-NetworkLike = str | Path | RunFolder | nn.Module
-
 
 @dataclass(frozen=True, kw_only=True)
 class InputFacts(Spec):
@@ -77,12 +75,17 @@ class Trained:
         return task_of(self.spec, self.images.to_dict()) if self.run is None else run_task(self.run)
 
 
+NetworkLike = str | Path | RunFolder | nn.Module | Trained
+
+
 def open_source(source: NetworkLike) -> Trained:
-    """A run, a weight file, a foreign checkpoint or a module, ready to be used.
+    """A run, a weight file, a foreign checkpoint or a module, ready to be used; what is open already, as it is.
 
     Raises UsageError if there is no such run or file, ResiduaError if it cannot be read or contradicts
     itself.
     """
+    if isinstance(source, Trained):
+        return source
     if isinstance(source, nn.Module):
         spec = getattr(source, "spec", None)
         if not isinstance(spec, ModelSpec):
