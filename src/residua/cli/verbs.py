@@ -52,6 +52,15 @@ VERBS = {
         "Say what is on images.",
         ("residua predict latest photo.jpg", "residua predict runs/flowers photos/ --top-k 3 --json"),
     ),
+    "serve": Verb(
+        "serve:serve",
+        "Serve models over HTTP: POST images to /v1/predict.",
+        (
+            "residua serve latest",
+            "residua serve cats=runs/cats/int8 dogs=runs/dogs --port 8080 --max-batch 64",
+            "residua serve latest --host 0.0.0.0 --token-file token",
+        ),
+    ),
     "report": Verb(
         "report:report",
         "Render an offline HTML report of one run, of several side by side, or of reproduced experiments.",

@@ -58,8 +58,8 @@ class Predictor:
         self.classes = trained.classes
         self.notes = trained.notes  # what was assumed of the file
         self.device = choose_device(device)
-        self._precision = trained.precision
-        self._shape, self._mean, self._std = images.shape, images.mean, images.std
+        self.format, self.precision = "torch", trained.precision
+        self.shape, self._mean, self._std = images.shape, images.mean, images.std
         self._images = images
         self._model = place(trained.model.eval(), self.device, torch.channels_last)
 
@@ -82,15 +82,8 @@ class Predictor:
             raise UsageError(f"k must be at least 1, not {k}")
         found: list[Prediction] = []
         for start in range(0, len(images), _BATCH):
-            prepared = map(self.prepare, images[start : start + _BATCH])
-            shown = [
-                normalize(torch.tensor(p, device=self.device)[None], self._mean, self._std) for p in prepared
-            ]
-            outputs = logits(self._model, torch.cat(shown), self._precision)
-            if self.answers == "numbers":
-                found += self._numbers(outputs)
-            else:
-                found += [self._named(row, k) for row in np.exp(log_softmax(outputs))]
+            prepared = [self.prepare(image) for image in images[start : start + _BATCH]]
+            found += self.named(self.outputs(np.stack(prepared))["logits"], k)
         return found
 
     def prepare(self, image: Picture) -> np.ndarray:
@@ -100,7 +93,7 @@ class Predictor:
         """
         if self.volumes:
             return self._volume(image)
-        channels, size, _ = self._shape
+        channels, size, _ = self.shape
         source = _from_array(image) if isinstance(image, np.ndarray) else image
         return preprocess(read_image(source, at_least=decoded_size(size)), size, channels)
 
@@ -111,7 +104,18 @@ class Predictor:
             name, array = str(volume), open_volume(Path(volume))
         else:
             raise BadImage("volume", f"a volume is a path or an array, not {type(volume).__name__}")
-        return volume_of(array, self._shape, name, bytes=array.dtype == np.uint8)
+        return volume_of(array, self.shape, name, bytes=array.dtype == np.uint8)
+
+    def outputs(self, prepared: np.ndarray) -> dict[str, np.ndarray]:
+        """``"logits"`` float32 (N, K) of images or volumes of ``prepare``, stacked."""
+        shown = normalize(torch.tensor(prepared, device=self.device), self._mean, self._std)
+        return {"logits": logits(self._model, shown, self.precision)}
+
+    def named(self, logits: np.ndarray, k: int = 5) -> list[Prediction]:
+        """Outputs (N, K) as what they say: the ``k`` likeliest classes, or every target in its units."""
+        if self.answers == "numbers":
+            return self._numbers(logits)
+        return [self._likeliest(row, k) for row in np.exp(log_softmax(logits))]
 
     def _numbers(self, outputs: np.ndarray) -> list[Prediction]:
         """Standardised outputs (N, T) in the units of the targets."""
@@ -120,7 +124,7 @@ class Predictor:
         values = outputs.astype(np.float64) * std + mean
         return [list(zip(names, row, strict=True)) for row in values.tolist()]
 
-    def _named(self, probabilities: np.ndarray, k: int) -> Prediction:
+    def _likeliest(self, probabilities: np.ndarray, k: int) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.classes[index], float(probabilities[index])) for index in order]
 
