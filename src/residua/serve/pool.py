@@ -134,7 +134,7 @@ class Pool:
     async def answer(
         self, images: Sequence[bytes], options: Options, seconds: float
     ) -> list[dict[str, Any] | Refused]:
-        """An answer for each image, in order. Raises Refused if there is no room for them, or none within ``seconds``."""
+        """An answer for each image, in order. Raises Refused if there is no room, or no answer in ``seconds``."""
         if self.closing:
             raise Refused(503, "the server is stopping")
         loop = asyncio.get_running_loop()

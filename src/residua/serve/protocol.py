@@ -39,7 +39,7 @@ def patient(limits: Limits) -> type[H11Protocol]:
             self.transport.close()
 
         def _watch(self) -> None:
-            """Time a connection that has asked nothing, or goes on sending after its answer; uvicorn times a silent one."""
+            """Time who has asked nothing, or goes on sending after the answer; uvicorn times who is silent."""
             awaited = self.cycle is None or self.cycle.response_complete
             if awaited and self._late is None:
                 self._late = self.loop.call_later(limits.head_seconds, self.transport.close)

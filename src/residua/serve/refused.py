@@ -7,7 +7,7 @@ from typing import Any
 BUSY_SECONDS = 1  # when who was told that the server is busy may ask again
 
 
-class Refused(Exception):  # noqa: N818 - as the other names of what happened
+class Refused(Exception):
     """A request that gets no answer; ``reason`` is for who sent it."""
 
     def __init__(self, status: int, reason: str) -> None:

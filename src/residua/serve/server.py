@@ -111,7 +111,7 @@ async def _run(
         )
     )
     app.state.stopping = lambda: server.should_exit
-    # uvicorn raises the signal that ended it once more, for whoever stood here before: a stop that was asked for is no fault
+    # uvicorn raises the signal that ended it once more, for who stood here before: a stop asked for is no fault
     before = {number: signal.signal(number, _nothing) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         serving = asyncio.create_task(server.serve(sockets=[opened]))

@@ -1,7 +1,7 @@
 """The process that decodes images and computes what they show; it knows nothing of HTTP, and anything may kill it.
 
-It is sent ``Batch``es and answers each with a list, an answer or a ``Refused`` for every image, in order. The next batch
-is decoded while this one is computed. It ends when its pipe does: with its server, however that ended.
+It is sent ``Batch``es and answers each with a list, an answer or a ``Refused`` for every image, in order. The next
+batch is decoded while this one is computed. It ends when its pipe does: with its server, however that ended.
 """
 
 from __future__ import annotations
