@@ -36,6 +36,7 @@ ROOMS = {
     "schedule": "residua.train.schedules",
     "source": "residua.data.sources",
     "task": "residua.train.tasks",
+    "format": "residua.deploy.formats",
 }
 
 

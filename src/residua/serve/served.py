@@ -29,7 +29,7 @@ class Served:
     def __init__(self, source: str, limits: Limits, threads: int) -> None:
         torch.set_num_threads(threads)
         self._limits = limits
-        self._predictor = predictor = Predictor(source)
+        self._predictor = predictor = Predictor(source, threads=threads)
         if predictor.volumes:
             raise UsageError(f"{predictor.name} takes volumes; images alone are served")
         files = files_of(source)
@@ -61,7 +61,12 @@ class Served:
     ) -> list[dict[str, Any] | Refused]:
         """What is told of each image; what was refused stays refused."""
         good = [image for image in prepared if not isinstance(image, Refused)]
-        outputs = self._predictor.outputs(np.stack(good)) if good else {}
+        size = self._predictor.batch_size
+        parts = [
+            self._predictor.outputs(np.stack(good[start : start + size]))
+            for start in range(0, len(good), size)
+        ]
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
         rows = iter(range(len(good)))
         return [
             image if isinstance(image, Refused) else self._answer(outputs, next(rows), asked)

@@ -10,7 +10,7 @@ from residua.errors import UsageError
 from residua.runs import layout
 from residua.runs.find import resolve_run
 
-ARTIFACT = "artifact.json"
+ARTIFACT = "artifact.json"  # as residua.deploy.artifact, whose import takes torch
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
