@@ -70,6 +70,11 @@ VERBS = {
             "residua serve latest --host 0.0.0.0 --token-file token",
         ),
     ),
+    "ui": Verb(
+        "ui:ui",
+        "Show the runs on a page: live curves, reports, papers, and networks that can be asked about images.",
+        ("residua ui", "residua ui path/to/runs --port 9000 --open"),
+    ),
     "report": Verb(
         "report:report",
         "Render an offline HTML report of one run, of several side by side, or of reproduced experiments.",

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from residua import __version__
 from residua.serve.batching import Options
-from residua.serve.guards import Bodies, Counted, Guard, host_check, refusal, token_check
+from residua.serve.guards import Bodies, Guard, Observed, host_check, refusal, token_check
 from residua.serve.limits import Limits
 from residua.serve.metrics import Metrics
 from residua.serve.models import Models
@@ -50,7 +50,7 @@ def make_app(
         app.add_middleware(Guard, check=token_check(token))
     if hosts is not None:
         app.add_middleware(Guard, check=host_check(hosts))
-    app.add_middleware(Counted, counted=metrics.answered)
+    app.add_middleware(Observed, counted=metrics.answered)
     return app
 
 

@@ -77,7 +77,7 @@ def _without_port(host: str) -> str:
     return (name if colon and port.isdigit() else host).lower()
 
 
-class Counted:
+class Observed:
     """Tells ``counted(route, status, seconds)`` of every request; a route is a pattern, never what a client made up."""
 
     def __init__(self, app: ASGIApp, counted: Callable[[str, int, float], None]) -> None:

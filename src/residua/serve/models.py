@@ -14,7 +14,7 @@ from residua.serve.limits import Limits
 from residua.serve.metrics import Metrics
 from residua.serve.pool import Batching, Pool
 from residua.serve.refused import Refused
-from residua.serve.sources import Signature, Source, signature
+from residua.serve.sources import ModelSource, Signature, signature
 
 LOOK_SECONDS = 1.0  # between two looks at the files; what changed must stay as it is for one of them
 _log = logging.getLogger("residua.serve")
@@ -48,7 +48,7 @@ class Models(ABC):
 class _Model:
     """A model, its pool of now, and the files that it was made of."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ModelSource) -> None:
         self.source = source
         self.pool: Pool | None = None
         self.loaded: Signature | None = None
@@ -60,7 +60,7 @@ class NamedModels(Models):
     """The models of a command line, all loaded from the beginning."""
 
     def __init__(
-        self, sources: Sequence[Source], *, batching: Batching, limits: Limits, metrics: Metrics
+        self, sources: Sequence[ModelSource], *, batching: Batching, limits: Limits, metrics: Metrics
     ) -> None:
         self._models = {source.name: _Model(source) for source in sources}
         self._batching, self._limits, self._metrics = batching, limits, metrics

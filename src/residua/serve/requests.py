@@ -57,8 +57,9 @@ async def _parts(request: Request, most: int) -> list[Sent]:
                 for file in files
                 if isinstance(file, UploadFile)
             ]
-    except HTTPException as error:  # what is no form
-        raise Refused(422, f"the form cannot be read: {error.detail}") from error
+    except HTTPException as error:  # what is no form, or one of too many parts
+        status = 413 if error.detail.startswith("Too many") else 422
+        raise Refused(status, f"the form cannot be read: {error.detail}") from error
 
 
 def _decoded(body: bytes) -> list[Sent]:

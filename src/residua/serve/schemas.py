@@ -65,7 +65,7 @@ class Likely(BaseModel):
     probability: float
 
 
-class Answer(BaseModel):
+class ImageAnswer(BaseModel):
     """What is on an image (or its ``values``, of a regression), or why it has no answer."""
 
     name: str
@@ -78,7 +78,7 @@ class Answer(BaseModel):
     error: str | None = None
 
 
-class Predictions(Answer):
+class Predictions(ImageAnswer):
     """An answer for each image, in order; of one image it stands at the top as well."""
 
     schema_: Literal[1]
@@ -86,7 +86,7 @@ class Predictions(Answer):
     model: str
     version: str
     milliseconds: float
-    predictions: list[Answer]
+    predictions: list[ImageAnswer]
 
     model_config = {"alias_generator": lambda name: name.rstrip("_"), "protected_namespaces": ()}
 

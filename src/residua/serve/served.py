@@ -66,7 +66,9 @@ class Served:
             self._predictor.outputs(np.stack(good[start : start + size]))
             for start in range(0, len(good), size)
         ]
-        outputs = {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+        outputs = {
+            name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())
+        }
         rows = iter(range(len(good)))
         return [
             image if isinstance(image, Refused) else self._answer(outputs, next(rows), asked)

@@ -15,14 +15,14 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ModelSource:
     """A model by the name that clients use."""
 
     name: str
     place: str  # a run, its name under runs/, latest, a weight file or an artifact
 
 
-def named_sources(words: Sequence[str]) -> list[Source]:
+def named_sources(words: Sequence[str]) -> list[ModelSource]:
     """The sources of a command line, each ``PLACE`` or ``NAME=PLACE``.
 
     Raises UsageError for a place where there is nothing, and for two of one name.
@@ -35,14 +35,14 @@ def named_sources(words: Sequence[str]) -> list[Source]:
     return sources
 
 
-def _source(word: str) -> Source:
+def _source(word: str) -> ModelSource:
     name, equals, place = word.partition("=")
     if not equals or Path(word).exists():
         name, place = "", word
     if not place:
         raise UsageError(f"{word!r} names no place: NAME=PATH does")
     path = _path(place)
-    return Source(name=name or (path.name if path.is_dir() else path.stem), place=place)
+    return ModelSource(name=name or (path.name if path.is_dir() else path.stem), place=place)
 
 
 def _path(place: str) -> Path:
