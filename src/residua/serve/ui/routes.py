@@ -67,9 +67,7 @@ def add_page(app: FastAPI, shelf: Shelf) -> None:
         return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
     @app.get("/ui/report", include_in_schema=False)
-    async def report(
-        run: Annotated[list[str], Query(min_length=1, max_length=MOST_RUNS)], lang: Lang = "en"
-    ) -> Response:
+    async def report(run: Names, lang: Lang = "en") -> Response:
         folders = [await asyncio.to_thread(shelf.run, name) for name in run]
         return await _rendered(report_page, folders, lang)
 
