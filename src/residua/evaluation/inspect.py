@@ -17,18 +17,21 @@ from torch import nn
 from residua.analysis.cost import cost
 from residua.analysis.gradient import gradient_norms
 from residua.analysis.layer_responses import response
-from residua.data import Data, load_data, same_identity
+from residua.data import Data, load_data, normalize, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics
 from residua.evaluation.opener import some_of
-from residua.evaluation.outputs import Outputs, Progress, read_outputs
+from residua.evaluation.outcome import judge
+from residua.evaluation.outputs import Outputs, Progress, logits, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
 from residua.runs.folder import RunFolder
+from residua.runs.outcome import Outcome
 from residua.weights.digest import digest_of
 
 MISTAKES = 24  # the most confident ones
 SLICES = 8  # of a clip or volume in its picture
 PROBES = 128  # training images that gradients and responses are taken of
+AGAIN = 512  # training images at most that are shown once more, to compare with the test images
 
 
 def inspect_run(
@@ -60,11 +63,13 @@ def inspect_run(
         trained.model, images, "test", precision=trained.precision, limit=limit, progress=progress
     )
     log_p, labels = outputs.log_probabilities, outputs.labels
+    figures = metrics.figures(log_p, labels, images.classes)
     found = {
         "schema": 1,
         "weights": weights,
         "classes": list(images.classes),
-        **metrics.figures(log_p, labels, images.classes),
+        **figures,
+        "outcome": _outcome(trained.model, trained.run, images, figures["confusion"]).to_dict(),
         "reliability": [dataclasses.asdict(one) for one in metrics.reliability(log_p, labels)],
         "mistakes": _mistakes(images, outputs),
         **_depth(trained.model, images),
@@ -72,6 +77,35 @@ def inspect_run(
     }
     trained.run.write_inspection(found)
     return found
+
+
+def _outcome(model: nn.Module, run: RunFolder, data: Data, confusion: list[list[int]]) -> Outcome:
+    """What became of the training, by its test answers, its last epoch, and some training images shown again."""
+    epochs, result = run.metrics("epoch"), run.result or {}
+    return judge(
+        confusion,
+        data.classes,
+        train_counts=np.bincount(data.train.labels, minlength=len(data.classes)).tolist(),
+        training=_shown_again(model, data, run.plan.precision),
+        loss=epochs[-1].get("train_loss") if epochs else None,
+        epochs=result.get("epochs") or len(epochs),
+        steps=result.get("steps") or 0,
+        lr=run.recipe.lr,
+    )
+
+
+def _shown_again(model: nn.Module, data: Data, precision: str) -> tuple[int, int]:
+    """Of some training images, evenly spaced and unaugmented: how many are told right, and how many there are."""
+    count = min(len(data.train), AGAIN)
+    right = n = 0
+    for places in np.array_split(
+        np.linspace(0, len(data.train) - 1, count).astype(np.int64), -(-count // PROBES)
+    ):
+        pixels, labels = data.train.read(places)
+        if len(labels):
+            answers = logits(model.eval(), normalize(pixels, data.mean, data.std), precision)
+            right, n = right + int((answers.argmax(1) == labels.numpy()).sum()), n + len(labels)
+    return right, n
 
 
 def _mistakes(data: Data, outputs: Outputs) -> list[dict[str, Any]]:

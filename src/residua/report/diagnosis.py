@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from residua.report.numbers import difference, percent
+from residua.intervals import difference
+from residua.report.numbers import percent
 from residua.report.translation import translator
 
 CHANCE_LOSS = 0.95

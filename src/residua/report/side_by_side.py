@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from residua.intervals import wilson
 from residua.report.curves import Named
 from residua.report.diagnosis import Diagnosis, Outcome, diagnose
-from residua.report.numbers import count, duration, percent, short, wilson
+from residua.report.numbers import count, duration, percent, short
 from residua.report.run_tables import SectionValues, command, flatten, say
 from residua.report.translation import Translate, translator
 from residua.runs.record import Run
