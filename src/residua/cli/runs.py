@@ -91,10 +91,11 @@ def _row(folder: Any) -> dict[str, Any]:
 
 
 def _differences(folders: list[Any]) -> dict[str, list[Any]]:
-    """Keys of spec, recipe, plan and data whose values are not the same in all the runs."""
+    """Keys of spec, recipe, plan and data, and the seeds, whose values are not the same in all the runs."""
     tables = {
         "model": [f.spec.to_dict() for f in folders],
         "recipe": [f.recipe.to_dict() for f in folders],
+        "run": [{"seed": f.seed} for f in folders],
         "plan": [f.plan.to_dict() for f in folders],
         "data": [f.data_spec.to_dict() for f in folders],
     }

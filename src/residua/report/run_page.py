@@ -25,6 +25,8 @@ SECTIONS: dict[str, Callable[[Run, Translate], SectionValues]] = {
     "classes": quality.classes,
     "calibration": quality.calibration,
     "mistakes": quality.mistakes,
+    "pairs": quality.pairs,
+    "suspects": quality.suspects,
     "depth": lambda run, t: depth([(run.name, run)], t),
     "cost": run_tables.cost,
     "recipe": run_tables.recipe,

@@ -39,6 +39,35 @@ class Mistake(TypedDict):
     png: str
 
 
+class Direction(TypedDict):
+    """Images of one class that were taken for another."""
+
+    true: str
+    predicted: str
+    times: Count
+    of: Count  # images of the true class
+    images: list[Mistake]
+
+
+class Pair(TypedDict):
+    """Two classes that are taken for each other."""
+
+    times: Count  # both ways
+    directions: list[Direction]
+
+
+class SuspectedLabel(TypedDict):
+    """An image that its network, which did not train on it, takes for another class than its label."""
+
+    part: str  # test or val; of a run's k-fold re-training train
+    label: str
+    suggested: str
+    label_probability: Share
+    suggested_probability: Share
+    path: str | None
+    png: str
+
+
 class StoredGradient(TypedDict):
     """The norm of the gradient at a unit."""
 
@@ -77,6 +106,8 @@ class Inspection(TypedDict):
     ece: Share | None
     reliability: list[ReliabilityBin] | None
     mistakes: list[Mistake] | None
+    pairs: list[Pair] | None
+    suspects: list[SuspectedLabel] | None
     gradient: list[StoredGradient] | None
     response: list[StoredResponse] | None
     cost: list[StoredCost] | None
