@@ -17,12 +17,13 @@ from typing import Literal
 
 from residua.errors import ResiduaError, UsageError
 from residua.files import locked
-from residua.offline import OFFLINE, offline
 
 CHUNK = 1 << 18
 TRIES = 4  # of a download that is cut while it still gains bytes
 SECONDS = 30  # of silence until a connection counts as cut
 PATIENCE = 600  # seconds to wait for another process that downloads the same file
+
+OFFLINE = "RESIDUA_OFFLINE"  # environment, and what --offline sets: nothing is downloaded
 
 Progress = Callable[[int, int | None], None]  # bytes so far, and of the whole file if the server says so
 
@@ -37,6 +38,11 @@ class Remote:
     official: str  # what it is, such as "the official cifar-10-python.tar.gz"
     largest: int  # bytes; no honest server sends more
     elsewhere: str  # what else could be done, such as "name another address with --mirror URL"
+
+
+def offline() -> bool:
+    """Whether the user has said that nothing is to be downloaded."""
+    return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
 def web_address(address: str, what: str) -> str:

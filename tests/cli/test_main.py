@@ -13,8 +13,8 @@ import pytest
 
 from residua.cli import main as room
 from residua.cli.verbs import VERBS
+from residua.download import OFFLINE
 from residua.errors import ResiduaError
-from residua.offline import OFFLINE
 
 EVERY_VERB = [*VERBS, "data fetch"]
 

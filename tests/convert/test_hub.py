@@ -13,9 +13,9 @@ import torch
 
 from residua.convert import hub
 from residua.convert.hub import fetch_published
+from residua.download import OFFLINE
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model, load_model, load_weights
-from residua.offline import OFFLINE
 from residua.registry import build, model_spec
 from residua.weights.named import named_weights
 from residua.weights.published_files import SITES, TABLE, HubFile

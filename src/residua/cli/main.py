@@ -27,12 +27,12 @@ from residua.cli.say import one_line, reason
 from residua.cli.verbs import FETCH, TOUR, VERBS, Verb
 from residua.errors import ResiduaError, UsageError
 from residua.names import shown
-from residua.offline import OFFLINE, go_offline
 
 _WITH, _OFFLINE = "--with", "--offline"
+_NO_NETWORK = "RESIDUA_OFFLINE"  # which residua.download reads: it takes long to import
 _WITH_HELP = (
     "Every verb takes `--with FILE`: a Python file of your own; the parts that it registers are known then; and "
-    f"`{_OFFLINE}`: nothing is downloaded (as {OFFLINE}=1)."
+    f"`{_OFFLINE}`: nothing is downloaded (as {_NO_NETWORK}=1)."
 )
 _INTERRUPTED = ("interrupted", 128 + signal.SIGINT)
 
@@ -64,7 +64,7 @@ def _without_offline(tokens: Sequence[str]) -> list[str]:
     """The tokens without ``--offline``, which holds for this process and those that it starts."""
     end = tokens.index("--") if "--" in tokens else len(tokens)
     if _OFFLINE in tokens[:end]:
-        go_offline()
+        os.environ[_NO_NETWORK] = "1"
     return [token for place, token in enumerate(tokens) if token != _OFFLINE or place > end]
 
 

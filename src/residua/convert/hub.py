@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from residua.convert.layouts import written
-from residua.download import ProgressLine, Remote, download, web_address
+from residua.download import OFFLINE, ProgressLine, Remote, download, offline, web_address
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.files import write_json
-from residua.offline import OFFLINE, offline
 from residua.spec.check import Constraint
 from residua.spec.stored import read_stored
 from residua.weights.bundled import NAME

@@ -27,6 +27,8 @@ def default_model(data: AnyData) -> str:
     return "cifar_resnet20" if max(data.shape[1:]) < _LARGE else "resnet18"
 
 
-def default_recipe(data: AnyData, model: ModelSpec) -> str:
-    """The recipe of the model's family, or else a recipe name that suits the data."""
+def default_recipe(data: AnyData, model: ModelSpec, *, trained: bool = False) -> str:
+    """The recipe of the model's family, or else a name that suits the data; of a ``trained`` classifier its own."""
+    if trained and family(model.family).task == "classification":
+        return "finetune"
     return family(model.family).recipe or _RECIPES.get(data.kind, "quick")
