@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from residua.runs.folder import RunFolder
     from residua.train.callbacks import Callback, Moment, StopTraining
     from residua.train.fitting import fit, resume
-    from residua.train.loop import Interrupted
+    from residua.train.interruption import Interrupted
     from residua.train.plan import Plan, Request, make_plan
     from residua.train.recipes import RECIPES, recipe
 
@@ -19,7 +19,7 @@ _HOME = {
     **dict.fromkeys(("list_runs", "resolve_run"), "residua.runs.find"),
     **dict.fromkeys(("Callback", "Moment", "StopTraining"), "residua.train.callbacks"),
     **dict.fromkeys(("fit", "resume"), "residua.train.fitting"),
-    "Interrupted": "residua.train.loop",
+    "Interrupted": "residua.train.interruption",
     **dict.fromkeys(("Plan", "Request", "make_plan"), "residua.train.plan"),
     **dict.fromkeys(("RECIPES", "recipe"), "residua.train.recipes"),
 }
