@@ -38,6 +38,11 @@ VERBS = {
             "residua evaluate resnet20.th path/to/cifar-10 --json",
         ),
     ),
+    "labels": Verb(
+        "labels:labels",
+        "Find training images whose label is probably wrong: trains again, a fold left out each time.",
+        ("residua labels latest", "residua labels runs/flowers --folds 3 --json"),
+    ),
     "analyze": Verb(
         "analyze:analyze",
         "Look inside networks: a table, a figure and a sentence for each kind of question.",

@@ -7,10 +7,12 @@ cividis for maps), and a marker, a dash and a hatch of its own for each curve, s
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import textwrap
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -77,6 +79,21 @@ def draw_finding(findings: Mapping[str, Finding], path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"a figure is {', '.join(FORMATS)}, not {path.name}")
+    with _drawn(findings) as figure:
+        options: dict[str, Any] = {"format": suffix[1:], "dpi": 160, "metadata": FORMATS[suffix]}
+        write_atomic(path, lambda temporary: figure.savefig(temporary, **options))
+
+
+def svg(finding: Finding) -> bytes:
+    """The drawing of a finding alone, without a network's name."""
+    out = io.BytesIO()
+    with _drawn({"": finding}) as figure:
+        figure.savefig(out, format="svg", metadata=FORMATS[".svg"])
+    return out.getvalue()
+
+
+@contextmanager
+def _drawn(findings: Mapping[str, Finding]) -> Iterator[Figure]:
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -93,13 +110,9 @@ def draw_finding(findings: Mapping[str, Finding], path: Path) -> None:
             _panel(figure, axes, panel, pens, scales, width)
         for axes in list(grid)[len(panels) :]:
             axes.set_axis_off()
-        title = next(iter(findings.values())).title
-        heading = _wrapped(f"{title}: {', '.join(findings)}", columns * width, 10.5)
-        figure.suptitle(heading, fontsize=10.5)
-        write_atomic(
-            path,
-            lambda temporary: figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=FORMATS[suffix]),
-        )
+        title = ": ".join(filter(None, (next(iter(findings.values())).title, ", ".join(findings))))
+        figure.suptitle(_wrapped(title, columns * width, 10.5), fontsize=10.5)
+        yield figure
 
 
 def _together(findings: Mapping[str, Finding]) -> list[tuple[Panel, list[_Pen]]]:
