@@ -1,4 +1,4 @@
-"""Labels made wrong on purpose, and how many of them are found: the bundled digits as image files, some in a wrong folder.
+"""Labels made wrong on purpose, and how many are found: the bundled digits as files, some in a wrong folder.
 
 Every seed flips other labels, of training and test images alike, to any other class. Training images are asked as
 ``residua labels`` does (out of fold), test images as a run's inspection does. Of the labels that are suspected,
@@ -127,7 +127,7 @@ def table(evidence: Mapping[str, Any]) -> str:
         "",
         f"`{evidence['command']}`, {evidence['date']}, {where(evidence['machine'])}.",
         "",
-        f"The digits as files, {evidence['model']}; {evidence['flipped']:.0%} of the labels flipped to any other class. "
+        f"The digits as files, {evidence["model"]}; {evidence["flipped"]:.0%} of labels flipped to any other class. "
         f"Means over {len(seeds)} seeds (lowest to highest).",
         "",
         f"| part | {' | '.join(key.replace('_', ' ') for key in keys)} |",
