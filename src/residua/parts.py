@@ -36,6 +36,8 @@ ROOMS = {
     "schedule": "residua.train.schedules",
     "source": "residua.data.sources",
     "task": "residua.train.tasks",
+    "format": "residua.deploy.formats",
+    "backend": "residua.deploy.backends",
 }
 
 

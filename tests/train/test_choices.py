@@ -32,11 +32,11 @@ def changed(**facts) -> Facts:
 @pytest.mark.parametrize(
     ("facts", "model", "size", "batch"),
     [
-        (PHOTOS, "cifar_resnet20", 48, 16),  # not ResNet-18 at 224 px for some hundred photos on a CPU
-        (changed(sides=(500, 600, 700)), "cifar_resnet20", 48, 16),
-        (changed(sides=(64,), side=64), "cifar_resnet20", 64, 16),
-        (changed(sides=(28,), side=28), "cifar_resnet20", 28, 16),
-        (changed(sides=(20, 24, 30)), "cifar_resnet20", 32, 16),
+        (PHOTOS, "cifar_resnet20", 64, 8),  # not ResNet-18 at 224 px for some hundred photos on a CPU
+        (changed(sides=(500, 600, 700)), "cifar_resnet20", 64, 8),
+        (changed(sides=(64,), side=64), "cifar_resnet20", 64, 8),
+        (changed(sides=(28,), side=28), "cifar_resnet20", 28, 8),
+        (changed(sides=(20, 24, 30)), "cifar_resnet20", 32, 8),
         (changed(counts={"train": (1000, 1000)}), "cifar_resnet20", 48, 64),
         (changed(counts={"train": (500, 500)}), "cifar_resnet20", 48, 32),
         (changed(counts={"train": (3, 4)}), "cifar_resnet20", 64, 7),
@@ -68,13 +68,36 @@ def test_what_the_user_says_is_not_chosen_and_has_no_reason():
     said = chosen(recipe_changes={"batch_size": 8, "lr": 0.3}, image_size=32, model="resnet18")
     assert (said.recipe.batch_size, said.recipe.lr, said.image_size) == (8, 0.3, 32)
     assert said.model.name == "resnet18"
-    assert {reason.what for reason in said.reasons} == {"epochs"}
+    assert {reason.what for reason in said.reasons} == {"epochs", "backoff", "patience"}
 
 
 def test_few_epochs_are_the_users_own_and_change_no_network():
     few = chosen(recipe_changes={"epochs": 3})
     assert (few.model, few.image_size, few.recipe.epochs) == (chosen().model, chosen().image_size, 3)
-    assert str(few.reasons[-1]) == f"steps 39: as asked for, where at least {UPDATES} are wanted"
+    assert str(few.reasons[-1]) == f"steps 81: as asked for, where at least {UPDATES} are wanted"
+
+
+@pytest.mark.parametrize(
+    ("train", "balance"),
+    [
+        ((60, 60), 0.0),
+        ((60, 21), 0.0),
+        ((90, 30), 1.0),
+        ((500, 20, 400), 1.0),
+        ((60, 50, 1), 0.0),
+        ((216,), 0.0),
+    ],
+)
+def test_classes_of_unlike_numbers_are_balanced_but_not_by_one_of_a_few_images(train, balance):
+    recipe = chosen(changed(counts={"train": train})).recipe
+    assert (recipe.task.balance if recipe.task else 0.0) == balance
+
+
+@pytest.mark.parametrize(("val", "patience"), [(0, None), (24, None), (99, None), (100, 10)])
+def test_training_stops_early_where_enough_validation_images_say_so(val, patience):
+    choice = chosen(changed(counts={"train": (500, 500), "val": (val,)}))
+    assert choice.recipe.patience == patience
+    assert f"{val} validation images" in next(r.why for r in choice.reasons if r.what == "patience")
 
 
 def test_a_recipe_that_is_named_is_taken_as_it_is():
@@ -128,7 +151,7 @@ def test_a_run_of_a_folder_keeps_what_was_chosen_and_why(photos, tmp_path):
         data=photos, run_dir=tmp_path / "run", limit_batches=1, progress=False, recipe_changes={"epochs": 1}
     )
     assert run.data["image_size"] == run.data_spec.image_size == 48
-    assert run.recipe.batch_size == 16
+    assert run.recipe.batch_size == 8
     assert any(reason.startswith("image size 48 px: half of the images") for reason in run.plan.reasons)
     with pytest.raises(UsageError, match=r"recipe\.epochs is 1 there, 2 is asked for"):
         fit(

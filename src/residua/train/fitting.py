@@ -30,7 +30,7 @@ from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.choices import choose
 from residua.train.defaults import default_source
-from residua.train.loop import telling_how_to_go_on
+from residua.train.interruption import telling_how_to_go_on
 from residua.train.plan import Plan, Request, check_here, choose_device
 from residua.train.prepare import file_header, network_for, plan_for, task_for
 from residua.train.progress import Progress, make_progress
@@ -227,6 +227,9 @@ def resume(
         task = task_for(network, recipe, loaded, plan)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
+            if state.waited:  # said first: a run that is extended waits anew
+                state.waited = 0
+                save_checkpoint(folder.last, task, state, file_header(network, loaded))
             folder.extend(recipe)
         if retune:
             folder.replan(plan)

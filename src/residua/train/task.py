@@ -99,5 +99,9 @@ def run_task(run: RunFolder) -> TaskSpec:
 
 
 def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
-    """The task that trains a network by a recipe on some data."""
-    return task_of(network.spec, data.about(), recipe).make(network, recipe, plan, data)
+    """The task that trains a network by a recipe on some data. Raises UsageError where these do not suit each other."""
+    task = task_of(network.spec, data.about(), recipe)
+    for part in recipe.augmentation:
+        if part.blends_classes and task.answers != "classes":
+            raise UsageError(f"{part.kind} blends classes, which {task.kind} has not")
+    return task.make(network, recipe, plan, data)
