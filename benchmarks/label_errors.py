@@ -127,7 +127,7 @@ def table(evidence: Mapping[str, Any]) -> str:
         "",
         f"`{evidence['command']}`, {evidence['date']}, {where(evidence['machine'])}.",
         "",
-        f"The digits as files, {evidence["model"]}; {evidence["flipped"]:.0%} of labels flipped to any other class. "
+        f"The digits as files, {evidence['model']}; {evidence['flipped']:.0%} of labels flipped to any other class. "
         f"Means over {len(seeds)} seeds (lowest to highest).",
         "",
         f"| part | {' | '.join(key.replace('_', ' ') for key in keys)} |",

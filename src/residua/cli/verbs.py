@@ -172,17 +172,25 @@ VERBS = {
     ),
 }
 
-FETCH = Verb(
-    "data:fetch",
-    "Download CIFAR-10 or CIFAR-100, resumed and verified; training reads the archive as it is.",
-    (
-        "residua data fetch cifar10",
-        "residua data fetch cifar100 --root path --mirror https://example.org/cifar",
+DATA_VERBS = {
+    "look": Verb(
+        "data:look",
+        "Look at images before training on them: classes, sizes, what cannot be read, what lies there twice.",
+        ("residua data look path/to/images", "residua data look labels.csv --lang zh --out look.html"),
     ),
-)
+    "fetch": Verb(
+        "data:fetch",
+        "Download CIFAR-10 or CIFAR-100, resumed and verified; training reads the archive as it is.",
+        (
+            "residua data fetch cifar10",
+            "residua data fetch cifar100 --root path --mirror https://example.org/cifar",
+        ),
+    ),
+}
 
 TOUR = (
     "residua train",
+    "residua data look path/to/images",
     "residua train path/to/images --model resnet18 --epochs 20",
     "residua train --resume latest",
     "residua evaluate latest --flip",

@@ -18,6 +18,7 @@ from residua.data import Data, load_data, normalize, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics
 from residua.evaluation.label_errors import listed_suspects
+from residua.evaluation.leaks import leaks
 from residua.evaluation.mistakes import mistakes, pairs
 from residua.evaluation.opener import some_of
 from residua.evaluation.outcome import judge
@@ -73,6 +74,7 @@ def inspect_run(
         "classes": list(images.classes),
         **figures,
         "outcome": outcome.to_dict(),
+        "leaks": leaks(images),
         "reliability": [dataclasses.asdict(one) for one in metrics.reliability(log_p, labels)],
         "mistakes": mistakes(images, outputs),
         "pairs": pairs(images, outputs),

@@ -107,6 +107,16 @@ def suspects(run: Run, t: Translate) -> SectionValues:
     return {"pictures": pictures(run, listed[:PICTURES], "suspects")} if listed else None
 
 
+def leaks(run: Run, t: Translate) -> SectionValues:
+    """Test images that were trained on, beside their twins; None where there are none, or nobody looked."""
+    found = run.inspection.get("leaks")
+    if not found or not found["found"]:
+        return None
+    both = [pictures(run, [twins["test"], twins["train"]], "leaks") for twins in found["images"]]
+    same = [twins["same_label"] for twins in found["images"]]
+    return {"found": found["found"], "of": found["of"], "twins": list(zip(both, same, strict=True))}
+
+
 def pictures(run: Run, listed: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     """Stored images as the page shows them; a path is told as it is seen from the data's own folder."""
     shown = []

@@ -68,6 +68,29 @@ class SuspectedLabel(TypedDict):
     png: str
 
 
+class Picture(TypedDict):
+    """An image; ``png`` is the base64 text of a PNG file."""
+
+    path: str | None
+    png: str
+
+
+class Twins(TypedDict):
+    """A test image and the training image that it is."""
+
+    test: Picture
+    train: Picture
+    same_label: bool
+
+
+class Leaks(TypedDict):
+    """Test images that lie in the training part too."""
+
+    found: Count
+    of: Count  # test images
+    images: list[Twins]  # the first ones
+
+
 class StoredGradient(TypedDict):
     """The norm of the gradient at a unit."""
 
@@ -108,6 +131,7 @@ class Inspection(TypedDict):
     mistakes: list[Mistake] | None
     pairs: list[Pair] | None
     suspects: list[SuspectedLabel] | None
+    leaks: Leaks | None
     gradient: list[StoredGradient] | None
     response: list[StoredResponse] | None
     cost: list[StoredCost] | None
