@@ -57,7 +57,7 @@ def test_a_finding_shows_its_figure():
     assert found._repr_html_() == found._repr_html_()
 
 
-@pytest.mark.parametrize("name", ["cifar_resnet20", "cifar_vit_tiny"])
+@pytest.mark.parametrize("name", ["cifar_resnet20", "cifar_vit_mini"])
 def test_a_description_is_a_page_in_a_card(name):
     described = describe(name)
     page = Markup(described._repr_html_())

@@ -1,6 +1,6 @@
 """Test images that the network has been trained on: the same pictures lie in both parts, at another size or quality.
 
-What they are told right says little, for they may have been learned by heart. Looked for among images of ``SIDE`` pixels
+What they are told right says little, for they may have been learned by heart. Looked for in images of ``SIDE`` pixels
 and more: smaller ones, such as digits, are alike without being the same.
 """
 

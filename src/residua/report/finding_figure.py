@@ -40,6 +40,7 @@ _INSIDE = 4  # curves whose legend finds room inside the axes
 _LEVELS = 7  # contours of a map
 _PANEL_HEIGHT = 3.3  # inches
 _LETTER = 0.6  # mean width of a letter, as a share of its size
+_BESIDE = 0.8  # inches of a panel beside its axes, over whose middle titles stand
 _STYLE: dict[str, Any] = {
     **{key: _PAPER.get(value, value) if isinstance(value, str) else value for key, value in SETTINGS.items()},
     "figure.facecolor": "white",
@@ -148,8 +149,8 @@ def _panel(
     figure: Figure, axes: Axes, panel: Panel, pens: Sequence[_Pen], scales: Mapping[str, _Scale], width: float
 ) -> None:
     left_out = f"\n({panel.left_out} of 0 or below have no place here)" if panel.left_out else ""
-    axes.set_title(_wrapped(panel.title, width, 9.5))
-    axes.set_xlabel(_wrapped(panel.x_label, width, 8.5) + left_out)
+    axes.set_title(_wrapped(panel.title, width - _BESIDE, 9.5))
+    axes.set_xlabel(_wrapped(panel.x_label, width - _BESIDE, 8.5) + left_out)
     axes.set_ylabel(_wrapped(panel.y_label, _PANEL_HEIGHT, 8.5))
     from matplotlib.ticker import MaxNLocator, NullLocator
 
