@@ -1,7 +1,7 @@
-"""The estimators on scikit-learn's own tables, beside its network and its boosted trees: ``python -m benchmarks.tables``.
+"""The estimators on scikit-learn's own tables, beside its network and its trees: ``python -m benchmarks.tables``.
 
-Every candidate runs by its defaults on the same folds; scikit-learn's network stands behind a ``StandardScaler``. Scores
-are accuracy, or R2 of a regression. Needs the extra ``sklearn``; ``--quick`` is two folds of two tables.
+Every candidate runs by its defaults on the same folds; scikit-learn's network stands behind a ``StandardScaler``.
+Scores are accuracy, or R2 of a regression. Needs the extra ``sklearn``; ``--quick`` is two folds of two tables.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def page(evidence: dict[str, Any]) -> str:
     lines = [
         "# The estimators beside scikit-learn's",
         "",
-        f"`{evidence['command']}`, {evidence['date']}, {where(evidence['machine'])}, scikit-learn {evidence['sklearn']}.",
+        f"`{evidence['command']}`, {evidence['date']}, {where(evidence['machine'])}, "
+        f"scikit-learn {evidence['sklearn']}.",
         f"Mean and standard deviation over {evidence['folds']} folds, alike for all; every candidate by its defaults;",
         "seconds are the median of a training.",
         "",
@@ -80,13 +81,14 @@ def page(evidence: dict[str, Any]) -> str:
         f"|---|---|---|{'---:|' * (2 * len(CANDIDATES))}",
     ]
     for table in evidence["tables"]:
-        cells = [
-            f"{np.mean(found['scores']):.3f} ± {np.std(found['scores'], ddof=1):.3f} | {np.median(found['seconds']):.2f}"
-            for found in table["candidates"].values()
-        ]
+        cells = [_cell(**found) for found in table["candidates"].values()]
         size = f"{table['rows']:,} x {table['columns']}"
         lines.append(f"| {table['table']} | {size} | {table['score']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(scores: list[float], seconds: list[float]) -> str:
+    return f"{np.mean(scores):.3f} ± {np.std(scores, ddof=1):.3f} | {np.median(seconds):.2f}"
 
 
 def main() -> None:

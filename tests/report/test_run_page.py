@@ -16,8 +16,8 @@ from residua.errors import ResiduaError, UsageError
 from residua.report import render_report
 from residua.report.translation import messages
 
-SECTIONS = ("curves", "schedule", "confusion", "classes", "calibration", "mistakes", "depth", "cost")
-SECTIONS += ("recipe", "plan", "data", "environment", "repeat")
+SECTIONS = ("curves", "schedule", "confusion", "classes", "calibration", "mistakes")
+SECTIONS += ("pairs", "suspects", "leaks", "depth", "cost", "recipe", "plan", "data", "environment", "repeat")
 
 
 class Page(HTMLParser):

@@ -201,11 +201,10 @@ def _report(folder: Any, data: str | None) -> Path | None:
 
 def _judged(folder: Any) -> dict[str, Any] | None:
     """What became of the training, and what to do now; None where nobody could look."""
-    from residua.runs.inspection import outcome_of
     from residua.runs.outcome import advised, next_step
 
     try:
-        outcome = outcome_of(folder)
+        outcome = folder.outcome
     except ResiduaError:  # a damaged inspection: the report has said so
         return None
     if outcome is None:

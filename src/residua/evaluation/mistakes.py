@@ -80,12 +80,15 @@ def _shown(data: Data, outputs: Outputs, indices: Sequence[int]) -> list[dict[st
     ]
 
 
-def picture_of(data: Data, split: str, position: int) -> dict[str, Any]:
+def picture_of(data: Data, split: str, position: int, *, png: bool = True) -> dict[str, Any]:
     """``path`` of an image of a split, None where there are no files, and ``png``, the base64 text of a PNG file."""
     part = data.split(split)
-    paths, (pixels, _) = part.paths(), part.read(np.array([position]))
-    shown = _flat(pixels[0]).permute(1, 2, 0).numpy()
-    return {"path": None if paths is None else paths[position], "png": _png(shown)}
+    paths = part.paths()
+    found = {"path": None if paths is None else paths[position]}
+    if not png:
+        return found
+    pixels, _ = part.read(np.array([position]))
+    return {**found, "png": _png(_flat(pixels[0]).permute(1, 2, 0).numpy())}
 
 
 def _flat(pixels: torch.Tensor) -> torch.Tensor:

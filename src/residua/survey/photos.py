@@ -25,7 +25,7 @@ class Photo:
     turned: bool  # by its EXIF orientation
     format: str  # Pillow's name of it: JPEG, PNG ...
     digest: bytes  # of the file, or of the pixels where there is no file
-    thumbnail: np.ndarray  # uint8 (SIDE, SIDE): grey, whatever its aspect was
+    thumbnail: np.ndarray  # uint8 (SIDE, SIDE): grey, whatever its aspect was; zeros of what is smaller
 
 
 def photo_of_file(content: Path | bytes) -> Photo:
@@ -80,4 +80,8 @@ def _digest(content: Path | bytes) -> bytes:
 
 
 def _thumbnail(image: Image.Image) -> np.ndarray:
+    if (
+        min(image.size) < SIDE
+    ):  # so few pixels are soon like others: digits of 8 px would be found by the hundred
+        return np.zeros((SIDE, SIDE), np.uint8)
     return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))

@@ -125,7 +125,7 @@ class Bar(Progress):
 
 
 def make_progress(show: bool | Progress) -> Progress:
-    """The progress to show: a bar on a terminal or in a notebook's cell, lines elsewhere, nothing if ``show`` is False."""
+    """The progress to show: a bar on a terminal or in a notebook, lines elsewhere, nothing if ``show`` is False."""
     if isinstance(show, Progress):
         return show
     if not show:
