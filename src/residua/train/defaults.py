@@ -9,6 +9,7 @@ LARGE = 96  # pixels from which on an ImageNet stem suits
 # kinds of data whose recipe is that of the model's family, or the one named here, as it stands
 _RECIPES = {
     "digits": "digits",
+    "digits-table": "table",
     "cifar10": "quick",
     "cifar100": "quick",
     "moving-digits": "clips",
