@@ -138,6 +138,7 @@ class ResidualEstimator(BaseEstimator):
                 overwrite=self.run_dir is not None,
                 device=self.device,
                 progress=self.verbose,
+                track=None if self.run_dir is not None else "none",
             )
             self.network_ = build_model(read_weights(run.weights)).eval()
             self.history_ = run.metrics("epoch")
@@ -163,7 +164,7 @@ class ResidualEstimator(BaseEstimator):
 
     def _outputs(self, x: Any) -> np.ndarray:
         """The network's outputs float64 (N, K). Rows are computed in float64: no answer depends on its batch."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         samples = self._samples(x)
         exact = torch.float64 if samples.ndim == 2 else torch.float32
         device = choose_device(self.device)
