@@ -157,6 +157,10 @@ class TargetData:
         table = (self.table - self.target_mean) / self.target_std
         return torch.from_numpy(table.astype(np.float32))
 
+    def normalized_with(self, mean: Sequence[float], std: Sequence[float], of: str = "given") -> TargetData:
+        """The same images with another mean and std, as of ``Data``."""
+        return dataclasses.replace(self, images=self.images.normalized_with(mean, std, of))
+
     def as_trained(
         self,
         mean: Sequence[float],
