@@ -37,6 +37,8 @@ ROOMS = {
     "finetuning": "residua.train.finetuning",
     "source": "residua.data.sources",
     "task": "residua.train.tasks",
+    "format": "residua.deploy.formats",
+    "backend": "residua.deploy.backends",
 }
 
 

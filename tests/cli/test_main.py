@@ -46,6 +46,11 @@ def test_offline_is_for_every_verb(command, monkeypatch):
     assert command("models", "resnet18", "--offline", "--weights").code == 0
 
 
+def test_help_tells_every_exit_code(command):
+    told = " ".join(command("--help").out.split())
+    assert "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C)." in told
+
+
 WRONG = [
     ("tran", 'Did you mean "train"?'),
     ("--bogus", "--bogus"),
@@ -56,7 +61,7 @@ WRONG = [
     ("train --lr fast", '"fast"'),
     ("train digits photos", "photos"),
     ("evaluate", "requires an argument"),
-    ("predict latest", "requires an argument"),
+    ("predict latest", "name at least one image"),
     ("report --lang fr latest", "en"),
     ("data fetch imagenet", "cifar10"),
 ]

@@ -43,7 +43,7 @@ def make_app(tokens: Sequence[str] = ()) -> App:
         name="residua",
         help="The residual-learning workbench: build, train, check and look inside residual networks.",
         help_epilogue=_examples(TOUR) + "\n\n`residua VERB --help` shows every option of a verb. "
-        f"{_WITH_HELP} Exit codes: 0 done, 1 failed, 2 wrong usage.",
+        f"{_WITH_HELP} Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C).",
         help_format="markdown",
         version=__version__,
         default_parameter=Parameter(negative="", converter=_value),

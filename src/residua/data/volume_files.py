@@ -168,6 +168,7 @@ def _look(
         return shape_of(array), array.dtype, array.nbytes
 
     found, skipped = look_at(root, paths, look, strict=strict, threads=threads)
+    say_skipped(skipped)
     seen: dict[Shape, str] = {}
     for path, (shape, _, _) in found.items():
         seen.setdefault(shape, path)

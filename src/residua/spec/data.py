@@ -55,6 +55,13 @@ class DataSource(PartSpec):
         loading decided, or None. Raises UsageError for options that do not suit, ResiduaError for damaged files.
         """
 
+    def listed(self, spec: DataSpec) -> tuple[Any, Any] | None:
+        """Of a source that ``resizes``, the listing of its images and the store of their bytes, none decoded yet.
+
+        None if it does not tell: then its ``load`` alone decides their size. Raises as ``load``.
+        """
+        return None
+
     @classmethod
     def spelled_out(cls, value: Any) -> dict[str, Any] | None:  # noqa: D102
         if not isinstance(value, str):

@@ -84,6 +84,10 @@ class TaskSpec(PartSpec):
     # what its networks say of one image: a class of several, numbers, or nothing
     answers: ClassVar[Literal["classes", "numbers", "nothing"]] = "nothing"
 
+    def chance(self, data: Any) -> float | None:
+        """The training loss of a network that knows nothing of ``data``; None where that is not known."""
+        return None
+
     @abstractmethod
     def make(self, network: Any, recipe: Any, plan: Any, data: Any) -> Any:
         """The ``residua.train.task.Task`` that trains a network. Raises UsageError for data that do not suit it."""

@@ -14,7 +14,6 @@ from residua.nn import place
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec, Recipe
 from residua.spec.stored import checked
-from residua.train.defaults import default_model
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.seeding import seed_torch
 from residua.train.task import Task, make_task
@@ -22,7 +21,10 @@ from residua.weights.model_files import Weights
 
 
 def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
-    """The network to train, its classes and channels those of the data. Raises UsageError if it does not suit them."""
+    """The network to train, its classes and channels those of the data. Raises UsageError if it does not suit them.
+
+    ``model`` is a module, or a name or a spec that ``changes`` are made to.
+    """
     if isinstance(model, nn.Module):
         if not isinstance(getattr(model, "spec", None), ModelSpec):
             raise UsageError(
@@ -33,8 +35,7 @@ def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int
         network: Any = model
     else:
         seed_torch(seed, "init")
-        name = default_model(data) if model is None else model
-        network = build(model_spec(name, **{**data.model_changes(), **changes}))
+        network = build(model_spec(model, **{**data.model_changes(), **changes}))
     for key, value in data.model_changes().items():
         if getattr(network.spec, key) != value:
             raise UsageError(

@@ -100,13 +100,14 @@ def run_task(run: RunFolder) -> TaskSpec:
 
 
 def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
-    """The task that trains a network by a recipe on some data.
-
-    Raises UsageError for data that do not suit it, and for a network without stem, stages and head to be fine-tuned.
-    """
+    """The task that trains a network by a recipe on some data. Raises UsageError where these do not suit each other."""
+    task = task_of(network.spec, data.about(), recipe)
+    for part in recipe.augmentation:
+        if part.blends_classes and task.answers != "classes":
+            raise UsageError(f"{part.kind} blends classes, which {task.kind} has not")
     if recipe.finetuning is not None and not isinstance(network, Classifier):
         raise UsageError(
             f"{recipe.finetuning.title()} is for classifiers; {network.spec.name} has no layers between a stem and a "
             "head: --set recipe.finetuning=none, or a recipe without it"
         )
-    return task_of(network.spec, data.about(), recipe).make(network, recipe, plan, data)
+    return task.make(network, recipe, plan, data)
