@@ -39,6 +39,7 @@ def render_bench(bench: Bench, path: Path, *, lang: str = "en") -> None:
         y_label=t("bench_rate"),
     )
     head = [t(key) for key in _HEAD]
+    skipped = [f"{one['backend']} {one['precision']}{t('colon')}{one['reason']}" for one in bench.skipped]
     sections = [
         ("bench_speed", {"chart": chart, "head": head, "rows": [_cells(row) for row in bench.rows]}),
         ("bench_skipped", {"listed": skipped} if skipped else None),

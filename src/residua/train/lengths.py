@@ -25,12 +25,7 @@ _IMBALANCED = 3.0  # the largest class by the smallest one that is not rare
 
 
 def chosen_recipe(
-    facts: Facts,
-    model: ModelSpec,
-    recipe: str | Recipe | None,
-    said: Mapping[str, Any],
-    *,
-    trained: bool = False,
+    facts: Facts, model: ModelSpec, recipe: str | Recipe | None, said: Mapping[str, Any], *, trained: bool
 ) -> tuple[Recipe, tuple[Reason, ...]]:
     """The recipe for a network on some data, and the reasons for what the user has not ``said``.
 
