@@ -66,7 +66,7 @@ def inspect_run(
         "classes": list(images.classes),
         **metrics.figures(log_p, labels, images.classes),
         "reliability": [dataclasses.asdict(one) for one in metrics.reliability(log_p, labels)],
-        "mistakes": _mistakes(images, outputs),
+        "mistakes": _mistakes(images, outputs) if len(images.shape) > 1 else [],  # a row has no picture
         **_depth(trained.model, images),
         "cost": [dataclasses.asdict(part) for part in cost(trained.model, images.shape).parts],
     }

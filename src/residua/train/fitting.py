@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from residua.runs.place import create, refuse_existing, replaced, writing
 from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
+from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
 from residua.train.interruption import telling_how_to_go_on
@@ -60,6 +61,7 @@ def fit(
     workers: int | None = None,
     compile: str = "auto",
     progress: bool | Progress = True,
+    callbacks: Sequence[Callback] = (),
     model_changes: Mapping[str, Any] | None = None,
     recipe_changes: Mapping[str, Any] | None = None,
 ) -> RunFolder:
@@ -83,12 +85,13 @@ def fit(
         workers: threads that decode images which do not fit in memory.
         compile: ``"auto"``, ``"on"`` or ``"off"``.
         progress: True shows it on stderr.
+        callbacks: what is to be done after steps, epochs and at the end (``residua.train.Callback``).
         model_changes: changes to the model's spec, such as ``{"shortcut": "C"}``.
         recipe_changes: changes to the recipe, such as ``{"epochs": 5}``.
 
     Raises:
         UsageError: for a name, value or folder that cannot be used.
-        ResiduaError: for data that cannot be read, a loss that is no longer finite, a full disk.
+        ResiduaError: for data that cannot be read, a loss that is no longer finite, a full disk, a callback that fails.
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP; ``resume`` goes on from the checkpoint.
 
     """
@@ -101,7 +104,7 @@ def fit(
     begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
         refuse_existing(Path(run_dir), overwrite=overwrite)
-    shown = make_progress(progress)
+    shown, told = make_progress(progress), Callbacks(given=callbacks)
     named = getattr(model, "spec", None) if isinstance(model, nn.Module) else model
     if data is None:
         data = default_source(named)
@@ -138,7 +141,7 @@ def fit(
         if begun is not None:
             asked = plan_for(network, chosen, loaded, as_planned(request, begun.plan))
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
-            return resume(begun, data=loaded, progress=shown)
+            return resume(begun, data=loaded, progress=shown, callbacks=callbacks)
         plan = plan_for(network, chosen, loaded, request)
         for reason in choice.reasons:
             shown.note(str(reason))
@@ -167,7 +170,7 @@ def fit(
             point_latest(folder.path)
             if old := replaced(folder.path):
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
-            return _train(folder, training, loaded, State(), shown)
+            return _train(folder, training, loaded, State(), shown, told)
 
 
 def resume(
@@ -178,6 +181,7 @@ def resume(
     retune: bool = False,
     data: str | AnyData | None = None,
     progress: bool | Progress = True,
+    callbacks: Sequence[Callback] = (),
 ) -> RunFolder:
     """Go on with an interrupted run and return it finished; weights and metrics are those of an uninterrupted one.
 
@@ -191,6 +195,7 @@ def resume(
         retune: make every automatic choice anew; implies ``allow_inexact``.
         data: where the same images lie now, if they have moved; or loaded ``Data``.
         progress: True shows it on stderr.
+        callbacks: as of ``fit``; a run does not remember those that it was begun with.
 
     Raises:
         UsageError: if ``epochs`` are fewer than are done.
@@ -199,7 +204,7 @@ def resume(
 
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(resolve_run(run))
-    shown = make_progress(progress)
+    shown, told = make_progress(progress), Callbacks(given=callbacks)
     if folder.result is not None and epochs in (None, folder.result["epochs"]):
         if damaged_logs(folder.path) or not is_intact(folder.weights):
             with writing(folder.path):
@@ -234,13 +239,18 @@ def resume(
         if retune:
             folder.replan(plan)
         folder.begin_session()
-        return _train(folder, task, loaded, state, shown)
+        return _train(folder, task, loaded, state, shown, told)
 
 
-def _train(folder: RunFolder, task: Task, data: AnyData, state: State, progress: Progress) -> RunFolder:
+def _train(
+    folder: RunFolder, task: Task, data: AnyData, state: State, progress: Progress, callbacks: Callbacks
+) -> RunFolder:
     """Train from where the state stands to the end, as the folder says."""
+    session = Session(
+        folder=folder, task=task, data=data, state=state, progress=progress, callbacks=callbacks
+    )
     with telling_how_to_go_on(folder.path):
-        return Session(folder=folder, task=task, data=data, state=state, progress=progress).run()
+        return session.run()
 
 
 def _say(mended: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from residua.analysis.cost import totals
@@ -13,6 +13,7 @@ from residua.runs import layout
 from residua.runs.checkpoint import State
 from residua.runs.folder import RunFolder
 from residua.spec import Recipe
+from residua.train.callbacks import Callbacks
 from residua.train.loop import Loop
 from residua.train.plan import applied
 from residua.train.prepare import file_header
@@ -38,6 +39,7 @@ class Session:
     data: AnyData
     state: State
     progress: Progress
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def run(self) -> RunFolder:
         """Train to the end, measure the test part once, and write what makes the run complete.
@@ -63,19 +65,28 @@ class Session:
                 state=self.state,
                 progress=progress,
                 chance=run_task(folder).chance(self.data),
+                callbacks=self.callbacks,
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
             if isinstance(self.task, IllustratedTask):
                 self.task.illustrate(folder.path)
             save_model(folder.path / layout.WEIGHTS, network, about["data"])
+            loop.tell(
+                "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
+            )
             if recipe.backoff is not None:
                 remove(folder.path / layout.GOOD)
-            folder.complete({**self._result(recipe, state, test, count), "stopped_early": loop.stopped_early})
+            folder.complete(self._result(recipe, state, test, count, loop.stopped))
         return folder
 
     def _result(
-        self, recipe: Recipe, state: State, test: Mapping[str, float | None], count: int
+        self,
+        recipe: Recipe,
+        state: State,
+        test: Mapping[str, float | None],
+        count: int,
+        stopped: dict[str, Any] | None,  # what ended it before its end
     ) -> dict[str, Any]:
         primary = self.task.primary
         spec = self.folder.spec
@@ -107,4 +118,5 @@ class Session:
             **{f"test_{name}": value for name, value in test.items()},
             "test_images": count,
             "train_images": len(self.data.train),
+            **({} if stopped is None else {"stopped": stopped}),
         }
