@@ -19,6 +19,8 @@ EXTRA_USES = {
     "sklearn": "ResidualClassifier and ResidualRegressor, estimators of scikit-learn",
     "ray": "grids of experiments on a cluster",
     "parquet": "images in Hugging Face parquet files",
+    "heic": "HEIC and HEIF photos",
+    "video": "what is on the frames of a video",
     "compat": "comparisons with torchvision and timm",
     "export": "ONNX files of a network, by torch's own exporter",
     "interop": "the examples of docs/interop.md",

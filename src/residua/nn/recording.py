@@ -10,11 +10,11 @@ from torch.fx import Proxy
 
 
 def recorded(x: Tensor) -> bool:
-    """Whether ``torch.fx`` or ``torch.jit.trace`` records what happens to ``x``.
+    """Whether ``torch.fx``, ``torch.jit.trace`` or ``torch.export`` records what happens to ``x``.
 
     Inputs are not checked then: what is recorded is the arithmetic alone, which other tools know.
     """
-    return isinstance(x, Proxy) or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch.jit documents it
+    return isinstance(x, Proxy) or torch.compiler.is_exporting() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch.jit documents it
 
 
 def captured(x: Tensor) -> bool:

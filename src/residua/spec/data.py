@@ -109,6 +109,9 @@ class DataSpec(Spec):
     # test: each epoch is measured on the test images, as the papers' curves are; nothing may be chosen by them
     validate_on: Literal["val", "test"] = "val"
     test_fraction: float = 0.2  # of a folder that has no test part of its own
+    # per channel, of images scaled to [0, 1]; None: those of the training images
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     split_seed: int = 0  # splits do not follow the training seed: all seeds see the same images
     strict: bool = False  # refuse the first bad file instead of skipping and listing it
 
@@ -132,5 +135,9 @@ class DataSpec(Spec):
             raise UsageError(
                 "DataSpec.validate_on 'test' holds no training images out: val_fraction must be 0"
             )
+        if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
+            raise UsageError("DataSpec.mean and std belong together, a number a channel")
+        if min(self.std or (1,)) <= 0:
+            raise UsageError(f"DataSpec.std must be above 0, not {list(self.std or ())}")
         if self.image_size is not None:
             positive(self, "image_size")

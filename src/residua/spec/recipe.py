@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec
 from residua.spec.limits import positive
-from residua.spec.training import Augmentation, Optimizer, Schedule, TaskSpec
+from residua.spec.training import Augmentation, Finetuning, Optimizer, Schedule, TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Recipe(Spec):
     warmup: float = 0.0  # progress at which warm-up ends
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
+    # of a network that starts from trained weights: what learns when, and how fast. None: everything, alike
+    finetuning: Finetuning | None = None
     # what becomes of training images, in this order; crops and mirror images by the data's own habit
     augmentation: tuple[Augmentation, ...] = field(
         default_factory=lambda: (Augmentation.called("crop_flip")(),)
@@ -61,7 +63,9 @@ class Recipe(Spec):
             raise UsageError("Recipe.weight_decay cannot be negative")
 
     def lr_factor(self, progress: float) -> float:
-        """The factor of the learning rate at ``progress`` in [0, 1] of the training."""
+        """The factor of the learning rate at ``progress`` in [0, 1] of the training; in fine-tuning, of the head's."""
+        if self.finetuning is not None:
+            progress = self.finetuning.scheduled(progress)
         if progress < self.warmup:
             if self.warmup_shape == "constant":
                 return self.warmup_factor

@@ -1,4 +1,4 @@
-"""Parts of a recipe, optimiser, schedule, task, augmentation: what is asked of them. Each kind is a file of a room."""
+"""Parts of a recipe (optimiser, schedule, task ...): what is asked of them. Each kind is a file of a room."""
 
 from __future__ import annotations
 
@@ -30,6 +30,28 @@ class Schedule(PartSpec):
     @abstractmethod
     def factor(self, progress: float, after_warmup: float) -> float:
         """What the rate is multiplied by at ``progress`` of the whole training, ``after_warmup`` of what follows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuning(PartSpec):
+    """What of a network that starts from trained weights learns when, and how fast (residua.train.finetuning).
+
+    Pure functions, so that a resumed run holds the same still.
+    """
+
+    slot: ClassVar[str] = "finetuning"
+
+    @abstractmethod
+    def frozen(self, progress: float) -> bool:
+        """Whether the head alone learns at ``progress`` in [0, 1] of the training."""
+
+    @abstractmethod
+    def scheduled(self, progress: float) -> float:
+        """The progress that the schedule of the rate sees instead."""
+
+    @abstractmethod
+    def rate(self, depth: float) -> float:
+        """The share of the rate for what stands at ``depth``, from 0, the stem, to 1, the head."""
 
 
 @dataclass(frozen=True)

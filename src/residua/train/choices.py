@@ -95,7 +95,7 @@ def choose(
 
     if is_settled(facts.kind) and facts.shape is not None:
         spec = model_spec(model or usual_model(facts.kind, facts.shape), **fields)
-        how, _ = chosen_recipe(facts, spec, recipe, said)
+        how, _ = chosen_recipe(facts, spec, recipe, said, trained=weights is not None)
         return Choice(
             model=spec, image_size=None, recipe=how, steps=number_of_steps(how, facts.images("train"))
         )
@@ -103,7 +103,7 @@ def choose(
     def made(side: int, said: Mapping[str, Any]) -> tuple[Choice, float]:
         shape = facts.shape or (facts.channels, side, side)
         spec = model_spec(model or usual_model(facts.kind, shape), **fields)
-        how, reasons = chosen_recipe(facts, spec, recipe, dict(said))
+        how, reasons = chosen_recipe(facts, spec, recipe, dict(said), trained=weights is not None)
         steps = number_of_steps(how, facts.images("train"))
         forward = how.batch_size * _multiply_adds(spec, spec.input_shape(shape))
         seconds = seconds_of_steps(steps, forward, device=device, threads=threads)

@@ -45,6 +45,8 @@ def usual_model(kind: str, shape: tuple[int, ...]) -> str:
     return "cifar_resnet20" if small else "resnet18"
 
 
-def usual_recipe(kind: str, model: ModelSpec) -> str:
-    """The recipe of the model's family, or else one for a kind of data."""
+def usual_recipe(kind: str, model: ModelSpec, *, trained: bool = False) -> str:
+    """The recipe of the model's family, or else one for a kind of data; of a ``trained`` classifier its own."""
+    if trained and family(model.family).task == "classification":
+        return "finetune"
     return family(model.family).recipe or _RECIPES.get(kind, "quick")

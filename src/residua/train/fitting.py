@@ -33,7 +33,7 @@ from residua.train.choices import choose
 from residua.train.defaults import default_source
 from residua.train.interruption import telling_how_to_go_on
 from residua.train.plan import Plan, Request, check_here, choose_device
-from residua.train.prepare import file_header, network_for, plan_for, task_for
+from residua.train.prepare import file_header, network_for, normalized_as_learned, plan_for, task_for
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
@@ -74,7 +74,8 @@ def fit(
             family is trained on.
         recipe: a name or a ``Recipe``; by default the one of the model's family, or one that suits the data.
         seed: everything random follows from it: initialisation, order, augmentation, drop path. Splits do not.
-        weights: start from these (fine-tuning); a classifier for other classes starts fresh.
+        weights: start from these (fine-tuning); a classifier for other classes starts fresh. Images are normalised as
+            those that they were trained on, and the recipe of a classifier is by default ``"finetune"``.
         run_dir: the folder to make; by default a new one under ``runs/``.
         overwrite: replace a run that stands at ``run_dir``.
         resume_if_exists: go on with the run at ``run_dir``, if it is this very one; start it if there is none.
@@ -129,10 +130,14 @@ def fit(
         loaded = data
     if choice is None:
         choice = choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **(model_changes or {})})
+    if weights is not None:
+        loaded = normalized_as_learned(loaded, weights)
     network = network_for(choice.model if model is None else model, model_changes or {}, loaded, seed)
     task = task_of(network.spec, loaded.about(), choice.recipe)
     # the task is said in the recipe, so that its options can be changed
     chosen = find_recipe(choice.recipe.change(task=task), **(recipe_changes or {}))
+    if chosen.finetuning is not None and weights is None and not isinstance(model, nn.Module):
+        raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
     request = Request(device=device, precision=precision, threads=threads, workers=workers, compile=compile)

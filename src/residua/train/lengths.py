@@ -24,14 +24,15 @@ _IMBALANCED = 3.0  # the largest class by the smallest one that is not rare
 
 
 def chosen_recipe(
-    facts: Facts, model: ModelSpec, recipe: str | Recipe | None, said: Mapping[str, Any]
+    facts: Facts, model: ModelSpec, recipe: str | Recipe | None, said: Mapping[str, Any], *, trained: bool
 ) -> tuple[Recipe, tuple[Reason, ...]]:
     """The recipe for a network on some data, and the reasons for what the user has not ``said``.
 
+    A network that is ``trained`` already is fine-tuned.
     A recipe that the user names, and one that is settled for the data, are taken as they are. Raises UsageError for a
     name, a field or a value that there is not.
     """
-    found = find_recipe(recipe or usual_recipe(facts.kind, model))
+    found = find_recipe(recipe or usual_recipe(facts.kind, model, trained=trained))
     asked = find_recipe(found, **said)
     if recipe is not None or is_settled(facts.kind) or family(model.family).task not in TASKS:
         return asked, ()

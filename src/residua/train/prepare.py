@@ -8,14 +8,16 @@ from typing import Any
 from torch import nn
 
 from residua.analysis.cost import totals
-from residua.data import AnyData
-from residua.errors import UsageError
+from residua.data import AnyData, NormalizedData
+from residua.errors import ResiduaError, UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec, Recipe
+from residua.spec.stored import checked
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.seeding import seed_torch
 from residua.train.task import Task, make_task
+from residua.weights.model_files import Weights
 
 
 def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
@@ -40,6 +42,24 @@ def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int
                 f"the model has {key}={getattr(network.spec, key)}, which does not suit the data: {key}={value} fits"
             )
     return network
+
+
+def normalized_as_learned(data: AnyData, weights: Weights) -> AnyData:
+    """The data, normalised as the images that the weights were trained on, where these had as many channels.
+
+    Others would be another input for what is trained; a mean that the user names is kept. Raises ResiduaError if the
+    weights' file states them wrongly.
+    """
+    mean, std = weights.data.get("mean"), weights.data.get("std")
+    if None in (mean, std) or data.spec.mean is not None or not isinstance(data, NormalizedData):
+        return data
+    stated = checked({"mean": mean, "std": std}, dict[str, list[float]], weights.title)
+    if len(stated["mean"]) != data.shape[0]:
+        return data
+    try:
+        return data.normalized_with(**stated, of="the images that the weights were trained on")
+    except UsageError as error:  # the file is wrong, not the caller
+        raise ResiduaError(f"{weights.title}: {error}") from error
 
 
 def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> Plan:

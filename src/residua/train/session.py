@@ -8,6 +8,7 @@ from typing import Any
 
 from residua.analysis.cost import totals
 from residua.data import AnyData
+from residua.data.decoding import unreadable
 from residua.files import remove
 from residua.runs import layout
 from residua.runs.checkpoint import State
@@ -69,6 +70,7 @@ class Session:
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
+            folder.skip(unreadable(self.data.train, self.data.val, self.data.test))
             if isinstance(self.task, IllustratedTask):
                 self.task.illustrate(folder.path)
             save_model(folder.path / layout.WEIGHTS, network, about["data"])

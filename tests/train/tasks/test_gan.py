@@ -139,6 +139,18 @@ def test_data_that_it_cannot_make_are_refused_in_one_line(digits):
         fit("sngan_cifar", digits, progress=False)
 
 
+def test_blended_classes_are_refused_for_it_has_none(digits, tmp_path):
+    with pytest.raises(UsageError, match="mixup blends classes, which gan has not"):
+        fit(
+            "sngan_tiny",
+            digits,
+            run_dir=tmp_path / "run",
+            progress=False,
+            recipe_changes={"augmentation": "mixup"},
+        )
+    assert not (tmp_path / "run").exists()
+
+
 class StopAt(Progress):
     """Ask for the end at one step, as a signal does."""
 

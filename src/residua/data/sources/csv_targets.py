@@ -91,11 +91,11 @@ class CsvTargets(DataSource):
 
 def _listed(path: Path, files: list[str]) -> tuple[Listing, ImageFiles]:
     """The files of a table, of one class."""
-    from residua.data.listing import Listing, PartFiles
+    from residua.data.listing import NO_CLASSES, Listing, PartFiles
     from residua.data.sources.image_folder import ImageFiles
 
-    part = PartFiles("", tuple(files), ("",) * len(files))
-    return Listing(path.parent, {"train": part}, ("",)), ImageFiles(path.parent)
+    part = PartFiles("", tuple(files), NO_CLASSES * len(files))
+    return Listing(path.parent, {"train": part}, NO_CLASSES), ImageFiles(path.parent)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,6 +146,10 @@ class TargetData:
 
         table = (self.table - self.target_mean) / self.target_std
         return torch.from_numpy(table.astype(np.float32))
+
+    def normalized_with(self, mean: Sequence[float], std: Sequence[float], of: str = "given") -> TargetData:
+        """The same images with another mean and std, as of ``Data``."""
+        return dataclasses.replace(self, images=self.images.normalized_with(mean, std, of))
 
     def as_trained(
         self,

@@ -30,12 +30,12 @@ class ImageFolder(DataSource):
         return encoded_data(spec, *self.listed(spec), threads=threads, storage=storage)
 
     def listed(self, spec: DataSpec) -> tuple[Listing, ImageFiles]:  # noqa: D102
-        from residua.data.listing import list_folder
+        from residua.data.listing import listed
 
         path = Path(self.path).expanduser()
         if not path.is_dir():
             raise UsageError(f"{path} is a file; a folder of images was expected")
-        return list_folder(path), ImageFiles(path)
+        return listed(path), ImageFiles(path)
 
 
 @dataclass(frozen=True)

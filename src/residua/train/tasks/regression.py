@@ -47,9 +47,6 @@ class Regression(TaskSpec):
         told = data.about()
         if "targets" not in told:
             raise UsageError(f"{data.spec.source} has no numbers to learn: csv:FILE has")
-        for part in recipe.augmentation:
-            if part.blends_classes:
-                raise UsageError(f"{part.kind} blends classes, which {data.kind} has not")
         return Supervised(
             network,
             recipe,
