@@ -52,7 +52,8 @@ def train(
         data: digits (the default of image models), text (of language models), a folder of images, CIFAR-10 or CIFAR-100
             (folder or archive), or kind:path, such as text:FOLDER.
         model: a name of `residua models`; by default one that suits the images.
-        weights: start from a run, a weight file, a peer's checkpoint or published weights (torchvision:resnet50).
+        weights: start from a run, a weight file, a peer's checkpoint, published weights (torchvision:resnet50) or
+            bundled, the network that comes with the package: the default for up to 5,000 colour photos; or random.
         recipe: quick, digits, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
@@ -125,6 +126,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.spec import DataSpec, Recipe
     from residua.train import fit, recipe
     from residua.train.defaults import default_source
+    from residua.weights.model_files import Weights
 
     run, model, recipe_table = dict(settings["run"]), dict(settings["model"]), dict(settings["recipe"])
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
@@ -135,9 +137,10 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
     weights = None
-    if "weights" in run:
-        weights = load_weights(run.pop("weights"), None if name is None else model_spec(name, **model))
-    if weights is not None and name is None:
+    if (source := run.pop("weights", None)) is not None:
+        known = None if name is None else model_spec(name, **model)
+        weights = "random" if source == "random" else load_weights(source, known)
+    if name is None and isinstance(weights, Weights):
         name = weights.spec.change(**model) if model else weights.spec
         model = {}
     return fit(

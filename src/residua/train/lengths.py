@@ -14,7 +14,9 @@ from residua.train.optimizers.sgd import SGD
 from residua.train.reasons import Reason
 from residua.train.recipes import recipe as find_recipe
 
-UPDATES = 600  # the fewest steps in which a network with batch norm learns from random weights
+UPDATES = 600  # the fewest steps in which a network with batch norm learns from random weights,
+TUNING_UPDATES = 300  # and from trained ones
+TUNING_BATCHES = (32, 16)
 BATCHES = (64, 32, 16, 8)  # images a step: the first with which the recipe's epochs have so many steps
 TASKS = ("classification", "regression")  # those whose recipes follow the number of samples
 BACKOFF = 0.25
@@ -42,8 +44,8 @@ def chosen_recipe(
             fields[name] = value
             reasons.append(Reason(name.rpartition(".")[2], "none" if value is None else f"{value:g}", why))
     made = find_recipe(asked, **fields)
-    if (steps := number_of_steps(made, facts.images("train"))) < UPDATES:
-        reasons.append(Reason("steps", f"{steps}", f"as asked for, where at least {UPDATES} are wanted"))
+    if (steps := number_of_steps(made, facts.images("train"))) < (wanted := _wanted(found)):
+        reasons.append(Reason("steps", f"{steps}", f"as asked for, where at least {wanted} are wanted"))
     return made, tuple(reasons)
 
 
@@ -52,13 +54,19 @@ def number_of_steps(recipe: Recipe, train: int) -> int:
     return recipe.iterations or recipe.epochs * max(train // recipe.batch_size, 1)
 
 
+def _wanted(recipe: Recipe) -> int:
+    return UPDATES if recipe.finetuning is None else TUNING_UPDATES
+
+
 def _fields(
     facts: Facts, found: Recipe, asked: Recipe, said: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, str]]:
     """Fields of the recipe with their values and reasons; ``asked`` is the one ``found``, with what the user said."""
     train, val = max(facts.images("train"), 1), facts.images("val")
-    batches = [asked.batch_size] if "batch_size" in said else [min(size, train) for size in BATCHES]
-    enough = [size for size in batches if number_of_steps(asked.change(batch_size=size), train) >= UPDATES]
+    wanted = _wanted(found)
+    sizes = BATCHES if found.finetuning is None else TUNING_BATCHES
+    batches = [asked.batch_size] if "batch_size" in said else [min(size, train) for size in sizes]
+    enough = [size for size in batches if number_of_steps(asked.change(batch_size=size), train) >= wanted]
     batch = (enough or batches[-1:])[0]
     yield "batch_size", batch, f"there are {train} training images"
     if isinstance(asked.optimizer, SGD) and batch != found.batch_size:
@@ -69,8 +77,8 @@ def _fields(
     epochs = asked.epochs
     if asked.iterations is None and "epochs" not in said:
         in_epoch = max(train // batch, 1)
-        epochs = max(found.epochs, math.ceil(UPDATES / in_epoch))
-        yield "epochs", epochs, f"of {in_epoch} steps; at least {UPDATES} are wanted"
+        epochs = max(found.epochs, math.ceil(wanted / in_epoch))
+        yield "epochs", epochs, f"of {in_epoch} steps; at least {wanted} are wanted"
     if val >= _TELLS:
         patience = max(10, epochs // 3)
         yield "patience", patience, f"epochs without a better one on {val} validation images end the training"
