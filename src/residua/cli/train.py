@@ -42,6 +42,8 @@ def train(
     strict: Annotated[bool, Parameter(negative="")] = False,
     allow_inexact: Annotated[bool, Parameter(negative="")] = False,
     retune: Annotated[bool, Parameter(negative="")] = False,
+    budget: str | None = None,
+    target: str | None = None,
     config: Path | None = None,
     set: Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -75,6 +77,9 @@ def train(
         strict: stop at the first bad file instead of leaving it out.
         allow_inexact: resume on another machine or version, where the result is not bit for bit the same.
         retune: resume and make every automatic choice anew.
+        budget: try several networks and image sizes within this time (10m, 90s), and keep the best; the same command
+            goes on where it stopped.
+        target: of these, only networks that take an image in so much time: cpu:5ms or gpu:1ms.
         config: a TOML file with the tables [model], [data], [recipe] and [run].
         set: one key=value such as model.shortcut=C or data.image_size=64; may be repeated.
         json: print the result as one JSON object on stdout.
@@ -97,6 +102,16 @@ def train(
         },
     }
     settings = read_settings(config, flags, set or [])
+    if budget is not None or target is not None:
+        if budget is None or resume is not None or overwrite or resume_if_exists:
+            raise UsageError(
+                "--budget (and --target with it) goes on by itself with the search at --run-dir: --resume, "
+                "--resume-if-exists and --overwrite do not go with it"
+            )
+        from residua.cli.search import search
+
+        search(settings, budget, target, json=json)
+        return
     if resume is None and (allow_inexact or retune):
         raise UsageError("--allow-inexact and --retune go with --resume RUN")
     if resume is not None:
@@ -230,7 +245,11 @@ def _summary(result: dict[str, Any], folder: Any) -> list[str]:
     path, task = folder.path, run_task(folder)
     name = task.primary.name
     tested = task.primary.shown(result[f"test_{name}"])
-    next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(result["epochs"] * 2))]
+    balanced = result.get("test_balanced_accuracy")
+    if balanced is not None and abs(balanced - result["test_accuracy"]) >= 0.005:  # classes of unlike numbers
+        tested += f" (balanced {balanced:.2%})"
+    longer = 2 * max(result["epochs"], folder.recipe.epochs if folder.recipe.iterations is None else 0)
+    next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(longer))]
     if task.answers != "nothing":
         shown = "VOLUME.npy" if len(folder.data["shape"]) == 4 else "IMAGE"
         next_steps.insert(1, ("predict", path, shown))

@@ -157,15 +157,9 @@ class _Choosing:
         steps = number_of_steps(how, facts.images("train"))
         if is_settled(facts.kind):
             return Choice(model=spec, image_size=None, recipe=how, steps=steps)
-        forward = how.batch_size * _multiply_adds(spec, spec.input_shape(shape))
-        return Choice(
-            model=spec,
-            image_size=None if facts.shape else side,
-            recipe=how,
-            steps=steps,
-            seconds=seconds_of_steps(steps, forward, device=self.device, threads=self.threads),
-            reasons=reasons,
-        )
+        seconds = expected_seconds(spec, how, steps, shape, device=self.device, threads=self.threads)
+        size = None if facts.shape else side
+        return Choice(model=spec, image_size=size, recipe=how, steps=steps, seconds=seconds, reasons=reasons)
 
     def _network(self, shape: tuple[int, ...]) -> ModelSpec:
         fields = {"num_classes": len(self.facts.counts["train"]), "in_channels": self.facts.channels}
@@ -196,6 +190,20 @@ def _suits_bundled(facts: Facts, image_size: int | None) -> bool:
     classes, photos = len(facts.counts["train"]), facts.channels == 3 and facts.shape is None
     few = facts.images("train") <= FEW
     return photos and classes > 1 and few and image_size is None and FILE.is_file()
+
+
+def expected_seconds(
+    model: ModelSpec,
+    recipe: Recipe,
+    steps: int,
+    sample: tuple[int, ...],
+    *,
+    device: str,
+    threads: int | None,
+) -> float:
+    """Seconds that a training on samples of a shape should take, roughly."""
+    forward = recipe.batch_size * _multiply_adds(model, model.input_shape(sample))
+    return seconds_of_steps(steps, forward, device=device, threads=threads)
 
 
 @cache
