@@ -19,7 +19,8 @@ EXTRA_USES = {
     "ray": "grids of experiments on a cluster",
     "parquet": "images in Hugging Face parquet files",
     "compat": "comparisons with torchvision and timm",
-    "export": "ONNX files of a network, by torch's own exporter",
+    "export": "residua export --format onnx",
+    "openvino": "residua export --format openvino, and its int8",
     "interop": "the examples of docs/interop.md",
 }
 
