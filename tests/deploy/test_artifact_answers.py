@@ -28,7 +28,9 @@ def test_an_artifact_answers_as_the_weights_do(pair, tmp_path, capsys):
     assert onnx.notes  # that it was compared on noise
     pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 16, 16), np.uint8)
     images = [*pixels.transpose(0, 2, 3, 1), np.zeros((40, 30), np.uint8)]
-    for expected, found in zip(eager.stream(images, 7, cams=True), onnx.stream(images, 7, cams=True), strict=True):
+    for expected, found in zip(
+        eager.stream(images, 7, cams=True), onnx.stream(images, 7, cams=True), strict=True
+    ):
         assert dict(found.top) == pytest.approx(dict(expected.top), abs=1e-4)
         assert np.allclose(found.cam, expected.cam, atol=1e-3)
     with pytest.raises(UsageError, match="runs on the cpu"):

@@ -39,6 +39,7 @@ def render_bench(bench: Bench, path: Path, *, lang: str = "en") -> None:
         y_label=t("bench_rate"),
     )
     head = [t(key) for key in _HEAD]
+    skipped = [f"{one['backend']} {one['precision']}{t('colon')}{one['reason']}" for one in bench.skipped]
     sections = [
         ("bench_speed", {"chart": chart, "head": head, "rows": [_cells(row) for row in bench.rows]}),
         ("bench_skipped", {"listed": skipped} if skipped else None),
@@ -59,7 +60,7 @@ def draw_bench(bench: Bench, path: Path) -> None:
         Curve(label=name, x=[row.batch_size for row in rows], y=[row.images_per_second for row in rows])
         for name, rows in _by_backend(bench).items()
     ]
-    panel = Panel(title="", x_label="batch size", y_label="images per second", curves=curves)
+    panel = Panel(title="", x_label="batch size", y_label="images per second", curves=curves, log_x=True)
     finding = Finding(
         kind="bench", title="Images per second", columns=(), rows=(), sentence="", panels=[panel]
     )
