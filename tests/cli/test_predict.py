@@ -32,6 +32,8 @@ def photos(tmp_path):
     for name in ("a.png", "more/b.JPG"):
         Image.fromarray(random.integers(0, 256, (20, 30, 3), np.uint8)).save(folder / name)
     (folder / "notes.txt").write_text("no image")
+    (folder / ".thumbs").mkdir()
+    (folder / ".thumbs" / "a.png").write_bytes((folder / "a.png").read_bytes())
     return folder
 
 
@@ -58,9 +60,13 @@ def test_what_is_assumed_of_the_file_is_said(residua, photos, tmp_path):
 def test_images_of_a_folder(residua, weights, photos):
     code, out, err = residua(weights, photos, "--top-k", "2", "--json")
     found = json.loads(out)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "note: left out: 1 (hidden), 1 (no image, by its name)\n")
     assert found["schema"] == 1
     assert found["errors"] == []
+    assert found["skipped"] == [
+        {"image": str(photos / ".thumbs/"), "reason": "hidden"},
+        {"image": str(photos / "notes.txt"), "reason": "no image, by its name"},
+    ]
     assert [one["image"] for one in found["predictions"]] == [
         str(photos / "a.png"),
         str(photos / "more" / "b.JPG"),
@@ -78,7 +84,7 @@ def test_a_bad_image_among_good_ones(residua, weights, photos):
     assert code == 1
     assert len(found["predictions"]) == 2
     assert [one["image"] for one in found["errors"]] == [str(photos / "a0.png"), str(photos / "none.png")]
-    assert err.count("\n") == 2
+    assert err.count("\n") == 3
     code, out, err = residua(weights, photos)
     assert code == 1
     assert out.count("\n") == 2

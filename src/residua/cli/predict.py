@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as csv_files
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -46,7 +47,8 @@ def predict(
 ) -> int:
     """Say what is on images or in volumes, or their numbers.
 
-    A bad one among good ones gets a line on stderr, and the exit code is 1.
+    A bad one among good ones gets a line on stderr, and the exit code is 1. What else lies in a folder is left out and
+    counted.
 
     Args:
         source: an artifact, a run folder, its name under runs/, latest, a weight file or a peer's checkpoint.
@@ -79,7 +81,8 @@ def predict(
         note(text)
     tell = _Csv(predictor, top_k) if csv else _nothing if json else _line
     predictions, errors = [], []
-    for answer in predictor.stream(asked, top_k, every=every):
+    left_out: dict[str, str] = {}
+    for answer in predictor.stream(asked, top_k, every=every, left_out=left_out):
         if answer.top is None:
             errors.append({"image": answer.name, "error": answer.error})
             complain(f"{answer.name}: {answer.error}")
@@ -88,8 +91,12 @@ def predict(
         tell(answer, predictor.answers)
         if sheet is not None:
             sheet.add(answer, predictor.answers)
+    if left_out:
+        counts = sorted(Counter(left_out.values()).items())
+        note("left out: " + ", ".join(f"{count} ({why})" for why, count in counts))
     if json:
-        say_json({"schema": 1, "predictions": predictions, "errors": errors})
+        skipped = [{"image": name, "reason": why} for name, why in sorted(left_out.items())]
+        say_json({"schema": 1, "predictions": predictions, "errors": errors, "skipped": skipped})
     if sheet is not None and page is not None:
         sheet.write(page, predictor.name, lang=lang)
         note(f"the contact sheet is {page}")

@@ -76,6 +76,20 @@ VERBS = {
             "residua export model.safetensors --format pt2 --out shipped --data path/to/images",
         ),
     ),
+    "serve": Verb(
+        "serve:serve",
+        "Serve models over HTTP: POST images to /v1/predict.",
+        (
+            "residua serve latest",
+            "residua serve cats=runs/cats/int8 dogs=runs/dogs --port 8080 --max-batch 64",
+            "residua serve latest --host 0.0.0.0 --token-file token",
+        ),
+    ),
+    "ui": Verb(
+        "ui:ui",
+        "Show the runs on a page: live curves, reports, papers, and networks that can be asked about images.",
+        ("residua ui", "residua ui path/to/runs --port 9000 --open"),
+    ),
     "report": Verb(
         "report:report",
         "Render an offline HTML report of one run, of several side by side, or of reproduced experiments.",

@@ -96,7 +96,13 @@ class Predictor:
         return [_top(answer) for answer in self.stream(images, k)]
 
     def stream(
-        self, images: Pictures, k: int = 5, *, cams: bool = False, every: float = 1.0
+        self,
+        images: Pictures,
+        k: int = 5,
+        *,
+        cams: bool = False,
+        every: float = 1.0,
+        left_out: dict[str, str] | None = None,
     ) -> Iterator[Answer]:
         """What it says of image after image, in order; one that cannot be read is an answer with an error.
 
@@ -109,6 +115,7 @@ class Predictor:
             k: how many classes.
             cams: also where the network saw the top class, (h, w), if it has such a map.
             every: seconds from one frame of a video to the next; 0: all frames.
+            left_out: gets the files of a folder that are no images, with the reason.
 
         Raises UsageError for a ``k`` below 1 and a folder without images.
 
@@ -116,7 +123,7 @@ class Predictor:
         _check(k)
         if not (every >= 0 and math.isfinite(every)):
             raise UsageError(f"every must be seconds, 0 or more, not {every}")
-        return self._stream(images, k, cams, every)
+        return self._stream(images, k, cams, every, {} if left_out is None else left_out)
 
     def prepare(self, image: Picture) -> np.ndarray:
         """What the network takes of an image, uint8 (C, H, W), or of a volume, (C, D, H, W) of ``dtype``.
@@ -153,7 +160,9 @@ class Predictor:
             for classes, row in zip(order.tolist(), chosen.tolist(), strict=True)
         ]
 
-    def _stream(self, images: Pictures, k: int, cams: bool, every: float) -> Iterator[Answer]:
+    def _stream(
+        self, images: Pictures, k: int, cams: bool, every: float, left_out: dict[str, str]
+    ) -> Iterator[Answer]:
         if isinstance(images, np.ndarray):
             if self._takes(images):
                 for start in range(0, len(images), self.batch_size):
@@ -161,7 +170,7 @@ class Predictor:
                 return
             if images.ndim < 4 or images.shape == self.shape:
                 images = [images]
-        listed = asked(images, self.suffixes, every=every)
+        listed = asked(images, self.suffixes, every=every, left_out=left_out)
         prepared = computed_ahead(self._prepared, listed, threads=usable_cores(), ahead=2 * self.batch_size)
         for group in groups(prepared, self.batch_size):
             yield from self._say(group, k, cams=cams)

@@ -21,6 +21,7 @@ from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Spec, TaskSpec
 from residua.train.task import run_task, task_of
 from residua.train.tasks.classification import Classification
+from residua.user_files import files_changed
 from residua.weights.model_files import build_model
 
 
@@ -61,7 +62,7 @@ class Trained:
     images: InputFacts
     precision: str = "float32"  # a run is measured in the precision that it was trained in
     run: RunFolder | None = None
-    notes: tuple[str, ...] = ()  # what was assumed of a foreign checkpoint
+    notes: tuple[str, ...] = ()  # what was assumed of a foreign checkpoint, and what has changed since a run
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -109,7 +110,7 @@ def open_source(source: NetworkLike) -> Trained:
         images=images,
         precision="float32" if run is None else run.plan.precision,
         run=run,
-        notes=weights.notes,
+        notes=(*weights.notes, *_other_files(run)),
     )
 
 
@@ -129,6 +130,11 @@ def trained_for(source: NetworkLike) -> TaskSpec:
     if isinstance(found, Path) and not is_safetensors(found):
         return Classification()  # other libraries' checkpoints are of classifiers
     return open_source(found).task
+
+
+def _other_files(run: RunFolder | None) -> list[str]:
+    """What to say where a user's file is no longer the one that the run was trained with."""
+    return [said] if run is not None and (said := files_changed(run.env.get("files", {}))) else []
 
 
 def _images(data: Mapping[str, Any], name: str) -> InputFacts:
