@@ -81,15 +81,15 @@ class Accuracy:
 class Quantization:
     """What became of a wish for int8."""
 
-    asked: str  # "int8", also where the artifact is float32 in the end
     layers: Count  # that can be quantised
     quantized: Count
-    left_float: tuple[str, ...]  # the others, by the names of the model file
+    left_float: tuple[str, ...]  # some that are not, by the names of the model file
     calibration_images: Count
     calibrated_on: str
-    max_drop: float  # points of accuracy
-    drop: float | None  # points, measured on ``calibrated_on``
-    said: str  # in a sentence
+    decided_on: Count  # images of the same kind
+    max_drop: float  # points of accuracy that it may lose
+    drop: float  # points that it lost there
+    fallback: str | None = None  # why the artifact is float32 as a whole; its precision is fp32 then
 
 
 @dataclass(frozen=True, kw_only=True)

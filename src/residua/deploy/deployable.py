@@ -40,14 +40,15 @@ class Deployable(nn.Module):
             self.outputs["cam"] = ("N", "h", "w")
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The outputs, of the type of the network's parameters."""
-        x = images.to(self.scale.dtype) * self.scale + self.offset
+        """The outputs, of the type of the normalisation, whatever that of the network's parameters is."""
+        kind = self.scale.dtype
+        x = (images.to(kind) * self.scale + self.offset).to(next(self.network.parameters()).dtype)
         if "cam" not in self.outputs:
-            return (self.network(x),)
+            return (self.network(x).to(kind),)
         features = self.network.forward_features(x)  # (N, C, h, w)
-        logits = self.network.forward_head(features)
+        logits = self.network.forward_head(features).to(kind)
         rows = self.network.head.fc.weight[logits.argmax(1)]  # (N, C)
-        return logits, (features * rows[:, :, None, None]).sum(1)
+        return logits, (features * rows[:, :, None, None]).sum(1).to(kind)
 
 
 def maps_classes(network: nn.Module) -> bool:

@@ -24,6 +24,7 @@ class Program:
     module: Deployable  # folded
     exported: ExportedProgram  # the same, of images of any number
     dynamic_size: bool  # and of any height and width
+    images: Tensor  # (N, C, H, W), what it was recorded with
     labels: tuple[str, ...]
     folding_error: float
 
@@ -39,12 +40,17 @@ def make_program(module: Deployable, images: Tensor, labels: Sequence[str] = ())
     Raises ResiduaError in one line for a network that cannot be recorded, and if folding changes what it computes.
     """
     with quiet():
-        found = _exported(module, images[:2], dynamic_size=False)
+        found = recorded(module, images[:2], dynamic_size=False)
         folded, error = fold_norms(module, found, images)
         resizes = _takes_other_sizes(module, images[:2])
-        exported = _exported(folded, images[:2], dynamic_size=resizes)
+        exported = recorded(folded, images[:2], dynamic_size=resizes)
     return Program(
-        module=folded, exported=exported, dynamic_size=resizes, labels=tuple(labels), folding_error=error
+        module=folded,
+        exported=exported,
+        dynamic_size=resizes,
+        images=images[:2],
+        labels=tuple(labels),
+        folding_error=error,
     )
 
 
@@ -63,13 +69,14 @@ def _takes_other_sizes(module: Deployable, images: Tensor) -> bool:
     try:
         with torch.no_grad():
             expected = module(other)[0]
-            found = _exported(module, images, dynamic_size=True).module()(other)[0]
+            found = recorded(module, images, dynamic_size=True).module()(other)[0]
     except Exception:  # whatever an operation says to maps that it was not made for
         return False
     return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
-def _exported(module: Deployable, images: Tensor, *, dynamic_size: bool) -> ExportedProgram:
+def recorded(module: Deployable, images: Tensor, *, dynamic_size: bool) -> ExportedProgram:
+    """The program of a network, of images of any number. Raises ResiduaError in one line if it cannot be recorded."""
     dims = {0: Dim("batch")}
     if dynamic_size:
         dims |= {images.ndim - 2: Dim.DYNAMIC, images.ndim - 1: Dim.DYNAMIC}
