@@ -73,8 +73,9 @@ def test_a_backend_of_ones_own_is_a_row_and_its_faults_are_reasons(subject):
         kind: ClassVar[str] = "wrong"
         precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
 
-        def prepare(self, trained, precision, *, data, threads, folder):
+        def prepare(self, material, precision, folder):
             assert isinstance(folder, Path)
+            assert material.threads == 1
             if precision == "int8":
                 raise ResiduaError("it has no such numbers")
 
