@@ -41,8 +41,8 @@ NOTES = (
     "with theirs before timing. The peers are given normalised float32 tensors, residua uint8 pixels, which it "
     "normalises inside. *torchvision onnxruntime* and *openvino* are those libraries' own conversions of torchvision's "
     "module (`torch.onnx.export`, `openvino.convert_model`), with as many threads, in float32: what residua's rows of "
-    "the same runtime gain over them is residua's merit, the rest is the runtime's. int8 is calibrated on seeded noise, "
-    "which its speed does not depend on."
+    "the same runtime gain over them is residua's merit, the rest is the runtime's. int8 is calibrated on seeded "
+    "noise, which its speed does not depend on."
 )
 
 

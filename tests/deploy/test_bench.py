@@ -166,3 +166,13 @@ def test_an_artifact_is_timed_beside_the_run_that_it_was_made_of(weights, tmp_pa
     assert names(found) == [("onnxruntime", "fp32", 2)]
     assert found.rows[0].max_error is None
     assert "compared with nothing" in found.notes[0]
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_the_backend_of_the_documentation_is_a_row(subject):
+    text = (Path(__file__).parents[2] / "docs" / "inference.md").read_text(encoding="utf-8")
+    code = text.split("adds a row")[1].split("```python\n")[1].split("```")[0]
+    exec(compile(code, "traced.py", "exec"), {"__name__": "traced"})
+    found = bench(subject, batch_sizes=(2,), backends=["traced"], **QUICK)
+    assert found.rows[1].backend == "traced"
+    assert found.rows[1].max_error < 1e-4

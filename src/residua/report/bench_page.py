@@ -34,6 +34,7 @@ def render_bench(bench: Bench, path: Path, *, lang: str = "en") -> None:
             )
             for number, (name, rows) in enumerate(_by_backend(bench).items())
         ],
+        t=t,
         title=t("bench_speed"),
         x_label=t("bench_batch"),
         y_label=t("bench_rate"),
@@ -48,7 +49,7 @@ def render_bench(bench: Bench, path: Path, *, lang: str = "en") -> None:
     tiles = [
         (t("bench_machine"), machine["cpu"], machine["instruction_set"]),
         (t("bench_threads"), count(bench.threads), ""),
-        (t("bench_images"), "x".join(map(str, bench.shape)), bench.images),
+        (t("bench_images"), "×".join(map(str, bench.shape)), bench.images),
     ]
     top = {"tiles": tiles, "notes": list(bench.notes)}
     write_text(path, page("bench.html", t("bench_title", name=bench.name), top, sections, t, "bench_footer"))
