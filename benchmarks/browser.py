@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through chromedriver by the W3C WebDriver protocol: what pictures and tests of the page need."""
+"""A headless Chromium, driven through chromedriver (W3C WebDriver): for pictures and tests of the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from typing import Any
 import httpx
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the name that the protocol gives to an element
-_SWITCHES = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1")
+_SWITCHES = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--force-device-scale-factor=1",
+)
 
 
 class Browser:
@@ -23,7 +29,11 @@ class Browser:
     def __init__(self, driver: str, switches: tuple[str, ...] = ()) -> None:
         self._http = httpx.Client(base_url=driver, timeout=120)
         options = {"args": [*_SWITCHES, *switches]}
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        wanted = {
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
         self._session = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
 
     def open(self, address: str) -> None:
