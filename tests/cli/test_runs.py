@@ -23,7 +23,7 @@ def test_a_finished_run_is_a_line(command, run):
     assert (row["run"], row["state"], row["data"], row["seed"]) == ("first", "complete", "digits", 0)
     assert (row["test"], row["epochs"]) == (result["test_accuracy"], 2)
     header, line = command("runs").out.splitlines()
-    assert header.split()[:2] == ["run", "state"]
+    assert header.split()[:3] == ["run", "state", "outcome"]
     assert line.split()[:2] == ["first", "complete"]
 
 

@@ -48,7 +48,9 @@ def test_a_video_is_answered_frame_by_frame(weights, clip):
 
 def test_what_is_no_video_does_not_stop_the_others(weights, tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"no video")
-    (tmp_path / "list.avi").write_text("#EXTM3U\nhttp://127.0.0.1:9/x.ts\n")  # a list of addresses is not followed
+    (tmp_path / "list.avi").write_text(
+        "#EXTM3U\nhttp://127.0.0.1:9/x.ts\n"
+    )  # a list of addresses is not followed
     (tmp_path / "folder.mkv").mkdir()
     files = [tmp_path / "a.mp4", tmp_path / "list.avi", tmp_path / "none.mov", np.zeros((8, 8), np.uint8)]
     answers = list(Predictor(weights()[0]).stream(files))

@@ -15,6 +15,7 @@ from residua.description.columns import columns
 from residua.errors import UsageError
 
 if TYPE_CHECKING:
+    from residua.deploy.artifact import Artifact
     from residua.evaluation.source import Trained
     from residua.spec import ModelSpec
 
@@ -31,8 +32,8 @@ def describe(
     """Show a network stage by stage: shapes, exact counts, shortcuts, and the published figures beside it.
 
     Args:
-        model: a name of `residua models`, or any cifar_resnetN; or what is trained: a run, latest, a weight file or a
-            peer's checkpoint (of a run that is called like a network: runs/NAME).
+        model: a name of `residua models`, or any cifar_resnetN; or what is trained: a run, latest, a weight file, a
+            peer's checkpoint or an artifact (of a run that is called like a network: runs/NAME).
         input: channels, height and width of an image, such as 3,224,224; by default what it was trained on, or what the
             papers feed it.
         set: one key=value of the spec of a network by name, such as shortcut=C or num_classes=10; may be repeated.
@@ -71,16 +72,24 @@ def describe(
 
 def _asked(name: str, assignments: list[str]) -> tuple[ModelSpec, tuple[int, ...] | None, dict[str, Any]]:
     """The spec of a network, and of a trained one the shape of its images and what is known of its training."""
-    from residua.registry import model_spec
+    from residua.registry import model_spec, spec_from_dict
 
     changes = _changes(assignments)
     try:
         return model_spec(name, **changes), None, {}
     except UsageError as error:
-        trained = _open(name, error)
+        unknown = error
+    from residua.deploy.artifact import is_artifact, read_artifact
+
+    if is_artifact(name):
+        artifact = read_artifact(name)
+        found = spec_from_dict(artifact.network), artifact.shape, _facts_of(artifact)
+    else:
+        trained = _open(name, unknown)
+        found = trained.spec, trained.images.shape, _facts(trained)
     if changes:
         raise UsageError(f"{name} is trained: --set {assignments[0]} is for networks by name")
-    return trained.spec, trained.images.shape, _facts(trained)
+    return found
 
 
 def _open(name: str, unknown: UsageError) -> Trained:
@@ -106,6 +115,20 @@ def _facts(trained: Trained) -> dict[str, Any]:
         facts |= {key: value for key, value in run.result.items() if key.startswith(("val_", "test_"))}
     facts["notes"] = list(trained.notes)
     return {key: value for key, value in facts.items() if value not in (None, [])}
+
+
+def _facts_of(artifact: Artifact) -> dict[str, Any]:
+    values = artifact.to_dict()
+    facts = {
+        "source": artifact.name,
+        **{key: values[key] for key in ("task", "format", "precision", "computes")},
+    }
+    facts |= {"classes" if artifact.answers == "classes" else "targets": artifact.labels}
+    facts |= {key: values["preprocessing"][key] for key in ("mean", "std", "resize")}
+    facts["largest_difference"] = artifact.parity.max_error
+    if artifact.accuracy is not None:
+        facts |= {"accuracy_before": artifact.accuracy.before, "accuracy_after": artifact.accuracy.after}
+    return facts | {"weights": artifact.provenance.get("weights"), "notes": list(artifact.notes)}
 
 
 def _text(value: Any) -> str:

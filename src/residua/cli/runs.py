@@ -11,10 +11,13 @@ from residua.cli.say import complain, say, say_json, say_table
 from residua.errors import ResiduaError
 
 _KEYS = (
-    *("run", "path", "state", "model", "data", "recipe", "seed", "epochs", "metric"),
+    *("run", "path", "state", "outcome", "model", "data", "recipe", "seed", "epochs", "metric"),
     *("train", "val", "test", "seconds", "parameters"),
 )
-_COLUMNS = ("run", "state", "model", "data", "recipe", "seed", "epochs", "metric", "val", "test", "seconds")
+_COLUMNS = (
+    *("run", "state", "outcome", "model", "data", "recipe", "seed", "epochs", "metric", "val", "test"),
+    "seconds",
+)
 
 
 def runs(
@@ -69,6 +72,7 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
 
 def _row(folder: Any) -> dict[str, Any]:
     from residua.files import in_use
+    from residua.runs.inspection import outcome_of
     from residua.train.task import run_task
 
     result, metric = folder.result, run_task(folder).primary.name
@@ -78,6 +82,7 @@ def _row(folder: Any) -> dict[str, Any]:
         "run": folder.path.name,
         "path": str(folder.path),
         "state": "complete" if result else "running" if in_use(folder.path) else "interrupted",
+        "outcome": outcome.status if (outcome := outcome_of(folder)) else None,
         "model": folder.spec.name,
         "data": folder.data["kind"],
         "recipe": folder.recipe.name,
@@ -93,10 +98,11 @@ def _row(folder: Any) -> dict[str, Any]:
 
 
 def _differences(folders: list[Any]) -> dict[str, list[Any]]:
-    """Keys of spec, recipe, plan and data whose values are not the same in all the runs."""
+    """Keys of spec, recipe, plan and data, and the seeds, whose values are not the same in all the runs."""
     tables = {
         "model": [f.spec.to_dict() for f in folders],
         "recipe": [f.recipe.to_dict() for f in folders],
+        "run": [{"seed": f.seed} for f in folders],
         "plan": [f.plan.to_dict() for f in folders],
         "data": [f.data_spec.to_dict() for f in folders],
     }

@@ -47,10 +47,25 @@ VERBS = {
         ),
         "looks.base:listing",
     ),
+    "bench": Verb(
+        "bench:bench",
+        "Time a network here with everything that can run it: torch, ONNX Runtime, OpenVINO, in every precision.",
+        (
+            "residua bench latest",
+            "residua bench resnet50 --batch-size 1,16 --page bench.html",
+            "residua bench latest --backends onnxruntime,openvino --best",
+        ),
+    ),
     "predict": Verb(
         "predict:predict",
         "Say what is on images.",
-        ("residua predict latest photo.jpg", "residua predict runs/flowers photos/ --top-k 3 --json"),
+        (
+            "residua predict latest photo.jpg",
+            "residua predict runs/flowers photos/ --top-k 3 --json",
+            "residua predict latest photos/ --csv --page sheet.html > answers.csv",
+            "residua predict latest - < photo.jpg",
+            "find photos -mtime -1 | residua predict latest --files-from -",
+        ),
     ),
     "export": Verb(
         "export:export",

@@ -186,8 +186,9 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 def write_artifact(path: Path, make: Callable[[Path], Artifact], *, overwrite: bool = False) -> Artifact:
     """Write an artifact, which appears whole by one rename.
 
-    ``make(folder)`` writes the files of the model into a new folder and returns what ``artifact.json`` is to say. Raises UsageError as ``refuse_existing``, ResiduaError if the disk refuses or another
-    process writes there; what ``make`` raises leaves nothing behind.
+    ``make(folder)`` writes the files of the model into a new folder and returns what ``artifact.json`` is to say.
+    Raises UsageError as ``refuse_existing``, ResiduaError if the disk refuses or another process writes there; what
+    ``make`` raises leaves nothing behind.
     """
     place = path.resolve()
     try:

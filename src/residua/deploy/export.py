@@ -97,7 +97,7 @@ def export(
 
 
 def asked_format(kind: str, precision: str) -> Format:
-    """The format, ready to be written. Raises UsageError for a precision that it has not, ResiduaError as ``require``."""
+    """The format, ready to write. Raises UsageError for a precision that it has not; ResiduaError as ``require``."""
     format: Format = find("format", kind)()
     if precision not in format.precisions:
         raise UsageError(f"{kind} has the precisions {', '.join(format.precisions)}, not {precision}")

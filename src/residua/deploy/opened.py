@@ -76,7 +76,7 @@ def _artifact(artifact: Artifact, device: str, threads: int | None) -> Opened:
         labels=artifact.labels,
         target_mean=units.mean if units else np.zeros(1),
         target_std=units.std if units else np.ones(1),
-        notes=(),
+        notes=artifact.notes,
         device="cpu",
         dynamic_batch=artifact.dynamic_batch,
     )
@@ -94,7 +94,7 @@ def _trained(source: NetworkLike, device: str) -> Opened:
     return Opened(
         name=trained.name,
         format="torch",
-        precision=trained.precision,
+        precision={"float32": "fp32", "bfloat16": "bf16"}[trained.precision],
         runtime=TorchRuntime(
             trained.model, images.mean, images.std, dtype=dtype, device=chosen, precision=trained.precision
         ),

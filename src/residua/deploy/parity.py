@@ -23,7 +23,7 @@ TOLERANCES = {"fp32": 1e-3, "fp16": 1e-2, "bf16": 5e-2}
 def measure(runtime: Runtime, program: Program, images: Images, precision: str, *, answers: str) -> Parity:
     """Compare a runtime with the network in float32.
 
-    Raises ResiduaError if it differs by more than its precision allows, or fails at a batch or size that it should take.
+    Raises ResiduaError if it differs by more than its precision allows, in batches and sizes that it should take.
     """
     eager = EagerRuntime(program.module, program.outputs)
     tolerance = TOLERANCES.get(precision)

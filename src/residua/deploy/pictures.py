@@ -29,7 +29,7 @@ def image_pixels(picture: Picture, shape: tuple[int, ...]) -> np.ndarray:
     """What a network of images of ``shape`` (C, H, W) with H = W sees of one, uint8 (C, H, W). Raises BadImage."""
     channels, size, _ = shape
     if isinstance(picture, np.ndarray):
-        picture = _from_array(picture)
+        picture = from_array(picture)
     elif isinstance(picture, Image.Image):
         _load(picture)
     elif not isinstance(picture, str | os.PathLike | bytes):
@@ -64,7 +64,8 @@ def _load(image: Image.Image) -> None:
         raise BadImage("image", " ".join(str(error).split()) or type(error).__name__) from error
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def from_array(array: np.ndarray) -> Image.Image:
+    """An array uint8 (H, W), (H, W, 1) or (H, W, 3) as an image. Raises BadImage for any other."""
     grey = array.ndim == 2 or array.shape[2:] == (1,)
     if array.dtype != np.uint8 or 0 in array.shape or not (grey or (array.ndim == 3 and array.shape[2] == 3)):
         wanted = "uint8 (H, W), (H, W, 1) or (H, W, 3)"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from residua.data.image import SUFFIXES, BadImage
-from residua.deploy.inputs import Asked, Pictures, asked
+from residua.deploy.inputs import NamedPicture, Pictures, asked
 from residua.deploy.lookahead import computed_ahead, groups
 from residua.deploy.opened import Source, open_any
 from residua.deploy.pictures import Picture, image_pixels, name_of, volume_values
@@ -30,7 +30,7 @@ _NOT_FINITE = "the network gives it answers that are not finite"
 class Answer:
     """What a network says of one image; ``error`` says why it says nothing."""
 
-    name: str  # the path, of a frame also its time; "image" of what is in memory
+    name: str  # the path, of a frame also its time; "image" of what is in memory and has no other
     picture: Picture | None = None  # what was asked about
     top: Prediction | None = None
     cam: np.ndarray | None = (
@@ -84,7 +84,7 @@ class Predictor:
     def __call__(self, image: Picture, k: int = 5) -> Prediction:
         """The ``k`` likeliest classes of one image. Raises BadImage, a ResiduaError, if it cannot be read."""
         _check(k)
-        (answer,) = self._say([self._prepared(Asked(name_of(image), image))], k, cams=False)
+        (answer,) = self._say([self._prepared(NamedPicture(name_of(image), image))], k, cams=False)
         return _top(answer)
 
     def predict(self, images: Pictures, k: int = 5) -> list[Prediction]:
@@ -96,7 +96,13 @@ class Predictor:
         return [_top(answer) for answer in self.stream(images, k)]
 
     def stream(
-        self, images: Pictures, k: int = 5, *, cams: bool = False, every: float = 1.0
+        self,
+        images: Pictures,
+        k: int = 5,
+        *,
+        cams: bool = False,
+        every: float = 1.0,
+        left_out: dict[str, str] | None = None,
     ) -> Iterator[Answer]:
         """What it says of image after image, in order; one that cannot be read is an answer with an error.
 
@@ -105,10 +111,11 @@ class Predictor:
         as it is, without a copy.
 
         Args:
-            images: one image, folder or video, or any iterable of them.
+            images: one image, folder or video, or any iterable of them; a NamedPicture gives one a name of its own.
             k: how many classes.
             cams: also where the network saw the top class, (h, w), if it has such a map.
             every: seconds from one frame of a video to the next; 0: all frames.
+            left_out: gets the files of a folder that are no images, with the reason.
 
         Raises UsageError for a ``k`` below 1 and a folder without images.
 
@@ -116,7 +123,7 @@ class Predictor:
         _check(k)
         if not (every >= 0 and math.isfinite(every)):
             raise UsageError(f"every must be seconds, 0 or more, not {every}")
-        return self._stream(images, k, cams, every)
+        return self._stream(images, k, cams, every, {} if left_out is None else left_out)
 
     def prepare(self, image: Picture) -> np.ndarray:
         """What the network takes of an image, uint8 (C, H, W), or of a volume, (C, D, H, W) of ``dtype``.
@@ -153,7 +160,9 @@ class Predictor:
             for classes, row in zip(order.tolist(), chosen.tolist(), strict=True)
         ]
 
-    def _stream(self, images: Pictures, k: int, cams: bool, every: float) -> Iterator[Answer]:
+    def _stream(
+        self, images: Pictures, k: int, cams: bool, every: float, left_out: dict[str, str]
+    ) -> Iterator[Answer]:
         if isinstance(images, np.ndarray):
             if self._takes(images):
                 for start in range(0, len(images), self.batch_size):
@@ -161,12 +170,12 @@ class Predictor:
                 return
             if images.ndim < 4 or images.shape == self.shape:
                 images = [images]
-        listed = asked(images, self.suffixes, every=every)
+        listed = asked(images, self.suffixes, every=every, left_out=left_out)
         prepared = computed_ahead(self._prepared, listed, threads=usable_cores(), ahead=2 * self.batch_size)
         for group in groups(prepared, self.batch_size):
             yield from self._say(group, k, cams=cams)
 
-    def _prepared(self, one: Asked) -> tuple[Asked, np.ndarray | BadImage]:
+    def _prepared(self, one: NamedPicture) -> tuple[NamedPicture, np.ndarray | BadImage]:
         if isinstance(one.picture, BadImage):
             return one, one.picture
         try:
@@ -175,7 +184,7 @@ class Predictor:
             return one, error
 
     def _say(
-        self, group: list[tuple[Asked, np.ndarray | BadImage]], k: int, *, cams: bool
+        self, group: list[tuple[NamedPicture, np.ndarray | BadImage]], k: int, *, cams: bool
     ) -> Iterator[Answer]:
         """The answers about some images, those that can be read shown together."""
         good = [pixels for _, pixels in group if isinstance(pixels, np.ndarray)]

@@ -12,6 +12,8 @@ from residua.deploy.deployable import Deployable
 from residua.deploy.runtime import Outputs
 from residua.nn.layout import place, suited
 
+_FROZEN = {"freezing": True}  # the weights change no more: inductor packs them for its kernels
+
 
 class TorchRuntime:
     """A network that is given pixels, in channels_last memory on any device.
@@ -23,6 +25,7 @@ class TorchRuntime:
         dtype: of what it is given: ``"uint8"``, or ``"float32"`` that is scaled already.
         device: as torch calls it.
         precision: ``"float32"`` or ``"bfloat16"``.
+        compile: whether torch compiles it, anew for each number of images, with the weights as constants.
 
     """
 
@@ -35,17 +38,19 @@ class TorchRuntime:
         dtype: str = "uint8",
         device: str = "cpu",
         precision: str = "float32",
+        compile: bool = False,
     ) -> None:
         self._device, self._bfloat16 = torch.device(device), precision == "bfloat16"
         place(network.eval(), device, torch.channels_last)
         full = 255.0 if dtype == "uint8" else 1.0
         self._module = Deployable(network, mean, std, full=full).to(device)
+        self._run = torch.compile(self._module, dynamic=False, options=_FROZEN) if compile else self._module
 
     def __call__(self, images: np.ndarray) -> Outputs:
         """The outputs for images (N, C, H, W), or volumes (N, C, D, H, W)."""
         given = torch.from_numpy(np.require(images, requirements=("C", "W"))).to(self._device)
         kind = self._device.type
         with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=self._bfloat16):
-            found = self._module(given.contiguous(memory_format=suited(torch.channels_last, given.ndim)))
+            found = self._run(given.contiguous(memory_format=suited(torch.channels_last, given.ndim)))
         named = zip(self._module.outputs, found, strict=True)
         return {name: one.float().cpu().numpy() for name, one in named}
