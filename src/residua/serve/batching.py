@@ -17,6 +17,16 @@ from residua.serve.refused import Refused
 
 
 @dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How batches are formed, and by how many processes of how many threads they are computed."""
+
+    max_batch: int = 32
+    max_delay: float = 0.002  # seconds
+    workers: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What is asked about an image."""
 

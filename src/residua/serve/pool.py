@@ -10,11 +10,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from residua.errors import ResiduaError
-from residua.serve.batching import Job, Options, Queue
+from residua.serve.batching import Batching, Job, Options, Queue
 from residua.serve.limits import Limits
 from residua.serve.metrics import Metrics
 from residua.serve.refused import Refused
@@ -26,16 +25,6 @@ AHEAD = 2  # batches that a worker has: one is computed, one is decoded
 PATIENCE = 2  # a batch that takes so many times the limit of an answer is stuck
 _LONGEST_PAUSE = 10.0  # seconds before the next attempt to start a worker
 _log = logging.getLogger("residua.serve")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batching:
-    """How batches are formed, and by how many processes of how many threads they are computed."""
-
-    max_batch: int = 32
-    max_delay: float = 0.002  # seconds
-    workers: int = 1
-    threads: int = 1
 
 
 class Worker:
