@@ -116,11 +116,14 @@ def _headers(draw: random.Random) -> Malformed:
     return Malformed(headers={name: value.encode("latin-1")}, content=_noise(draw))
 
 
+_PATHS = (
+    "/", "/v1", "/v1/predict/", "/v1/predict/../models", "/%2e%2e/%2e%2e/etc/passwd", "//v1//predict", "/v1/models",
+    "/metrics", "/openapi.json", "/healthz", "/readyz", "/" + "a" * 5000, "/%00", "/%ff%fe", "/v1/predict%0d%0a",
+)  # fmt: skip
+
+
 def _address(draw: random.Random) -> Malformed:
-    path = draw.choice(
-        ["/", "/v1", "/v1/predict/", "/v1/predict/../models", "/%2e%2e/%2e%2e/etc/passwd", "//v1//predict",
-         "/v1/models", "/metrics", "/openapi.json", "/healthz", "/readyz", "/" + "a" * 5000, "/%00", "/%ff%fe", "/v1/predict%0d%0a"]
-    )  # fmt: skip
+    path = draw.choice(_PATHS)
     return Malformed(
         method=draw.choice(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"]), path=path
     )
