@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from benchmarks.browser import Browser, browser
@@ -90,7 +91,7 @@ def _store(shown: Browser, path: Path) -> None:
 def _digits(folder: Path) -> list[Path]:
     """Two test images of the digits as files."""
     data = Digits().load(DataSpec())
-    pixels, labels = data.test.read([3, 5])
+    pixels, labels = data.test.read(np.array([3, 5]))
     paths = [folder / f"digit-{label}.png" for label in labels.tolist()]
     for path, image in zip(paths, pixels, strict=True):
         Image.fromarray(image[0].numpy()).save(path)
