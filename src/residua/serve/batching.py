@@ -72,10 +72,14 @@ class Queue:
         for job in jobs:
             self._jobs.pop(job, None)
 
+    @property
+    def retries(self) -> bool:
+        """Whether a job that a worker died with comes next. There must be a job."""
+        return next(iter(self._jobs)).attempts > 0
+
     def due_in(self) -> float:
         """Seconds until what waits may go out though it is no full batch; 0 or less: now. There must be a job."""
-        first = next(iter(self._jobs))
-        return 0.0 if first.attempts else first.entered + self.max_delay - time.monotonic()
+        return 0.0 if self.retries else next(iter(self._jobs)).entered + self.max_delay - time.monotonic()
 
     @property
     def full(self) -> bool:
@@ -84,8 +88,7 @@ class Queue:
 
     def take(self) -> list[Job]:
         """The next batch; a job that a worker has died with goes alone, so that no other dies with it."""
-        first = next(iter(self._jobs))
-        batch = [first] if first.attempts else list(islice(self._jobs, self.max_batch))
+        batch = list(islice(self._jobs, 1 if self.retries else self.max_batch))
         self.leave(batch)
         return batch
 
