@@ -18,7 +18,7 @@ class Malformed:
 
     method: str = "POST"
     path: str = "/v1/predict"
-    headers: dict[str, bytes] = field(default_factory=dict)
+    headers: dict[bytes, bytes] = field(default_factory=dict)
     content: bytes = b""
 
 
@@ -63,7 +63,7 @@ def _damaged(draw: random.Random) -> bytes:
 def _raw(draw: random.Random) -> Malformed:
     kind = draw.choice(["image/png", "image/*", "application/octet-stream", "IMAGE/JPEG; q=1"])
     return Malformed(
-        headers={"content-type": kind.encode()}, content=draw.choice([_damaged, _damaged, _noise])(draw)
+        headers={b"content-type": kind.encode()}, content=draw.choice([_damaged, _damaged, _noise])(draw)
     )
 
 
@@ -87,7 +87,7 @@ def _form(draw: random.Random) -> Malformed:
     content = b"".join(parts) + draw.choice([f"--{mark}--\r\n".encode(), b"", b"--"])
     told = draw.choice([mark, mark, mark, "other", "", "x" * 500])
     return Malformed(
-        headers={"content-type": f"multipart/form-data; boundary={told}".encode()}, content=content
+        headers={b"content-type": f"multipart/form-data; boundary={told}".encode()}, content=content
     )
 
 
@@ -101,7 +101,7 @@ def _json(draw: random.Random) -> Malformed:
     content = json.dumps(draw.choice(values)).encode()
     if draw.random() < 0.4:
         content = draw.choice([content[: len(content) // 2], b"[" * 50_000, b"\xff" + content, b"1" * 10_000])
-    return Malformed(headers={"content-type": b"application/json"}, content=content)
+    return Malformed(headers={b"content-type": b"application/json"}, content=content)
 
 
 def _headers(draw: random.Random) -> Malformed:
@@ -113,7 +113,7 @@ def _headers(draw: random.Random) -> Malformed:
     )
     if name == "expect" and value == "100-continue":
         value = "200-continue"
-    return Malformed(headers={name: value.encode("latin-1")}, content=_noise(draw))
+    return Malformed(headers={name.encode(): value.encode("latin-1")}, content=_noise(draw))
 
 
 _PATHS = (
@@ -148,7 +148,9 @@ def _query(draw: random.Random) -> Malformed:
         ]
     )
     image = _image(draw)
-    return Malformed(path=f"/v1/predict?{key}={value}", headers={"content-type": b"image/png"}, content=image)
+    return Malformed(
+        path=f"/v1/predict?{key}={value}", headers={b"content-type": b"image/png"}, content=image
+    )
 
 
 _KINDS: tuple[Callable[[random.Random], Malformed], ...] = (

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ray
 from fastapi import FastAPI
-from ray import serve
-from ray.serve import Application
 
 from residua.serve.app import make_app
 from residua.serve.batching import Batching, Options
@@ -21,6 +19,9 @@ from residua.serve.models import Models
 from residua.serve.refused import Refused
 from residua.serve.sources import ModelSource
 from residua.user_files import UserFile, files_in_use
+
+ray: Any = importlib.import_module("ray")  # an extra, which a checker of types need not have
+serve: Any = importlib.import_module("ray.serve")
 
 NAME = "residua"  # of the application
 HTTP = "http"  # of the deployment that speaks it
@@ -33,7 +34,7 @@ def application(
     limits: Limits,
     token: str | None = None,
     hosts: tuple[str, ...] | None = None,
-) -> Application:
+) -> Any:
     """The application of some models, for ``ray.serve.run(..., name=NAME)``; places must be the same on every node.
 
     ``batching.workers`` are replicas of each model. A new version is deployed by running it again.
@@ -62,8 +63,8 @@ class _Network:
         for file in files:
             file.run()
         self._served = Served(place, limits, batching.threads)
-        self.answer.set_max_batch_size(batching.max_batch)  # type: ignore[attr-defined]  # serve.batch adds it
-        self.answer.set_batch_wait_timeout_s(batching.max_delay)  # type: ignore[attr-defined]
+        self.answer.set_max_batch_size(batching.max_batch)
+        self.answer.set_batch_wait_timeout_s(batching.max_delay)
 
     async def facts(self) -> Any:
         return self._served.facts
@@ -124,7 +125,7 @@ class _RayModels(Models):
         """Ray does."""
 
 
-def run_on_ray(app: Application, host: str, port: int, started: Callable[[], None]) -> None:
+def run_on_ray(app: Any, host: str, port: int, started: Callable[[], None]) -> None:
     """Deploy an application on the cluster of this machine, or on one of its own, until SIGTERM or SIGINT.
 
     ``started`` is called once it answers.
