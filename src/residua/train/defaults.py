@@ -17,7 +17,12 @@ _RECIPES = {
     "text": "quick",
 }
 # kinds of data whose model does not follow from the size of the images
-_MODELS = {"digits": "cifar_resnet8", "moving-digits": "r3d_tiny", "text": "transformer_small"}
+_MODELS = {
+    "digits": "cifar_resnet8",
+    "digits-table": "residual_mlp_small",
+    "moving-digits": "r3d_tiny",
+    "text": "transformer_small",
+}
 
 
 def default_source(model: str | ModelSpec | None) -> str:
