@@ -66,6 +66,6 @@ def _chosen():
                 yield pytest.param(instance, check, id=f"{estimator.__name__}-{name}")
 
 
-@pytest.mark.parametrize(("instance", "check"), _chosen())
+@pytest.mark.parametrize(("instance", "check"), [*_chosen()])
 def test_a_check_of_each_kind(instance, check):
     check(instance)

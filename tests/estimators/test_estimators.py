@@ -110,12 +110,12 @@ def test_early_stopping_holds_samples_out_and_keeps_the_best_weights(iris, tmp_p
 
 def test_images_are_learned(digits):
     x, y = digits
-    net = ResidualClassifier(epochs=8, batch_size=32, random_state=0).fit(x, y)
+    net = ResidualClassifier("cifar_resnet8", epochs=8, batch_size=32, random_state=0).fit(x, y)
     assert net.score(x, y) > 0.8
     assert set(net.classes_) == set(y)
     np.testing.assert_array_equal(net.predict(x[..., None]), net.predict(x))  # a channel more is the same
     assert type(net.network_.spec).__name__ == "ResNetSpec"
-    numbers = ResidualRegressor(epochs=2, batch_size=32, random_state=0).fit(x, x.mean((1, 2)))
+    numbers = ResidualRegressor(epochs=1, batch_size=64, random_state=0).fit(x, x.mean((1, 2)))
     assert numbers.predict(x[:5]).shape == (5,)
 
 
