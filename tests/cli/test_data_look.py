@@ -94,3 +94,14 @@ def test_a_folder_that_nothing_can_be_trained_on_is_shown_with_the_reason(comman
     answer = command("data", "look", photos)
     assert answer.code == 0 and "! Nothing can be trained on this: " in answer.out
     assert "it should have at least two" in answer.out
+
+
+def test_training_says_once_what_it_leaves_out(command, photos):
+    answer = command("train", photos, "--run-dir", "run", "--epochs", "1", "--limit-batches", "1", "--threads", "1")
+    assert answer.code == 0
+    for said in (
+        "left out later/: a class folder without any image",
+        "skipped dogs/<b>&.jpg: the file is empty",
+        "1 of 12 images lie in several classes, such as cats/0.png and dogs/copy.png: one of the labels is wrong",
+    ):
+        assert answer.err.count(said) == 1, answer.err
