@@ -97,7 +97,9 @@ def test_a_folder_that_nothing_can_be_trained_on_is_shown_with_the_reason(comman
 
 
 def test_training_says_once_what_it_leaves_out(command, photos):
-    answer = command("train", photos, "--run-dir", "run", "--epochs", "1", "--limit-batches", "1", "--threads", "1")
+    answer = command(
+        "train", photos, "--run-dir", "run", "--epochs", "1", "--limit-batches", "1", "--threads", "1"
+    )
     assert answer.code == 0
     for said in (
         "left out later/: a class folder without any image",
