@@ -26,6 +26,7 @@ VERBS = {
             "residua train path/to/images --weights latest --lr 0.01",
             "residua train --resume latest",
             "residua train --set model.shortcut=C --set recipe.label_smoothing=0.1",
+            "residua train path/to/images --budget 10m --target cpu:5ms",
         ),
     ),
     "evaluate": Verb(
@@ -37,6 +38,11 @@ VERBS = {
             "residua evaluate runs/seed0 runs/seed1 runs/seed2 --ensemble",
             "residua evaluate resnet20.th path/to/cifar-10 --json",
         ),
+    ),
+    "labels": Verb(
+        "labels:labels",
+        "Find training images whose label is probably wrong: trains again, a fold left out each time.",
+        ("residua labels latest", "residua labels runs/flowers --folds 3 --json"),
     ),
     "analyze": Verb(
         "analyze:analyze",

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from residua.data.alike import Group, groups
 from residua.data.listing import NO_CLASSES
 from residua.errors import ResiduaError
 from residua.spec import DataSource, DataSpec
-from residua.survey.alike import Group, groups
 from residua.survey.reading import PARTS, Contents, Progress, read_source
 from residua.train.choices import Choice, choose
 from residua.train.plan import choose_device

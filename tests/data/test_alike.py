@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from residua.survey import alike
-from residua.survey.alike import ALIKE, Group, first_alike, groups
+from residua.data import alike
+from residua.data.alike import ALIKE, Group, first_alike, groups
 from residua.survey.photos import SIDE, photo_of_file, photo_of_pixels
 
 
