@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from residua.survey.alike import ALIKE
 
 from benchmarks.harness import RESULTS, where
+from residua.data.alike import ALIKE
 from residua.data.listing import list_folder
 from residua.files import write_json, write_text
 from residua.machine import describe_machine
@@ -53,7 +53,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def by_thumbnail(image: Image.Image) -> np.ndarray:
-    """What ``residua.survey.alike`` compares: float32 of mean 0 and norm 1, so that products are correlations."""
+    """What ``residua.data.alike`` compares: float32 of mean 0 and norm 1, so that products are correlations."""
     values = thumbnail(image).ravel().astype(np.float32)
     values -= values.mean()
     return values / max(float(np.linalg.norm(values)), 1.0)
