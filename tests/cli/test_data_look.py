@@ -33,7 +33,7 @@ def test_it_says_what_is_there_and_what_is_wrong_and_leaves_a_page(command, phot
         "! The same image in several classes: 1 (first cats/0.png, dogs/copy.png).",
         "! Class folders without any image, which are left out: 1 (later/).",
         "dogs/<b>&.jpg: the file is empty",
-        "cifar_resnet20, recipe quick",
+        "cifar_resnet20, recipe ",
         "page  look-photos.html",
         "next: residua train photos",
     ):
@@ -96,6 +96,7 @@ def test_a_folder_that_nothing_can_be_trained_on_is_shown_with_the_reason(comman
     assert "it should have at least two" in answer.out
 
 
+@pytest.mark.slow
 def test_training_says_once_what_it_leaves_out(command, photos):
     answer = command(
         "train", photos, "--run-dir", "run", "--epochs", "1", "--limit-batches", "1", "--threads", "1"
