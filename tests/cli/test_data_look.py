@@ -34,6 +34,7 @@ def test_it_says_what_is_there_and_what_is_wrong_and_leaves_a_page(command, phot
         "! Class folders without any image, which are left out: 1 (later/).",
         "dogs/<b>&.jpg: the file is empty",
         "cifar_resnet20, recipe ",
+        "It starts from the bundled weights.",
         "page  look-photos.html",
         "next: residua train photos",
     ):
