@@ -92,12 +92,19 @@ def picture_of(data: Data, split: str, position: int, *, png: bool = True) -> di
 
 
 def _flat(pixels: torch.Tensor) -> torch.Tensor:
-    """An image (C, H, W) as it is; of a clip or volume (C, D, H, W) at most ``SLICES`` slices side by side, in grey."""
+    """An image (C, H, W) as it is; of a clip or volume (C, D, H, W) at most ``SLICES`` slices side by side, in grey.
+
+    A row of a table is a line of grey pixels, one for each column.
+    """
     if pixels.ndim == 3:
         return pixels
-    depth = pixels.shape[1]
-    chosen = np.unique(np.linspace(0, depth - 1, min(depth, SLICES)).astype(np.int64))
-    strip = torch.cat([pixels[:, int(i)] for i in chosen], dim=2).float().mean(0, keepdim=True)  # (1, H, n W)
+    if pixels.ndim == 1:
+        strip = pixels.float()[None, None]
+    else:
+        depth = pixels.shape[1]
+        chosen = np.unique(np.linspace(0, depth - 1, min(depth, SLICES)).astype(np.int64))
+        slices = torch.cat([pixels[:, int(i)] for i in chosen], dim=2)
+        strip = slices.float().mean(0, keepdim=True)  # (1, H, n W)
     if pixels.dtype != torch.uint8:  # its own range, as a radiologist's window
         strip = (strip - strip.min()) * (255 / (strip.max() - strip.min()).clamp(min=1e-12))
     return strip.byte()
