@@ -35,7 +35,6 @@ def render_bench(bench: Bench, path: Path, *, lang: str = "en") -> None:
             for number, (name, rows) in enumerate(_by_backend(bench).items())
         ],
         t=t,
-        t=t,
         title=t("bench_speed"),
         x_label=t("bench_batch"),
         y_label=t("bench_rate"),
