@@ -231,7 +231,7 @@ def _judged(folder: Any) -> dict[str, Any] | None:
         outcome,
         str(folder.path),
         model=folder.spec.name,
-        data=str(folder.data_spec.source),
+        data=str(folder.data["source"]),
         begun=folder.env.get("command") or (),
     )
     return {**outcome.to_dict(), "advice": advised(outcome), "next": step}
