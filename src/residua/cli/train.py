@@ -227,7 +227,13 @@ def _judged(folder: Any) -> dict[str, Any] | None:
         return None
     if outcome is None:
         return None
-    step = next_step(outcome, str(folder.path), model=folder.spec.name, data=str(folder.data_spec.source))
+    step = next_step(
+        outcome,
+        str(folder.path),
+        model=folder.spec.name,
+        data=str(folder.data["source"]),
+        begun=folder.env.get("command") or (),
+    )
     return {**outcome.to_dict(), "advice": advised(outcome), "next": step}
 
 
