@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from residua.runs.checkpoint import (
 from residua.runs.layout import BEST, GOOD, LAST, LOGS, METRICS, TIMINGS
 from residua.runs.logs import Log
 from residua.spec import Recipe
+from residua.train.callbacks import Callbacks, Moment, When
 from residua.train.guard import Diverged, Guard
 from residua.train.interruption import Interrupted, how_to_go_on, signals
 from residua.train.progress import Progress
@@ -64,6 +65,7 @@ class Loop:
         about: goes into the header of every checkpoint.
         state: where to go on from.
         progress: told of every step.
+        callbacks: the caller's, told after that.
         chance: the loss of a network that knows nothing, which a recipe that backs off compares with.
 
     """
@@ -80,12 +82,13 @@ class Loop:
         about: dict[str, Any],
         state: State | None = None,
         progress: Progress,
+        callbacks: Callbacks | None = None,
         chance: float | None = None,
     ) -> None:
         self.task, self.batches, self.validation = task, batches, validation
         self.recipe, self.seed, self.folder, self.about = recipe, seed, folder, about
         self.state = state or State()
-        self.progress = progress
+        self.progress, self.callbacks = progress, callbacks or Callbacks()
         self._guard = Guard(recipe, chance)
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
         self._sums: dict[str, Tensor] = {}
@@ -96,7 +99,10 @@ class Loop:
         self._earlier_seconds = self.state.seconds
 
     def run(self) -> State:
-        """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite."""
+        """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite.
+
+        ResiduaError too if a callback fails; the checkpoint then stands where it did.
+        """
         self._open_logs()
         self._sums = {
             name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
@@ -121,17 +127,38 @@ class Loop:
 
     @property
     def stopped_early(self) -> bool:
-        """Whether the validation images have told for long enough that more epochs do not help."""
-        return self.recipe.patience is not None and self.state.waited >= self.recipe.patience
+        """Whether the validation images have told for long enough that more epochs do not help, or a callback."""
+        waited = self.recipe.patience is not None and self.state.waited >= self.recipe.patience
+        return waited or self.callbacks.stopped is not None
+
+    def tell(self, when: When, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """Call the callbacks. What one raises ends the training where it stands, saved."""
+        if not self.callbacks.given:
+            return
+        moment = Moment(
+            step=self.state.step,
+            total_steps=self.total_steps,
+            epoch=epoch,
+            metrics=metrics,
+            network=self.task.networks["model"],
+            folder=self.folder,
+        )
+        try:
+            self.callbacks.call(when, moment)
+        except ResiduaError as error:
+            self._save()
+            raise ResiduaError(f"{error}; {how_to_go_on(self.folder)}") from error.__cause__
+
+    def _done(self) -> bool:
+        return self.state.step >= self.total_steps or self.stopped_early
 
     def _finished(self) -> bool:
-        return (self.state.step >= self.total_steps or self.stopped_early) and not self._epoch_to_close()
+        return self._done() and not self._epoch_to_close()
 
     def _epoch_to_close(self) -> bool:
         """Whether steps of an epoch are all done, and its validation and log line are not."""
-        done = self.state.step >= self.total_steps
         epochs = self.state.step / self.batches.steps_per_epoch
-        return self.state.epochs_closed < (math.ceil(epochs) if done else math.floor(epochs))
+        return self.state.epochs_closed < (math.ceil(epochs) if self._done() else math.floor(epochs))
 
     def _train_epoch(self) -> None:
         """Train to the end of the epoch under way, or of the whole training."""
@@ -141,6 +168,8 @@ class Loop:
         count = 0
         for batch in itertools.islice(self.batches.epoch(epoch, start=index), left):
             count += self._train_step(batch, epoch)
+            if self._done():  # a callback may have ended it
+                break
         seconds = time.monotonic() - began
         self._logs[TIMINGS].append(
             {
@@ -164,10 +193,12 @@ class Loop:
             )
         self.state.step += 1
         self.progress.step(self.state.step)
+        figures: dict[str, float | None] = {"lr": lr}
         if self.state.step % self.recipe.log_every == 0:
-            loss = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
-            line = {"event": "step", "step": self.state.step, "epoch": epoch, "lr": lr, "loss": loss}
+            figures["loss"] = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
+            line = {"event": "step", "step": self.state.step, "epoch": epoch, **figures}
             self._logs[METRICS].append(line)
+        self.tell("on_step", epoch, figures)
         self._save_if_due()
         return int(sums["count"])
 
@@ -201,6 +232,8 @@ class Loop:
         self._sums = {}
         if self.recipe.backoff is not None:
             self._write(GOOD)
+        figures = {name: value for name, value in line.items() if name not in ("event", "epoch", "step")}
+        self.tell("on_epoch", epoch, figures)
         self._save_if_due()
 
     def _back_off(self, found: Diverged) -> None:
