@@ -53,8 +53,8 @@ def train(
         data: digits (the default of image models), text (of language models), a folder of images, CIFAR-10 or CIFAR-100
             (folder or archive), or kind:path, such as text:FOLDER.
         model: a name of `residua models`; by default one that suits the images.
-        weights: start from a run, a weight file, a peer's checkpoint, bundled (which comes with the package) or published
-            weights (torchvision:resnet50; residua models --weights lists them).
+        weights: start from a run, a weight file, a peer's checkpoint, bundled (which comes with the package), or a name
+            that residua models --weights lists (torchvision:resnet50).
         recipe: quick, digits, finetune, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
