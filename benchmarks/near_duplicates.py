@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from residua.survey.alike import ALIKE
 
 from benchmarks.harness import RESULTS, where
 from residua.data.listing import list_folder
 from residua.files import write_json, write_text
 from residua.machine import describe_machine
-from residua.survey.alike import ALIKE
 from residua.survey.photos import SIDE, thumbnail
 
 COPIED = 1000  # photos of which copies are made
