@@ -208,6 +208,7 @@ def test_fine_tuning_of_nothing_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(compiler().problem is not None, reason="no C++ compiler")
 @pytest.mark.parametrize("changes", [{}, {"drop_path": 0.5, "drop_path_mode": "batch"}])
 def test_a_compiled_training_holds_the_same_still(tmp_path, changes):
@@ -218,18 +219,9 @@ def test_a_compiled_training_holds_the_same_still(tmp_path, changes):
         run_dir=tmp_path / "run",
         **{**QUIET, "compile": "on"},
         model_changes=changes,
-        recipe_changes={"iterations": 4, "finetuning.until": 1},
-    )
-    found = read_weights(run.weights).tensors
-    moved = {name for name, value in found.items() if not torch.equal(value, given.tensors[name])}
-    assert moved == {"head.fc.weight", "head.fc.bias"}
-    run = fit(
-        "cifar_resnet8",
-        weights=given,
-        run_dir=tmp_path / "all",
-        **{**QUIET, "compile": "on"},
         recipe_changes={"iterations": 4, "finetuning.until": 0.5},
     )
     found = read_weights(run.weights).tensors
-    assert not [name for name, value in found.items() if torch.equal(value, given.tensors[name])]
-    assert int(found["stem.norm.num_batches_tracked"]) == 2
+    moved = {name for name, value in found.items() if not torch.equal(value, given.tensors[name])}
+    assert {"stem.conv.weight", "head.fc.weight"} <= moved
+    assert int(found["stem.norm.num_batches_tracked"]) == 2  # in the second half
