@@ -171,6 +171,7 @@ def _finish(record: Record, trial: Trial, run: RunFolder, took: float) -> None:
         raise ResiduaError(f"{run.path} is not complete")
     record.metric, record.direction = result["primary"], result["direction"]
     trial.status, trial.seconds = "trained", max(took, result["seconds"])
+    trial.why = (result.get("stopped") or {}).get("why", "")
     trial.validation = result.get(f"val_{record.metric}")
     trial.test = result.get(f"test_{record.metric}")
     judged = Metric(record.metric, "max" if record.direction == "max" else "min")
