@@ -36,6 +36,7 @@ def train(
     val_fraction: float | None = None,
     limit_batches: int | None = None,
     run_dir: Path | None = None,
+    track: str | None = None,
     resume: str | None = None,
     resume_if_exists: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
@@ -70,6 +71,8 @@ def train(
         val_fraction: of the training images, held out for validation.
         limit_batches: at most so many batches an epoch and an evaluation, for a quick look.
         run_dir: the run folder to make; by default a new one under runs/.
+        track: where figures go beside the run folder: tensorboard (the default, if it is installed), mlflow, wandb,
+            trackio, several with commas, or none.
         resume: go on with a run: a folder, a name under runs/, or latest. Only --epochs may change it. A complete run
             gets what it lacks, such as its report.
         resume_if_exists: go on with the run at --run-dir, if it is this very one; start it if there is none.
@@ -99,6 +102,7 @@ def train(
             "compile": compile,
             "limit_batches": limit_batches,
             "run_dir": str(run_dir) if run_dir is not None else None,
+            "track": track,
         },
     }
     settings = read_settings(config, flags, set or [])
@@ -174,7 +178,7 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
     from residua.train import RunFolder, resolve_run, resume
 
     folder = RunFolder(resolve_run(text))
-    epochs = settings["recipe"].pop("epochs", None)
+    epochs, track = settings["recipe"].pop("epochs", None), settings["run"].pop("track", None)
     run = {**folder.plan.to_dict(), "seed": folder.seed, "limit_batches": folder.env["limit_batches"]}
     stored: dict[str, Any] = {"model": folder.spec, "data": folder.data_spec, "recipe": folder.recipe}
     for table, values in settings.items():
@@ -188,7 +192,7 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
                     f"{table}.{key}={value} contradicts {folder.name}, which has {has.get(field)}: "
                     "a resumed run keeps its settings; only --epochs may extend it"
                 )
-    return resume(folder, epochs=epochs, **options)
+    return resume(folder, epochs=epochs, track=track, **options)
 
 
 def _report(folder: Any, data: str | None) -> Path | None:
@@ -215,11 +219,10 @@ def _report(folder: Any, data: str | None) -> Path | None:
 
 def _judged(folder: Any) -> dict[str, Any] | None:
     """What became of the training, and what to do now; None where nobody could look."""
-    from residua.runs.inspection import outcome_of
     from residua.runs.outcome import advised, next_step
 
     try:
-        outcome = outcome_of(folder)
+        outcome = folder.outcome
     except ResiduaError:  # a damaged inspection: the report has said so
         return None
     if outcome is None:

@@ -1,4 +1,4 @@
-"""Networks as scikit-learn estimators: ``ResidualClassifier`` and ``ResidualRegressor``. Needs the extra ``sklearn``."""
+"""Networks as estimators: ``ResidualClassifier`` and ``ResidualRegressor``. With the extra ``sklearn``."""
 
 from residua.errors import ResiduaError
 

@@ -19,16 +19,13 @@ from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 from residua.data.batches.normalize import normalize
 from residua.errors import UsageError
 from residua.estimators.samples import Kind, check_range, images_of, kind_of, read_paths
-from residua.estimators.stopping import EarlyStopping
-from residua.registry import model_spec
 from residua.spec import ModelSpec, Recipe
 from residua.train import Interrupted, fit
-from residua.train.defaults import usual_model, usual_recipe
 from residua.train.plan import choose_device
 from residua.train.recipes import recipe as find_recipe
 from residua.weights.model_files import build_model, read_weights
 
-MIN_EPOCHS, MIN_STEPS = 20, 300  # of a training whose length is not given
+BATCH, MIN_EPOCHS, MIN_STEPS = 64, 20, 200  # of a training on a table where nothing is said
 MANY_ROWS = 5_000  # from which on a table gets the wider network
 _CHUNK = 1024  # samples that are predicted at a time
 
@@ -43,12 +40,13 @@ class ResidualEstimator(BaseEstimator):
     Args:
         model: the name or spec of a network; None: one that suits the size of the images; of a table ``residual_mlp``,
             below 5,000 rows ``residual_mlp_small``.
-        epochs: passes over the training samples; None: at least 20, and as many as make 300 steps.
-        batch_size: samples a step, at least 2.
+        epochs: passes over the training samples; None: of tables at least 20, and as many as make 200 steps; of images
+            what suits their number.
+        batch_size: samples a step, at least 2; None: of tables 64, of images what suits their number.
         learning_rate: the highest one; None: the recipe's.
-        recipe: the name of a recipe, or one; None: the network's own.
-        early_stopping: hold samples out, stop once the loss on them has not fallen for ``n_iter_no_change`` epochs,
-            and keep the weights of the best epoch.
+        recipe: the name of a recipe, or one; None: ``table``, or one that suits the images.
+        early_stopping: hold samples out, stop after ``n_iter_no_change`` epochs that were not better on them (in
+            accuracy, or RMSE), and keep the weights of the best epoch.
         validation_fraction: of the samples, held out if ``early_stopping`` is set.
         n_iter_no_change: see ``early_stopping``.
         image_size: the side in pixels that image files are cropped and resized to. Arrays keep theirs.
@@ -64,7 +62,7 @@ class ResidualEstimator(BaseEstimator):
         model: str | ModelSpec | None = None,
         *,
         epochs: int | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         learning_rate: float | None = None,
         recipe: str | Recipe | None = None,
         early_stopping: bool = False,
@@ -122,39 +120,46 @@ class ResidualEstimator(BaseEstimator):
 
     def _train(self, data: Any) -> None:
         """Train on ``AnyData`` and keep what the fitted estimator needs."""
-        if len(data.train) < 2 or self.batch_size < 2:
+        if len(data.train) < 2 or self.batch_size == 1:
             raise UsageError(
                 f"a network is trained on batches of at least 2 samples: n_samples={len(data.train)} to train on, "
                 f"batch_size={self.batch_size}"
             )
-        spec = model_spec(self.model or _default_model(data), **data.model_changes())
-        recipe = find_recipe(self.recipe or usual_recipe(data.kind, spec), **self._changes(len(data.train)))
-        stopping = [EarlyStopping(self.n_iter_no_change)] if self.early_stopping else []
+        model, recipe = (self.model, self.recipe) if len(data.shape) > 1 else self._of_table(len(data.train))
         cuda = [torch.cuda.current_device()] if choose_device(self.device) != "cpu" else []
         with _folder(self.run_dir) as folder, torch.random.fork_rng(devices=cuda):
             run = fit(
-                spec,
+                model,
                 data,
                 recipe,
+                recipe_changes=self._said(),
                 seed=self._seed,
                 run_dir=folder,
                 overwrite=self.run_dir is not None,
                 device=self.device,
                 progress=self.verbose,
-                callbacks=stopping,
             )
-            best = run.best if stopping and run.best.exists() else run.weights
-            self.network_ = build_model(read_weights(best)).eval()
+            self.network_ = build_model(read_weights(run.weights)).eval()
             self.history_ = run.metrics("epoch")
         self.n_iter_ = len(self.history_)
         self.about_ = data.about()
 
-    def _changes(self, samples: int) -> dict[str, Any]:
-        """What the parameters make of a recipe."""
-        steps = max(samples // self.batch_size, 1)
-        epochs = max(MIN_EPOCHS, math.ceil(MIN_STEPS / steps)) if self.epochs is None else self.epochs
-        changes: dict[str, Any] = {"epochs": epochs, "batch_size": self.batch_size}
-        return changes if self.learning_rate is None else {**changes, "lr": self.learning_rate}
+    def _of_table(self, rows: int) -> tuple[str | ModelSpec, str | Recipe]:
+        """The network and the recipe for so many rows."""
+        model = self.model or ("residual_mlp" if rows >= MANY_ROWS else "residual_mlp_small")
+        if self.recipe is not None:
+            return model, self.recipe
+        batch = self.batch_size or min(BATCH, rows)
+        steps = max(rows // batch, 1)
+        return model, find_recipe(
+            "table", batch_size=batch, epochs=max(MIN_EPOCHS, math.ceil(MIN_STEPS / steps))
+        )
+
+    def _said(self) -> dict[str, Any]:
+        """What the parameters say of the recipe."""
+        said = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.learning_rate}
+        patience = {"patience": self.n_iter_no_change} if self.early_stopping else {}
+        return {name: value for name, value in said.items() if value is not None} | patience
 
     def _outputs(self, x: Any) -> np.ndarray:
         """The network's outputs float64 (N, K). Rows are computed in float64: no answer depends on its batch."""
@@ -170,12 +175,6 @@ class ResidualEstimator(BaseEstimator):
                 shown = normalize(chunk, self.about_["mean"], self.about_["std"], dtype=exact)
                 found.append(network(shown).double().cpu().numpy())
         return np.concatenate(found)
-
-
-def _default_model(data: Any) -> str:
-    if len(data.shape) > 1:
-        return usual_model(data.kind, tuple(data.shape))
-    return "residual_mlp" if len(data.train) >= MANY_ROWS else "residual_mlp_small"
 
 
 @contextmanager

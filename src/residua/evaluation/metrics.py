@@ -139,3 +139,15 @@ def t_quantile(freedom: int) -> float:
         + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
         + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * v**4)
     )
+
+
+def paired_interval(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the change of accuracy on the same images: bool (N,) each, whether an answer is right.
+
+    Agresti & Min 2005: Wald's interval of matched proportions, with half an image more in each of the four cells.
+    """
+    n = len(before) + 2
+    gained, lost = int((after & ~before).sum()) + 0.5, int((before & ~after).sum()) + 0.5
+    change = (gained - lost) / n
+    half = Z95 * math.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
+    return max(change - half, -1.0), min(change + half, 1.0)

@@ -39,6 +39,8 @@ def usual_model(kind: str, shape: tuple[int, ...]) -> str:
     """A model name for samples of a kind and a shape (without the batch)."""
     if kind in _MODELS:
         return _MODELS[kind]
+    if len(shape) == 1:  # rows of a table
+        return "residual_mlp"
     small = max(shape[1:]) < LARGE
     if len(shape) == 4:  # volumes
         return "r3d_small" if small else "r3d_18"

@@ -26,7 +26,7 @@ from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
 from residua.runs.trusted_data import trusted_data
-from residua.spec import DataSpec, ModelSpec, Recipe
+from residua.spec import DataSpec, ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
@@ -38,6 +38,7 @@ from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
 from residua.train.task import Task, task_of
+from residua.train.track import Asked, begun_with, trackers
 from residua.user_files import digests, files_changed, files_in_use
 from residua.weights.bundled import bundled_file
 from residua.weights.model_files import Weights, adapt, read_about, read_weights
@@ -62,6 +63,7 @@ def fit(
     workers: int | None = None,
     compile: str = "auto",
     progress: bool | Progress = True,
+    track: Asked = None,
     callbacks: Sequence[Callback] = (),
     model_changes: Mapping[str, Any] | None = None,
     recipe_changes: Mapping[str, Any] | None = None,
@@ -87,13 +89,15 @@ def fit(
         workers: threads that decode images which do not fit in memory.
         compile: ``"auto"``, ``"on"`` or ``"off"``.
         progress: True shows it on stderr.
+        track: where figures go beside the run folder, such as ``"mlflow,wandb"`` or ``"none"``; by default to
+            TensorBoard, if it is installed.
         callbacks: what is to be done after steps, epochs and at the end (``residua.train.Callback``).
         model_changes: changes to the model's spec, such as ``{"shortcut": "C"}``.
         recipe_changes: changes to the recipe, such as ``{"epochs": 5}``.
 
     Raises:
         UsageError: for a name, value or folder that cannot be used.
-        ResiduaError: for data that cannot be read, a loss that is no longer finite, a full disk, a callback that fails.
+        ResiduaError: for data that cannot be read, a loss that is no longer finite, a full disk.
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP; ``resume`` goes on from the checkpoint.
 
     """
@@ -106,7 +110,7 @@ def fit(
     begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
         refuse_existing(Path(run_dir), overwrite=overwrite)
-    shown, told = make_progress(progress), Callbacks(given=callbacks)
+    shown, told, following = make_progress(progress), Callbacks(given=callbacks), trackers(track)
     named = getattr(model, "spec", None) if isinstance(model, nn.Module) else model
     if data is None:
         data = default_source(named)
@@ -151,7 +155,7 @@ def fit(
         if begun is not None:
             asked = plan_for(network, chosen, loaded, as_planned(request, begun.plan))
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
-            return resume(begun, data=loaded, progress=shown, callbacks=callbacks)
+            return resume(begun, data=loaded, progress=shown, track=track, callbacks=callbacks)
         plan = plan_for(network, chosen, loaded, request)
         for reason in choice.reasons:
             shown.note(str(reason))
@@ -167,6 +171,7 @@ def fit(
                 **describe_machine(),
                 **numbers,
                 "files": digests(files_in_use()),
+                "track": [one.to_dict() for one in following],
                 **first_session(),
             },
         }
@@ -180,7 +185,7 @@ def fit(
             point_latest(folder.path)
             if old := replaced(folder.path):
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
-            return _train(folder, training, loaded, State(), shown, told)
+            return _train(folder, training, loaded, State(), shown, following, told)
 
 
 def resume(
@@ -191,6 +196,7 @@ def resume(
     retune: bool = False,
     data: str | AnyData | None = None,
     progress: bool | Progress = True,
+    track: Asked = None,
     callbacks: Sequence[Callback] = (),
 ) -> RunFolder:
     """Go on with an interrupted run and return it finished; weights and metrics are those of an uninterrupted one.
@@ -205,6 +211,7 @@ def resume(
         retune: make every automatic choice anew; implies ``allow_inexact``.
         data: where the same images lie now, if they have moved; or loaded ``Data``.
         progress: True shows it on stderr.
+        track: as of ``fit``; by default those that the run was begun with and that are installed here.
         callbacks: as of ``fit``; a run does not remember those that it was begun with.
 
     Raises:
@@ -249,15 +256,28 @@ def resume(
         if retune:
             folder.replan(plan)
         folder.begin_session()
-        return _train(folder, task, loaded, state, shown, told)
+        following = trackers(track) if track is not None else begun_with(folder)
+        return _train(folder, task, loaded, state, shown, following, told)
 
 
 def _train(
-    folder: RunFolder, task: Task, data: AnyData, state: State, progress: Progress, callbacks: Callbacks
+    folder: RunFolder,
+    task: Task,
+    data: AnyData,
+    state: State,
+    progress: Progress,
+    following: Sequence[Tracker],
+    callbacks: Callbacks,
 ) -> RunFolder:
     """Train from where the state stands to the end, as the folder says."""
     session = Session(
-        folder=folder, task=task, data=data, state=state, progress=progress, callbacks=callbacks
+        folder=folder,
+        task=task,
+        data=data,
+        state=state,
+        progress=progress,
+        trackers=following,
+        callbacks=callbacks,
     )
     with telling_how_to_go_on(folder.path):
         return session.run()

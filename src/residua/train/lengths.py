@@ -30,9 +30,8 @@ def chosen_recipe(
 ) -> tuple[Recipe, tuple[Reason, ...]]:
     """The recipe for a network on some data, and the reasons for what the user has not ``said``.
 
-    A network that is ``trained`` already is fine-tuned.
-    A recipe that the user names, and one that is settled for the data, are taken as they are. Raises UsageError for a
-    name, a field or a value that there is not.
+    A recipe that the user names, and one that is settled for the data, are taken as they are; a ``trained`` network is
+    fine-tuned. Raises UsageError for a name, a field or a value that there is not.
     """
     found = find_recipe(recipe or usual_recipe(facts.kind, model, trained=trained))
     asked = find_recipe(found, **said)
@@ -55,6 +54,7 @@ def number_of_steps(recipe: Recipe, train: int) -> int:
 
 
 def _wanted(recipe: Recipe) -> int:
+    """The fewest steps."""
     return UPDATES if recipe.finetuning is None else TUNING_UPDATES
 
 
@@ -62,8 +62,8 @@ def _fields(
     facts: Facts, found: Recipe, asked: Recipe, said: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, str]]:
     """Fields of the recipe with their values and reasons; ``asked`` is the one ``found``, with what the user said."""
-    train, val = max(facts.images("train"), 1), facts.images("val")
     wanted = _wanted(found)
+    train, val = max(facts.images("train"), 1), facts.images("val")
     sizes = BATCHES if found.finetuning is None else TUNING_BATCHES
     batches = [asked.batch_size] if "batch_size" in said else [min(size, train) for size in sizes]
     enough = [size for size in batches if number_of_steps(asked.change(batch_size=size), train) >= wanted]
@@ -79,7 +79,10 @@ def _fields(
         in_epoch = max(train // batch, 1)
         epochs = max(found.epochs, math.ceil(wanted / in_epoch))
         yield "epochs", epochs, f"of {in_epoch} steps; at least {wanted} are wanted"
-    if val >= _TELLS:
+    if found.finetuning is not None:
+        why = "the head begins alone: that nothing gets better does not tell that nothing will"
+        yield "patience", None, why
+    elif val >= _TELLS:
         patience = max(10, epochs // 3)
         yield "patience", patience, f"epochs without a better one on {val} validation images end the training"
     else:

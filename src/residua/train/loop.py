@@ -231,6 +231,8 @@ class Loop:
         """
         backoffs = self.state.backoffs
         self._guard.check_again(backoffs, found)
+        for optimizer in self.task.optimizers.values():
+            optimizer.state.clear()  # Adam has one of what has learned, and the good epoch may be before that
         self.state = load_checkpoint(self.folder / GOOD, self.task)
         self.state.backoffs = backoffs + 1
         self._sums = {}

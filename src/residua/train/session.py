@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from residua.files import remove
 from residua.runs import layout
 from residua.runs.checkpoint import State
 from residua.runs.folder import RunFolder
-from residua.spec import Recipe
+from residua.spec import Recipe, Tracker
 from residua.train.callbacks import Callbacks
 from residua.train.loop import Loop
 from residua.train.plan import applied
@@ -40,6 +40,7 @@ class Session:
     data: AnyData
     state: State
     progress: Progress
+    trackers: Sequence[Tracker] = ()
     callbacks: Callbacks = field(default_factory=Callbacks)
 
     def run(self) -> RunFolder:
@@ -54,7 +55,7 @@ class Session:
         def part(split: str) -> Any:
             return self.data.eval_batches(split, eval_batch(recipe), **placed)
 
-        with applied(plan), tracked(folder.path, self.progress) as progress:
+        with applied(plan), tracked(folder, self.progress, self.trackers) as progress:
             loop = Loop(
                 self.task,
                 self.data.train_batches(recipe, seed=folder.seed, **placed),
