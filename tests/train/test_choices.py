@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from residua.data.facts import Facts, facts_of, look_at
+from residua.data.facts import Facts, facts_of, read_facts
 from residua.errors import UsageError
 from residua.loading import create_model
 from residua.spec import DataSpec
@@ -138,14 +138,14 @@ def photos(tmp_path):
 
 
 def test_facts_are_read_without_decoding_and_are_those_of_the_loaded_data(photos):
-    seen = look_at(DataSpec.of(photos))
+    seen = read_facts(DataSpec.of(photos))
     assert seen is not None
     assert (seen.counts["train"], seen.channels, len(seen.sides)) == ((14, 14), 3, 40)
     assert 32 <= seen.sides[0] <= seen.sides[-1] < 120
     from residua.data import load_data
 
     assert facts_of(load_data(photos)).counts == seen.counts
-    assert look_at(DataSpec.of("digits")) is None
+    assert read_facts(DataSpec.of("digits")) is None
 
 
 def test_a_run_of_a_folder_keeps_what_was_chosen_and_why(photos, tmp_path):

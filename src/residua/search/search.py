@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.data import load_data
-from residua.data.facts import facts_of, look_at
+from residua.data.facts import facts_of, read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.registry import build
 from residua.runs.folder import RunFolder
@@ -57,7 +57,7 @@ def search(
     """
     asked = {"data": str(data.source), "target": str(target) if target else None, "how": _plain(how)}
     record = read_record(folder, {**asked, "budget": budget})
-    facts = look_at(data) if data.image_size is None else None
+    facts = read_facts(data) if data.image_size is None else None
     facts = facts or facts_of(load_data(data))
     tried = candidates(
         facts,
