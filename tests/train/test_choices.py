@@ -178,9 +178,7 @@ def test_a_few_colour_photos_start_from_the_bundled_network(bundled):
     assert (choice.weights, choice.model.name, choice.image_size) == ("bundled", "cifar_resnet20", 32)
     assert (choice.recipe.name, choice.recipe.batch_size, choice.model.num_classes) == ("finetune", 16, 4)
     assert choice.steps >= TUNING_UPDATES
-    assert (
-        str(choice.reasons[0]) == "weights bundled: 216 training images are few to learn from random weights"
-    )
+    assert str(choice.reasons[0]) == "weights bundled: 216 images are few to learn from random weights"
 
 
 @pytest.mark.parametrize(
