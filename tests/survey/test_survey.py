@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from residua.data import load_data
-from residua.data.facts import look_at
+from residua.data.facts import read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 from residua.survey import take_survey
@@ -47,7 +47,7 @@ def test_classes_parts_and_choice_are_those_of_a_training(photos):
         assert files == {
             name for name, where in zip(contents.names, contents.parts, strict=True) if where == part
         }
-    assert survey.choice == choose(look_at(DataSpec.of(str(photos))), device=choose_device("auto"))
+    assert survey.choice == choose(read_facts(DataSpec.of(str(photos))), device=choose_device("auto"))
 
 
 def test_odd_photos_are_told_by_what_they_are(photos):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from residua.data.decoding import Store
 from residua.data.division import divide
-from residua.data.facts import Facts, facts_of, look_at
+from residua.data.facts import Facts, facts_of, read_facts
 from residua.data.image import BadImage, image_name, open_image, read_image
 from residua.data.listing import Listing, checked
 from residua.data.load import load_data
@@ -94,7 +94,7 @@ def _of_listing(spec: DataSpec, listing: Listing, store: Store, progress: Progre
     try:
         divided, _ = divide(checked(listing), {name for name in bad if not is_image(name)}, spec)
         part_of |= {path: name for name, part in divided.items() for path in part.paths}
-        contents.facts = look_at(spec)
+        contents.facts = read_facts(spec)
     except ResiduaError as error:
         contents.refusal = str(error)
     readable: list[str] = []
