@@ -348,3 +348,12 @@ def test_a_pickle_is_refused_and_not_run(command, here):
         ):
             assert "which is never run" in command(*tokens).refused(1)
     assert not (here / "run").exists()
+
+
+def test_trackers_are_named_by_a_flag(command, here, no_report):
+    assert "unknown tracker 'mlfow'; did you mean 'mlflow'" in command(
+        "train", *QUICK, "--track", "mlfow"
+    ).refused(2)
+    assert not list(here.glob("runs/*"))
+    assert command("train", *QUICK, "--track", "none", "--run-dir", "run").code == 0
+    assert not (here / "run" / "tensorboard").exists()
