@@ -10,6 +10,7 @@ LIGHT = {
     "its directory": "import residua; dir(residua); residua.__version__; residua.__all__",
     "model names": "from residua.registry import list_models, model_spec; list_models(); model_spec('cifar_resnet26')",
     "published figures": "from residua.published import published; published().table('he2015.t6')",
+    "shell completion": "from residua.cli.completion import completion; completion('bash')",
     "help": "import sys; from residua.cli.main import make_app; make_app()(['--help'], result_action='return_value')",
     "the list of networks": "from residua.cli.models import models; models(); models(json=True)",
     "verbs": "import residua.cli.models, residua.cli.describe",
@@ -48,3 +49,9 @@ def test_importing_a_room_hides_no_public_name():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_completion_in_python_shows_only_the_public_names():
+    residua = importlib.import_module("residua")
+    importlib.import_module("residua.spec")
+    assert dir(residua) == sorted(["__version__", *residua.__all__])

@@ -85,8 +85,10 @@ def test_weights_of_the_same_shapes_but_another_network_are_refused(weights):
 
 
 def test_there_are_no_weights_to_download():
-    with pytest.raises(UsageError, match="ships no weights"):
+    with pytest.raises(UsageError, match="which weights: none have a name here; or a run"):
         create_model("cifar_resnet8", pretrained=True)
+    with pytest.raises(UsageError, match="bundled:cifar_resnet20, akamaster:resnet20; or a run"):
+        create_model("cifar_resnet20", pretrained=True)
     create_model("cifar_resnet8", pretrained=False)
 
 

@@ -51,6 +51,14 @@ class CarSpec(ModelSpec):
     wheel: Wheel = Plain()
     brake: Brake = Brake()
 
+    @property
+    def depth(self) -> int:
+        return 1
+
+    @property
+    def usual_input(self) -> tuple[int, ...]:
+        return (3, 8, 8)
+
 
 @pytest.fixture(autouse=True)
 def _wheels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,23 @@ class ToySpec(ModelSpec):
     family: str = "toy"
     size: int = 1
 
+    @property
+    def depth(self) -> int:
+        return 1
+
+    @property
+    def usual_input(self) -> tuple[int, ...]:
+        return (3, 8, 8)
+
+
+def test_a_spec_states_its_depth_and_its_usual_input():
+    @dataclass(frozen=True, kw_only=True)
+    class Vague(ModelSpec):
+        family: str = "vague"
+
+    with pytest.raises(TypeError, match=r"depth.*usual_input"):
+        Vague()
+
 
 def test_a_family_of_ones_own(own_registry):
     toy = Family(

@@ -10,44 +10,8 @@ from residua import user_files
 from residua.errors import ResiduaError, UsageError
 from residua.user_files import UserFile, files_behind, files_changed, files_missing
 
-PAPER = """
-from residua.experiments import Arm, Claim, Experiment, Paper, PublishedRow
-from residua.experiments.rules import at_most
-from residua.experiments.scales import exact
-from residua.parts import register
-from residua.published import Row, Source, Table
-
-print("this is for stderr")
-source = Source(title="Own work", url="https://example.org/NAME", authors="Doe, Roe", year=2026)
-table = Table(source=source, where="Table 1", rows=(Row(model="ResNet-20", values={"params_m": 0.27}),))
-claim = Claim(id="NAME-1", text="ResNet-20 is small", zh="ResNet-20 很小")
-
-small = Experiment(
-    id="NAME/small",
-    title="ResNet-20 is small",
-    zh="ResNet-20 很小",
-    claims=(claim,),
-    where="Doe 2026, Table 1",
-    settings=exact(
-        [Arm("ResNet-20", "cifar_resnet20")],
-        {"it has at most 0.28 million parameters": at_most("parameters", "ResNet-20", 280_000)},
-    ),
-    look="cost",
-    measures=("parameters",),
-    published=(PublishedRow(table, "ResNet-20", "params_m", "ResNet-20", "parameters"),),
-)
-register(Paper(kind="NAME", year=2026, experiments=(small,)))
-"""
-
-UNIT = """
-from typing import ClassVar
-from residua.models.units.basic import BasicUnit
-from residua.parts import register
-
-@register
-class Mine(BasicUnit):
-    kind: ClassVar[str] = "NAME"
-"""
+OWN = Path(__file__).parent / "own_files"
+PAPER, UNIT = ((OWN / f"{kind}.txt").read_text() for kind in ("paper", "unit"))
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Literal
 
 from residua.errors import ResiduaError, UsageError
+from residua.files import locked
 
 CHUNK = 1 << 18
 TRIES = 4  # of a download that is cut while it still gains bytes
 SECONDS = 30  # of silence until a connection counts as cut
+PATIENCE = 600  # seconds to wait for another process that downloads the same file
+
+OFFLINE = "RESIDUA_OFFLINE"  # environment, and what --offline sets: nothing is downloaded
 
 Progress = Callable[[int, int | None], None]  # bytes so far, and of the whole file if the server says so
 
@@ -34,6 +38,11 @@ class Remote:
     official: str  # what it is, such as "the official cifar-10-python.tar.gz"
     largest: int  # bytes; no honest server sends more
     elsewhere: str  # what else could be done, such as "name another address with --mirror URL"
+
+
+def offline() -> bool:
+    """Whether the user has said that nothing is to be downloaded."""
+    return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
 def web_address(address: str, what: str) -> str:
@@ -52,24 +61,26 @@ def web_address(address: str, what: str) -> str:
 def download(remote: Remote, target: Path, progress: Progress = lambda done, total: None) -> Path:
     """The file at ``target``, downloaded if it is not there; a download that was cut goes on where it ended.
 
-    What is on its way is ``<target>.part``. Returns ``target``.
+    What is on its way is ``<target>.part``; a second process that wants the same file waits for the first. Returns
+    ``target``.
 
-    Raises ResiduaError if the file cannot be downloaded (saying what else can be done), has another checksum, or if a
-    different file stands in its place.
+    Raises ResiduaError if the file cannot be downloaded (saying what else can be done; offline nothing is tried), has
+    another checksum, or if a different file stands in its place.
     """
     part = target.with_name(f"{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            _verify(target, remote, f"remove {target}, then fetch again")
-            return target
-        _complete(remote, part, progress, target)
-        try:
-            _verify(part, remote, f"the download was removed; fetch again, or {remote.elsewhere}")
-        except ResiduaError:
-            part.unlink()
-            raise
-        part.replace(target)
+        if not target.exists():
+            if offline():
+                raise ResiduaError(
+                    f"offline: {remote.official} is not at {target}: bring it from elsewhere and put it there, or "
+                    f"leave out --offline ({OFFLINE})"
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with locked(target, PATIENCE):
+                if not target.exists():
+                    _fetch(remote, part, progress, target)
+                    return target
+        _verify(target, remote, f"remove {target}, then fetch again")
     except OSError as error:
         raise ResiduaError(f"cannot write {target}: {error.strerror or error}") from error
     return target
@@ -91,6 +102,16 @@ class ProgressLine:
         text = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB ({step} %)" if total else f"{done / 1e6:.1f} MB"
         end = "\r" if terminal and done != total else "\n"
         print(text, file=sys.stderr, end=end, flush=True)
+
+
+def _fetch(remote: Remote, part: Path, progress: Progress, target: Path) -> None:
+    _complete(remote, part, progress, target)
+    try:
+        _verify(part, remote, f"the download was removed; fetch again, or {remote.elsewhere}")
+    except ResiduaError:
+        part.unlink()
+        raise
+    part.replace(target)
 
 
 def _verify(path: Path, remote: Remote, advice: str) -> None:

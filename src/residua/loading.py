@@ -22,6 +22,7 @@ from residua.runs.find import resolve_run
 from residua.runs.folder import RunFolder
 from residua.runs.intact import naming_what_is_intact
 from residua.spec import ModelSpec
+from residua.weights.bundled import bundled_file, is_bundled
 from residua.weights.model_files import (
     Adapted,
     Weights,
@@ -31,6 +32,7 @@ from residua.weights.model_files import (
     read_weights,
     spec_of,
 )
+from residua.weights.named import named_weights
 
 _log = logging.getLogger("residua")
 
@@ -48,9 +50,9 @@ def create_model(
     Args:
         model: a name (``"resnet50"``, ``"cifar_resnet20"``), a spec, or a spec's table.
         pretrained: start from the weights of a run folder (``"latest"`` included), a weight file, a foreign
-            checkpoint or published weights (``"torchvision:resnet50"``). Another number of classes or of input
-            channels is adapted; what was adapted is logged by the logger ``residua`` and is what ``load_into``
-            returns. residua ships no weights, so ``True`` is refused.
+            checkpoint, ``"bundled"`` or published weights (``"torchvision:resnet50"``). Another number of classes or
+            of input channels is adapted; what was adapted is logged by the logger ``residua`` and is what
+            ``load_into`` returns. ``True`` is refused: which of the weights of that network is to be said.
         features_only: return the backbone alone, which gives a list of maps (``residua.nn.features``).
         out_indices: of which levels: places from 0 or negative ones from the end, or a number of last ones; all by
             default.
@@ -66,8 +68,10 @@ def create_model(
         raise UsageError("out_indices says which maps a backbone gives: it needs features_only=True")
     network: nn.Module = build(model_spec(model, **changes))
     if pretrained is True:
+        known = [one.name for one in named_weights() if one.network == spec_of(network).name]
         raise UsageError(
-            "residua ships no weights: pretrained is a run folder, a weight file or a checkpoint"
+            f"pretrained=True does not say which weights: {', '.join(known) or 'none have a name here'}; or a run "
+            "folder, a weight file, a checkpoint"
         )
     if pretrained:
         weights = load_weights(pretrained, spec_of(network))
@@ -100,11 +104,11 @@ def load_weights(source: str | Path, spec: ModelSpec | None = None, **known: Any
 
     ``source`` is a run folder, its name under ``runs/``, ``"latest"``, a residua weight file, another library's
     checkpoint (``.pth``, ``.th``, ``.pt``, ``.bin``, ``.ckpt``, ``.safetensors``, or the ``.index.json`` of several),
-    whose network is found out from its keys and shapes, or the name of published weights
-    (``"torchvision:resnet50"``), which are downloaded once. Of a run that is not complete, the last checkpoint counts.
-    A checkpoint that somebody's trainer wrote of a network of residua's does not say of which: it is taken for that
-    of ``spec``. ``known`` are fields of the spec that a checkpoint cannot tell (``stride_on="1x1"``). Nothing is
-    unpickled.
+    whose network is found out from its keys and shapes, ``"bundled"``, the network that comes with the package, or the
+    name of published weights (``"torchvision:resnet50"``), which are downloaded once. Of a run that is not complete,
+    the last checkpoint counts. A checkpoint that somebody's trainer wrote of a network of residua's does not say of
+    which: it is taken for that of ``spec``. ``known`` are fields of the spec that a checkpoint cannot tell
+    (``stride_on="1x1"``). Nothing is unpickled.
 
     Raises UsageError if there is no such file or run, ResiduaError if it cannot be read or is of no known network.
     """
@@ -126,6 +130,8 @@ def locate(source: str | Path) -> Path | RunFolder:
 
     Raises UsageError if there is none, ResiduaError if published weights cannot be had.
     """
+    if is_bundled(source):
+        return bundled_file(str(source))
     if is_published(source):
         return fetch_published(str(source))
     path = Path(source)

@@ -50,6 +50,14 @@ def _bytes(word: str) -> bytes:
         return word.encode(errors="replace")
 
 
+def near(path: Path) -> Path:
+    """``path`` as seen from the working directory, where it lies below it: no page need name a home folder."""
+    try:
+        return path.relative_to(Path.cwd())
+    except (OSError, ValueError):
+        return path
+
+
 def check_name(path: Path, flag: str) -> None:
     """Refuse a path that no folder can be made at, or none that JSON can name, before work goes into it.
 

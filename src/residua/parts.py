@@ -34,9 +34,11 @@ ROOMS = {
     "augmentation": "residua.data.augment",
     "optimizer": "residua.train.optimizers",
     "schedule": "residua.train.schedules",
+    "finetuning": "residua.train.finetuning",
     "source": "residua.data.sources",
     "task": "residua.train.tasks",
     "format": "residua.deploy.formats",
+    "backend": "residua.deploy.backends",
 }
 
 

@@ -29,10 +29,11 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One candidate: seconds per call in each round, and how many calls a round is the mean of."""
+    """One candidate: seconds per call in each round, how many calls a round is the mean of; each call, if asked for."""
 
     calls: int
     seconds: tuple[float, ...]
+    each: tuple[float, ...] = ()
 
     @property
     def quartiles(self) -> Spread:
@@ -88,6 +89,7 @@ def compare(
     warmup: int = 1,
     min_seconds: float = 0.1,
     baseline: str | None = None,
+    each: bool = False,
 ) -> Comparison:
     """Time functions without arguments against each other, in turns: A B C, B C A, C A B, ...
 
@@ -97,6 +99,7 @@ def compare(
         warmup: calls of each candidate that are not counted (compilation, caches, the allocator).
         min_seconds: a turn repeats its function until it lasts about this long; 0 times single calls.
         baseline: the candidate that speed-ups refer to; the first one by default.
+        each: also keep the time of every call by itself; on a GPU each one is then waited for.
 
     Raises:
         UsageError: no candidates, an unknown baseline, fewer than one round, a negative number.
@@ -119,11 +122,20 @@ def compare(
         single = 1.0 if min_seconds == 0 else _seconds_per_call(run, 1)
         calls[name] = max(1, round(min_seconds / max(single, 1e-9)))
     seconds: dict[str, list[float]] = {name: [] for name in names}
+    single_calls: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            seconds[name].append(_seconds_per_call(candidates[name], calls[name]))
-    timings = {name: Timing(calls=calls[name], seconds=tuple(seconds[name])) for name in names}
+            if each:
+                taken = [once(candidates[name])[1] for _ in range(calls[name])]
+                single_calls[name] += taken
+                seconds[name].append(sum(taken) / len(taken))
+            else:
+                seconds[name].append(_seconds_per_call(candidates[name], calls[name]))
+    timings = {
+        name: Timing(calls=calls[name], seconds=tuple(seconds[name]), each=tuple(single_calls[name]))
+        for name in names
+    }
     return Comparison(baseline=baseline, warmup=warmup, min_seconds=min_seconds, timings=timings)
 
 

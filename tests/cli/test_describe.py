@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -89,3 +90,31 @@ def test_an_error_is_json_too(capsys):
     code, out, _ = _run(capsys, "describe", "resnet51", "--json")
     assert code == 2
     assert "unknown model" in json.loads(out)["error"]
+
+
+def test_a_run_is_described_as_it_was_trained(command, run):
+    """Its own input, what it was trained on, and how well it did; a name of a network still means the network."""
+    result = json.loads((run / "result.json").read_text())
+    described = command("describe", "first", "--json").json
+    trained = described["trained"]
+    assert (described["name"], described["input"]) == (result["model"], [1, 8, 8])
+    assert (trained["data"], trained["task"], trained["classes"]) == (
+        "digits",
+        "classification",
+        list("0123456789"),
+    )
+    assert trained["test_accuracy"] == result["test_accuracy"]
+    page = command("describe", str(run)).out
+    assert "As it was trained" in page
+    assert re.search(rf"^test accuracy +{result['test_accuracy']:.4g}$", page, re.MULTILINE)
+    assert "trained" not in command("describe", "cifar_resnet8", "--json").json
+
+
+def test_a_weight_file_is_described(command, run):
+    described = command("describe", run / "model.safetensors", "--json").json
+    assert described["trained"]["classes"] == list("0123456789")
+    assert "is trained: --set num_classes=3" in command(
+        "describe", run / "model.safetensors", "--set", "num_classes=3"
+    ).refused(2)
+    assert "there is no file none.safetensors" in command("describe", "none.safetensors").refused(2)
+    assert "no run" in command("describe", "runs/none").refused(2)

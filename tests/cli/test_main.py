@@ -13,6 +13,7 @@ import pytest
 
 from residua.cli import main as room
 from residua.cli.verbs import VERBS
+from residua.download import OFFLINE
 from residua.errors import ResiduaError
 
 EVERY_VERB = [*VERBS, "data fetch"]
@@ -35,6 +36,21 @@ def test_help_of_the_largest_verb_needs_no_torch():
     )
 
 
+def test_help_tells_every_exit_code(command):
+    told = " ".join(command("--help").out.split())
+    assert "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C)." in told
+
+
+def test_offline_is_for_every_verb(command, monkeypatch):
+    monkeypatch.setenv(OFFLINE, "")
+    said = command("--offline", "predict", "torchvision:resnet18", "photo.jpg").refused(1)
+    assert said.startswith("offline: torchvision:resnet18 is not cached (")
+    monkeypatch.setenv(OFFLINE, "")
+    said = command("data", "fetch", "cifar10", "--root", "none", "--offline").refused(1)
+    assert said.startswith("offline: the official cifar-10-python.tar.gz is not at none")
+    assert command("models", "resnet18", "--offline", "--weights").code == 0
+
+
 WRONG = [
     ("tran", 'Did you mean "train"?'),
     ("--bogus", "--bogus"),
@@ -45,7 +61,7 @@ WRONG = [
     ("train --lr fast", '"fast"'),
     ("train digits photos", "photos"),
     ("evaluate", "requires an argument"),
-    ("predict latest", "requires an argument"),
+    ("predict latest", "name at least one image"),
     ("report --lang fr latest", "en"),
     ("data fetch imagenet", "cifar10"),
 ]

@@ -51,3 +51,32 @@ def test_a_pattern_that_nothing_matches_is_one_line_with_the_nearest_names(capsy
     assert (code, out) == (2, "")
     assert err.startswith("residua: unknown model 'resnet5'; did you mean 'resnet50'")
     assert err.count("\n") == 1
+
+
+def test_weights_that_have_a_name_say_whether_they_are_here(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub._hub_dir", None)
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    (cache / "resnet18-f37072fd.pth").touch()
+    code, out, err = _run(capsys, "--weights", "--json")
+    values = json.loads(out)
+    assert (code, err, values["schema"]) == (0, "", 1)
+    rows = {row["name"]: row for row in values["weights"]}
+    assert next(iter(rows)) == "bundled:cifar_resnet20"
+    assert rows["torchvision:resnet18"] == {
+        "name": "torchvision:resnet18",
+        "network": "resnet18",
+        "trained_on": "ImageNet-1K",
+        "top1": 69.758,
+        "here": True,
+    }
+    assert not rows["timm:resnet18"]["here"]
+    _, out, _ = _run(capsys, "cifar_resnet20", "--weights")
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "name",
+        "bundled:cifar_resnet20",
+        "akamaster:resnet20",
+    ]
+    code, out, err = _run(capsys, "resnet5", "--weights")
+    assert (code, out, err) == (2, "", "residua: no weights are called 'resnet5', nor their network\n")

@@ -23,7 +23,7 @@ def test_a_finished_run_is_a_line(command, run):
     assert (row["run"], row["state"], row["data"], row["seed"]) == ("first", "complete", "digits", 0)
     assert (row["test"], row["epochs"]) == (result["test_accuracy"], 2)
     header, line = command("runs").out.splitlines()
-    assert header.split()[:2] == ["run", "state"]
+    assert header.split()[:3] == ["run", "state", "outcome"]
     assert line.split()[:2] == ["first", "complete"]
 
 
@@ -63,3 +63,29 @@ def test_one_damaged_run_does_not_hide_the_others(command, run, name):
 def test_what_is_no_run(command, run):
     assert "no run 'absent'" in command("runs", "absent").refused(2)
     assert "not a run folder" in command("runs", run / "checkpoints").refused(2)
+
+
+def test_runs_are_chosen_and_sorted(command, run):
+    for name, accuracy in (("good", 0.9), ("better", 0.95)):
+        other = shutil.copytree(run, run.parent / name)
+        result = json.loads((other / "result.json").read_text())
+        (other / "result.json").write_text(json.dumps(result | {"test_accuracy": accuracy}))
+    half = shutil.copytree(run, run.parent / "half")
+    (half / "result.json").unlink()
+
+    def listed(*arguments):
+        return [row["run"] for row in command("runs", *arguments, "--json").json["runs"]]
+
+    assert listed("--sort", "test") == ["first", "good", "better", "half"]
+    assert listed("--sort", "test", "--reverse") == ["better", "good", "first", "half"]
+    assert listed("--filter", "test>=0.9", "--filter", "run!=good") == ["better"]
+    assert command("runs", "--filter", "seed=77").out == "no run fulfils the filter\n"
+    assert "did you mean 'test'" in command("runs", "--filter", "tset>1").refused(2)
+    assert "unknown key 'accuracy'" in command("runs", "--sort", "accuracy").refused(2)
+
+
+def test_the_keys_of_filter_are_those_of_a_row(command, run):
+    from residua.cli.runs import _KEYS
+
+    (row,) = command("runs", "--json").json["runs"]
+    assert tuple(row) == _KEYS

@@ -3,9 +3,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from residua.cli.say import say_in
 from residua.errors import ResiduaError
 from residua.files import locked
 from residua.weights.model_files import read_weights
@@ -43,6 +46,44 @@ def test_json_is_the_result_and_where_it_lies(command, here):
     stored = json.loads((here / "R" / "result.json").read_text())
     assert {key: answer.json[key] for key in stored} == stored
     assert "epoch 1" in answer.err  # progress
+
+
+def test_what_became_of_it_is_said_first_and_kept(command, here):
+    """Photos of noise in two classes: there is nothing to learn, and that is the first thing said."""
+    random = np.random.default_rng(0)
+    for number in range(80):
+        folder = here / "my photos" / ("cat", "dog")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number}.png")
+    answer = command(
+        "train", "my photos", "-m", "cifar_resnet8", "--epochs", "2", "-b", "16", "--run-dir", "R"
+    )
+    first, second = answer.out.splitlines()[:2]
+    assert answer.code == 0  # it is said, not failed
+    assert first.startswith(("Not learned: ", "Collapsed: ")), answer.out
+    assert "residua " in second and "R" in second
+    kept = json.loads((here / "R" / "inspection.json").read_text())["outcome"]
+    assert first == kept["sentence"]
+    again = command("train", "--resume", "R", "--json").json["outcome"]
+    assert {key: again[key] for key in kept if key != "advice"} == {
+        k: v for k, v in kept.items() if k != "advice"
+    }
+    assert second == f"{again['advice']} {again['next']}"
+    assert kept["status"] in (here / "R" / "report.html").read_text().lower()
+
+
+def test_the_outcome_is_in_colour_on_a_terminal_alone(monkeypatch, capsys):
+    say_in("yellow", "Not learned: [b]x[/b]\x1b[2J")
+    assert capsys.readouterr().out == "Not learned: [b]x[/b]\\u001b[2J\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    say_in("yellow", "Not learned: [b]x[/b]\x1b[2J")
+    assert capsys.readouterr().out == "\x1b[33mNot learned: [b]x[/b]\\u001b[2J\x1b[0m\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    say_in("yellow", "Not learned")
+    assert capsys.readouterr().out == "Not learned\n"
 
 
 def test_without_a_name_the_run_is_new_and_the_latest(command, here, no_report):

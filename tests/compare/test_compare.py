@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from residua.compare import compare, matching
 from residua.compare.contender import contenders
@@ -145,10 +146,31 @@ def test_less_is_better_or_more_as_the_task_has_it(model, worse, monkeypatch):
     assert test.status == "not reproduced", "b is worse"
 
 
+def test_networks_on_numbers_are_compared_by_what_regression_is_judged_by(tmp_path):
+    for name in ("a", "b", "c", "d", "e", "f", "g", "h"):
+        Image.new("L", (8, 8), 16 * ord(name) % 255).save(tmp_path / f"{name}.png")
+    rows = "".join(f"{name}.png,{ord(name)}\n" for name in "abcdefgh")
+    (tmp_path / "labels.csv").write_text(f"file,brightness\n{rows}")
+    source = f"csv:{tmp_path / 'labels.csv'}"
+    question = ask(
+        "cifar_resnet8",
+        "cifar_plain8",
+        match="none",
+        data=source,
+        recipe="quick",
+        epochs=None,
+        metric=None,
+    )
+    assert (question.metric, question.lower) == ("test_rmse", True)
+
+
 class Pretended:
     """Data that nothing is trained on."""
 
     kind = "text"
+
+    def about(self):
+        return {}
 
     def model_changes(self):
         return {}

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,10 +12,13 @@ import pytest
 import torch
 
 from residua.convert import hub
-from residua.convert.hub import TABLE, HubFile, fetch_published
+from residua.convert.hub import fetch_published
+from residua.download import OFFLINE
 from residua.errors import ResiduaError, UsageError
 from residua.loading import create_model, load_model, load_weights
 from residua.registry import build, model_spec
+from residua.weights.named import named_weights
+from residua.weights.published_files import SITES, TABLE, HubFile
 
 NO_ADDRESSES = [
     *("http://[::1", "http://]", "http://", "file:///etc/passwd", "ftp://a/b", "example.org", "//a/b"),
@@ -203,12 +208,82 @@ def test_without_a_network_it_is_said_what_to_do(server, monkeypatch, tmp_path):
     assert "resnet50-11ad3fa6.pth" in str(caught.value)
 
 
+def test_offline_what_is_cached_works_and_the_rest_is_said(server, monkeypatch):
+    monkeypatch.setenv(OFFLINE, "1")
+    with pytest.raises(
+        ResiduaError, match=r"offline: akamaster:small is not cached .*cached are none, "
+    ) as caught:
+        load_weights("akamaster:small")
+    assert "\n" not in str(caught.value)
+    monkeypatch.setenv(OFFLINE, "0")
+    load_weights("akamaster:small")
+    monkeypatch.setenv(OFFLINE, "1")
+    load_weights("akamaster:small")
+    with pytest.raises(ResiduaError, match="cached are akamaster:small, and bundled comes with the package"):
+        load_weights("torchvision:resnet50")
+    assert len(server.asked) == 1  # and nothing while offline
+
+
+def test_offline_a_begun_download_waits(server, monkeypatch):
+    server.cut_after = 0
+    with pytest.raises(ResiduaError, match="cannot download"):
+        fetch_published("akamaster:small")
+    asked = len(server.asked)
+    monkeypatch.setenv(OFFLINE, "1")
+    with pytest.raises(ResiduaError, match="offline"):
+        fetch_published("akamaster:small")
+    assert len(server.asked) == asked
+
+
+def test_two_at_once_download_it_once(server):
+    found = []
+    both = [threading.Thread(target=lambda: found.append(fetch_published("akamaster:small"))) for _ in "ab"]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert found[0] == found[1]
+    assert found[0].read_bytes() == server.content
+    assert len(server.asked) == 1
+
+
+def test_a_name_says_whether_its_weights_are_here(server):
+    (small,) = (one for one in named_weights() if one.name == "akamaster:small")
+    assert not small.here
+    fetch_published("akamaster:small")
+    assert small.here
+
+
+def test_the_cache_is_torchs():
+    code = """
+import os, sys
+from residua.weights.named import named_weights
+
+def places():
+    found = []
+    for changes in ({}, {"TORCH_HOME": "~/a"}, {"XDG_CACHE_HOME": "b"}, {"XDG_CACHE_HOME": "c", "TORCH_HOME": "d"}):
+        os.environ.pop("TORCH_HOME", None)
+        os.environ.pop("XDG_CACHE_HOME", None)
+        os.environ.update(changes)
+        found.append(str(list(named_weights())[-1].path))
+    return found
+
+before = places()
+assert "torch" not in sys.modules
+import torch
+assert places() == before, (places(), before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("torchvision:resnet5O", "did you mean 'resnet50'"),
         ("torchvision:resnet50@V1", "IMAGENET1K_V1"),
-        ("timm:resnet50", "download the file"),
+        ("timm:resnet50@a4_in1k", "did you mean"),
+        ("chenyaofo:resnet20", "download the file"),
         ("torchvision:", "no weights ''"),
     ],
 )
@@ -238,13 +313,24 @@ def test_the_table_is_the_publishers(peers):
         assert torchvision.models.get_model_weights(name).DEFAULT.name == kinds[0].weights
         for one in kinds:
             weights = theirs[one.weights]
-            assert weights.url == f"{hub._SITES['torchvision']}/{one.file}"
+            assert weights.url == f"{SITES['torchvision']}/{one.file}"
             (metrics,) = weights.meta["_metrics"].values()
             assert metrics["acc@1"] == one.top1
             resize = getattr(weights.transforms(), "resize_size", None)
             assert (resize if isinstance(resize, int) else resize[0]) == one.resize
 
 
-@pytest.mark.parametrize("name", TABLE["torchvision"])
+def test_the_table_of_timm_is_timms(peers):
+    """Files, and the pixels of the shorter side, are those of timm's own configurations."""
+    import timm
+
+    for name, kinds in TABLE["timm"].items():
+        for one in kinds:
+            theirs = timm.get_pretrained_cfg(f"{name}.{one.weights}")
+            assert theirs.url.endswith(f"/releases/download/{one.folder}/{one.file}")
+            assert one.resize == int(theirs.input_size[1] / theirs.crop_pct)
+
+
+@pytest.mark.parametrize("name", {*TABLE["torchvision"], *TABLE["timm"]})
 def test_every_published_network_has_a_name_here(name):
     assert model_spec(name).name == name

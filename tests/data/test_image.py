@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import sys
 import time
 import tracemalloc
 import zlib
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from residua.data import image as module
 from residua.data import preprocess, read_image
@@ -339,3 +340,64 @@ def test_random_parts_have_the_stated_areas_and_aspects() -> None:
     assert aspects.min() > 0.74 and aspects.max() < 1.34
     assert module._random_part(1000, 10, random) == (495, 0, 10, 10)
     assert all(x >= 0 and y >= 0 and x + w <= 1000 and y + h <= 800 for x, y, w, h in parts)
+
+
+HEIC = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(64)
+
+
+def heic(image: Image.Image, **options: Any) -> bytes:
+    heif = pytest.importorskip("pillow_heif", reason="HEIC files are read by pillow-heif (residua[heic])")
+    file = io.BytesIO()
+    heif.from_pillow(image).save(file, quality=95, **options)
+    return file.getvalue()
+
+
+def test_heic_is_read_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "photo.heic").write_bytes(heic(gradient()))
+    image = read_image(tmp_path / "photo.heic")
+    assert image.mode == "RGB" and image.size == (64, 48)
+    assert np.abs(np.asarray(image).astype(int) - np.asarray(gradient()).astype(int)).mean() < 8
+    assert random_crop(tmp_path / "photo.heic", 16, 3, generator(0, "crop")).shape == (3, 16, 16)
+    assert "HEIF" not in Image.OPEN  # Pillow is as it was for everybody else
+
+
+def test_heic_is_turned_once() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    assert read_image(heic(gradient(), exif=exif.tobytes())).size == (48, 64)
+
+
+def test_heic_has_the_limits_of_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = heic(gradient())
+    monkeypatch.setattr(module, "MAX_PIXELS", 3_000)
+    with pytest.raises(BadImage, match=r"64x48 pixels are refused: an image has 3,000 at most"):
+        read_image(content)
+
+
+def test_cut_heic_files_are_refused_in_one_line() -> None:
+    content = heic(gradient())
+    for length in range(12, len(content), 97):
+        with pytest.raises(BadImage, match=r"^[^\n]+$"):
+            read_image(content[:length])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 255)), min_size=1, max_size=12))
+def test_spoilt_heic_files_are_read_or_refused_in_one_line(changes: list[tuple[int, int]]) -> None:
+    content = bytearray(heic(gradient()))
+    for place, value in changes:
+        content[place % len(content)] = value
+    try:
+        read_image(bytes(content))
+    except BadImage as refused:
+        assert "\n" not in str(refused)
+
+
+def test_heic_without_its_reader_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "photo.heic").write_bytes(HEIC)
+    for source in (HEIC, tmp_path / "photo.heic"):
+        with pytest.raises(BadImage, match=r"pip install 'residua\[heic\]'"):
+            read_image(source)

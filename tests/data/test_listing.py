@@ -1,9 +1,13 @@
 import os
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from residua.data.listing import list_folder
+from residua.data.listing import list_folder, listed
 from residua.errors import ResiduaError
 
 
@@ -29,6 +33,64 @@ def test_what_is_no_image_is_ignored(tmp_path: Path) -> None:
         ".git/x.png", "__MACOSX/a/1.png", "README.md",
     )  # fmt: skip
     assert list_folder(root).parts["train"].paths == ("a/1.png", "b/1.png")
+
+
+def test_every_other_file_is_named_with_the_reason(tmp_path: Path) -> None:
+    root = touch(
+        tmp_path, "a/1.png", "a/notes.txt", "a/.DS_Store", "a/.cache/2.png", "b/1.png", "c/x.pdf", ".git/x",
+        "loose.png", "README.md",
+    )  # fmt: skip
+    (root / "a" / "more").symlink_to(root / "b", target_is_directory=True)
+    (root / "empty").mkdir()
+    assert dict(list_folder(root).left_out) == {
+        ".git/": "hidden",
+        "README.md": "no image, by its name",
+        "a/.DS_Store": "hidden",
+        "a/.cache/": "hidden",
+        "a/more/": "a link to a folder",
+        "a/notes.txt": "no image, by its name",
+        "c/": "a class folder without any image",
+        "c/x.pdf": "no image, by its name",
+        "empty/": "a class folder without any image",
+        "loose.png": "in no class folder",
+    }
+
+
+def test_what_lies_beside_the_parts_is_no_class(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png", "notes/x.png")
+    listing = list_folder(root)
+    assert set(listing.parts) == {"train", "test"} and listing.left_out == {"notes/": "beside train/"}
+
+
+def test_folders_called_as_parts_that_hold_photos_are_classes(tmp_path: Path) -> None:
+    listing = list_folder(touch(tmp_path, "train/1.png", "test/1.png", "bus/1.png"))
+    assert listing.classes == ("bus", "test", "train")
+
+
+SOME_NAME = st.sampled_from(
+    ["a", "b", "train", "test", ".hidden", "__MACOSX", "1.png", "2.JPG", "x.txt", "no end", "é.png"]
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(SOME_NAME, min_size=1, max_size=4).map("/".join), max_size=12))
+def test_any_folder_is_accounted_for_or_refused_in_one_line(names: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in names:
+            with suppress(OSError):  # a file where another name wants a folder
+                touch(root, name)
+        try:
+            listing = listed(root)
+        except ResiduaError as refused:
+            assert "\n" not in str(refused)
+            return
+        read, left_out = set(listing.paths), listing.left_out
+        assert not read & set(left_out) and len(read) == len(listing.paths)
+        for path in (path for path in root.rglob("*") if path.is_file()):
+            name = path.relative_to(root).as_posix()
+            folders = [f"{above.as_posix()}/" for above in Path(name).parents]
+            assert name in read or name in left_out or any(above in left_out for above in folders)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +120,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
         ((), "0 class folders"),
         (("1.png", "2.png"), "0 class folders"),
         (("a/1.png",), "1 class folders"),
-        (("a/1.png", "b/1.txt"), "b holds no image"),
+        (("a/1.png", "b/1.txt"), "1 class folders with images.*; b/ holds none"),
         (("train/a/1.png", "train/b/1.png", "test/c/1.png"), "class 'c', which the training part lacks"),
         (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "both val/ and valid/"),
         (("val/a/1.png", "test/a/1.png"), "no train/"),

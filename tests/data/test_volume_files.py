@@ -95,7 +95,7 @@ def test_shapes_must_agree_and_the_line_names_two_that_do_not(make_volumes):
 
 @pytest.mark.parametrize(
     ("counts", "message"),
-    [({"a": 4}, "1 class folders with volumes"), ({"a": 4, "b": 0}, "holds no volume")],
+    [({"a": 4}, "1 class folders with volumes"), ({"a": 4, "b": 0}, "b/ holds none")],
 )
 def test_a_folder_needs_two_classes_of_volumes(make_volumes, counts, message):
     with pytest.raises(ResiduaError, match=message):

@@ -1,4 +1,4 @@
-"""A network that knows the digits without a training: fresh features, and the least squares of a last layer."""
+"""Weight files that say what their images are, and one that knows the digits."""
 
 import pytest
 import torch
@@ -7,10 +7,29 @@ from residua.data import load_data, normalize
 from residua.loading import create_model
 from residua.weights.model_files import save_model
 
+MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
+CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Makes a weight file that says what its images are."""
+
+    def make(**about):
+        torch.manual_seed(0)
+        about = {"shape": [3, 16, 16], "mean": MEAN, "std": STD, "classes": CLASSES, **about}
+        channels = about["shape"][0] if about["shape"] else 3
+        model = create_model("cifar_resnet8", num_classes=7, in_channels=channels)
+        path = tmp_path / "w.safetensors"
+        save_model(path, model, {key: value for key, value in about.items() if value is not None})
+        return path, model.eval()
+
+    return make
+
 
 @pytest.fixture(scope="session")
 def digits_weights(tmp_path_factory):
-    """The weight file of a ``cifar_resnet8`` that gets some nine in ten of the digits right."""
+    """A ``cifar_resnet8`` that gets some nine in ten right without a training: the last layer is least squares."""
     torch.manual_seed(0)
     digits = load_data("digits")
     model = create_model("cifar_resnet8", in_channels=1, widths=(32, 64, 128)).train()

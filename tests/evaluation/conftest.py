@@ -69,6 +69,7 @@ def make_run(tmp_path, make_model, digits):
             "env": {"seed": seed, "limit_batches": None, "sessions": []},
             "result": {
                 "model": "",
+                "primary": "accuracy",
                 "test_accuracy": 0.5,
                 "test_images": 1,
                 "seconds": 1,

@@ -95,19 +95,6 @@ def test_confusion_and_per_class(case):
         assert row["precision"] == (pairs.count((i, i)) / given_it if given_it else None)
 
 
-@given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_solves_its_equation(case):
-    # the interval's ends are the shares p whose own score test just fails to refuse the observed one
-    correct, n = case
-    low, high = metrics.wilson(correct, n)
-    assert 0 <= low <= correct / n <= high <= 1
-    for p in (low, high):
-        if 0 < p < 1:
-            assert abs(correct / n - p) == pytest.approx(
-                1.959963984540054 * math.sqrt(p * (1 - p) / n), rel=1e-6
-            )
-
-
 @pytest.mark.parametrize("freedom", [1, 2, 3, 7, 8, 9, 20, 100])
 def test_t_quantiles_leave_a_fortieth_in_each_tail(freedom):
     # the density of Student's t, integrated with x = tan(u)

@@ -79,6 +79,14 @@ class _Car(ModelSpec):
     wheel: _Wheel = _Wheel()
     spare: _Wheel | None = None
 
+    @property
+    def depth(self) -> int:
+        return 1
+
+    @property
+    def usual_input(self) -> tuple[int, ...]:
+        return (3, 8, 8)
+
 
 @pytest.mark.parametrize(
     ("car", "told"),

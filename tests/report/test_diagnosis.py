@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from residua.report.diagnosis import Outcome, diagnose
+from residua.report.diagnosis import Course, diagnose
 
 LN10 = math.log(10)
 
@@ -14,7 +14,7 @@ def run(name, train, held_out, *, loss=None, images=10_000, train_images=50_000,
     start = max(shares)
     accuracy = [start + (train - start) * min(1, 2 * epoch / 19) for epoch in range(20)]
     losses = [LN10 * (1 - a) + 0.01 for a in accuracy] if loss is None else [LN10] * 17 + [loss] * 3
-    return Outcome(
+    return Course(
         name=name,
         train_loss=losses,
         train_accuracy=accuracy,
@@ -78,7 +78,7 @@ def test_a_majority_class_is_chance_too():
 def test_one_bad_epoch_at_the_end_decides_nothing():
     curve = [0.9999] * 20
     worse = run("w", 0.9999, 0.91)
-    spiked = Outcome(**{**worse.__dict__, "train_accuracy": [*curve[:-1], 0.5]})
+    spiked = Course(**{**worse.__dict__, "train_accuracy": [*curve[:-1], 0.5]})
     assert diagnose(spiked, GOOD).kind == "overfitted"
 
 

@@ -9,7 +9,7 @@ import pytest
 from residua.data.sources.scenes import COUNTS
 from residua.errors import UsageError
 from residua.train import fit, resume
-from residua.train.loop import Interrupted
+from residua.train.interruption import Interrupted
 from residua.train.progress import Progress
 
 KINDS = {

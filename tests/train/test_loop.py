@@ -11,7 +11,8 @@ from torch import nn
 from residua.errors import ResiduaError
 from residua.runs.checkpoint import load_checkpoint
 from residua.spec import Metric, Recipe
-from residua.train.loop import Interrupted, Loop
+from residua.train.interruption import Interrupted
+from residua.train.loop import Loop
 from residua.train.progress import Progress
 from residua.train.supervised import means
 from residua.weights.model_files import read_tensors

@@ -50,6 +50,7 @@ class Panel:
     surface: Surface | None = None
     log_x: bool = False
     log_y: bool = False
+    left_out: int = 0  # zeros and negative numbers, which have no place on a logarithmic axis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +91,9 @@ def lines(
 ) -> Panel:
     """A panel of curves by label, all over ``x`` or 1, 2, 3 ...; lines unless ``styles`` says otherwise.
 
-    None is a gap, and so is what has no place on a logarithmic axis.
+    None is a gap, and so is what has no place on a logarithmic axis, which is counted.
     """
+    left_out = sum(log_y and v is not None and v <= 0 for y in curves.values() for v in y)
     drawn = [
         Curve(
             label=label,
@@ -101,7 +103,8 @@ def lines(
         )
         for label, y in curves.items()
     ]
-    return Panel(title=title, x_label=x_label, y_label=y_label, curves=drawn, log_x=log_x, log_y=log_y)
+    axes = {"log_x": log_x, "log_y": log_y, "left_out": left_out}
+    return Panel(title=title, x_label=x_label, y_label=y_label, curves=drawn, **axes)
 
 
 def tabulated(*rows: Mapping[str, Cell]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ EXTRA_USES = {
     "track": "TensorBoard logs while training",
     "ray": "grids of experiments on a cluster",
     "parquet": "images in Hugging Face parquet files",
+    "heic": "HEIC and HEIF photos",
+    "video": "what is on the frames of a video",
     "compat": "comparisons with torchvision and timm",
     "export": "residua export --format onnx",
     "openvino": "residua export --format openvino, and its int8",

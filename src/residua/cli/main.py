@@ -28,9 +28,11 @@ from residua.cli.verbs import FETCH, TOUR, VERBS, Verb
 from residua.errors import ResiduaError, UsageError
 from residua.names import shown
 
-_WITH = "--with"
+_WITH, _OFFLINE = "--with", "--offline"
+_NO_NETWORK = "RESIDUA_OFFLINE"  # which residua.download reads: it takes long to import
 _WITH_HELP = (
-    "Every verb takes `--with FILE`: a Python file of your own; the parts that it registers are known then."
+    "Every verb takes `--with FILE`: a Python file of your own; the parts that it registers are known then; and "
+    f"`{_OFFLINE}`: nothing is downloaded (as {_NO_NETWORK}=1)."
 )
 _INTERRUPTED = ("interrupted", 128 + signal.SIGINT)
 
@@ -41,7 +43,7 @@ def make_app(tokens: Sequence[str] = ()) -> App:
         name="residua",
         help="The residual-learning workbench: build, train, check and look inside residual networks.",
         help_epilogue=_examples(TOUR) + "\n\n`residua VERB --help` shows every option of a verb. "
-        f"{_WITH_HELP} Exit codes: 0 done, 1 failed, 2 wrong usage.",
+        f"{_WITH_HELP} Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C).",
         help_format="markdown",
         version=__version__,
         default_parameter=Parameter(negative="", converter=_value),
@@ -56,6 +58,14 @@ def make_app(tokens: Sequence[str] = ()) -> App:
             path, name=name, help=about, help_epilogue=f"{_examples(verb.examples)}\n\n{_WITH_HELP}"
         )
     return app
+
+
+def _without_offline(tokens: Sequence[str]) -> list[str]:
+    """The tokens without ``--offline``, which holds for this process and those that it starts."""
+    end = tokens.index("--") if "--" in tokens else len(tokens)
+    if _OFFLINE in tokens[:end]:
+        os.environ[_NO_NETWORK] = "1"
+    return [token for place, token in enumerate(tokens) if token != _OFFLINE or place > end]
 
 
 def _run_user_files(tokens: Sequence[str]) -> list[str]:
@@ -114,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # each bad image gets a line of residua's own
     try:
         with _interruptible(tokens), _logged():
-            rest = _run_user_files(tokens)
+            rest = _run_user_files(_without_offline(tokens))
             result = make_app(rest)(
                 rest, exit_on_error=False, print_error=False, result_action="return_value"
             )

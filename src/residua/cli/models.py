@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from residua.cli.say import say, say_json, say_table
+from residua.errors import UsageError
 
 _COLUMNS = ("name", "depth", "parameters", "multiply_adds", "input")
 
 
-def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+def models(
+    pattern: str = "*",
+    *,
+    weights: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
     """List the networks that can be built, with their exact costs at their usual input; and what `--with FILE` brings.
 
     Args:
         pattern: a shell pattern, or a name.
+        weights: list instead the trained weights that have a name: what comes with the package, what is published, and
+            which of it is on this machine.
         json: print one JSON object.
 
     """
+    if weights:
+        _list_weights(pattern, json=json)
+        return
     from residua.registry import list_models
     from residua.user_files import files_in_use
 
@@ -31,6 +43,37 @@ def models(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")] 
     say_table(header, [[_cell(row[column]) for column in _COLUMNS] for row in rows], right=(1, 2, 3, 4))
     for file in files:
         say(f"{file['name']} brings {', '.join(map(' '.join, file['brings'])) or 'nothing'}")
+
+
+def _list_weights(pattern: str, *, json: bool) -> None:
+    from residua.weights.named import named_weights
+
+    rows = [
+        {
+            "name": one.name,
+            "network": one.network,
+            "trained_on": one.dataset,
+            "top1": one.top1,
+            "here": one.here,
+        }
+        for one in named_weights()
+        if fnmatchcase(one.name, pattern) or fnmatchcase(one.network, pattern)
+    ]
+    if not rows:
+        raise UsageError(f"no weights are called {pattern!r}, nor their network")
+    if json:
+        say_json({"schema": 1, "weights": rows})
+        return
+    header = ("name", "network", "trained on", "top-1", "here")
+    cells = [
+        [
+            *(row[key] for key in ("name", "network", "trained_on")),
+            "-" if row["top1"] is None else f"{row['top1']:.2f} %",
+            "yes" if row["here"] else "no",
+        ]
+        for row in rows
+    ]
+    say_table(header, cells, right=(3,))
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def report(
 
 def _runs(runs: list[Path], lang: str, out: Path | None, overwrite: bool, json: bool) -> int:
     from residua.evaluation import inspect_again
-    from residua.report import diagnose_runs, notes, read_run, render_report
+    from residua.report import comparable, diagnose_runs, notes, read_run, render_report
     from residua.train import resolve_run
 
     folders = [resolve_run(run) for run in runs]
@@ -64,7 +64,8 @@ def _runs(runs: list[Path], lang: str, out: Path | None, overwrite: bool, json: 
         say(page)
         return 0
     diagnosis = diagnose_runs(found, lang=lang)
-    say_json({"schema": 1, "report": str(page), "diagnosis": asdict(diagnosis) if diagnosis else None})
+    found_out = asdict(diagnosis) if diagnosis else None
+    say_json({"schema": 1, "report": str(page), "comparable": comparable(found), "diagnosis": found_out})
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,19 @@ _NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")  # 
 def say(*lines: object) -> None:
     """Print the lines of a result; a line end in a name makes no line of its own."""
     print("\n".join(map(shown, lines)), flush=True)
+
+
+def say_in(colour: str, *lines: object) -> None:
+    """``say``, in a colour where a terminal shows it and nobody has asked for none (https://no-color.org)."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        say(*lines)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    for line in lines:
+        console.print(Text(shown(line), style=colour), soft_wrap=True)
 
 
 def say_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from residua.cli.bar import progress_bar
-from residua.cli.say import complain, note, reason, say, say_json
+from residua.cli.say import complain, note, reason, say, say_in, say_json
 from residua.cli.settings import read_settings
-from residua.errors import UsageError
+from residua.errors import ResiduaError, UsageError
 from residua.names import command
+
+_COLOURS = {"learned": "green", "diverged": "red"}  # others are yellow
 
 
 def train(
@@ -108,11 +110,13 @@ def train(
         moved = None
         folder = _fit(settings, overwrite=overwrite, resume_if_exists=resume_if_exists)
     report = _report(folder, moved)
-    result = {**folder.result, "report": str(report) if report else None}
+    judged = _judged(folder)
+    result = {**folder.result, "report": str(report) if report else None, "outcome": judged}
     if json:
         say_json(result)
-    else:
-        say(*_summary(result, folder))
+        return
+    _say_judged(judged, folder)
+    say(*_summary(result, folder))
 
 
 def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
@@ -191,6 +195,32 @@ def _report(folder: Any, data: str | None) -> Path | None:
         return None
 
 
+def _judged(folder: Any) -> dict[str, Any] | None:
+    """What became of the training, and what to do now; None where nobody could look."""
+    from residua.runs.inspection import outcome_of
+    from residua.runs.outcome import advised, next_step
+
+    try:
+        outcome = outcome_of(folder)
+    except ResiduaError:  # a damaged inspection: the report has said so
+        return None
+    if outcome is None:
+        return None
+    step = next_step(outcome, str(folder.path), model=folder.spec.name, data=str(folder.data_spec.source))
+    return {**outcome.to_dict(), "advice": advised(outcome), "next": step}
+
+
+def _say_judged(judged: dict[str, Any] | None, folder: Any) -> None:
+    """The honest sentence, before every figure."""
+    from residua.train.task import run_task
+
+    if judged is not None:
+        colour = _COLOURS.get(judged["status"], "yellow")
+        say_in(colour, judged["sentence"], f"{judged['advice']} {judged['next']}")
+    elif run_task(folder).answers == "classes":
+        say_in("yellow", "Not judged: what it learned could not be looked at (see above).")
+
+
 def _summary(result: dict[str, Any], folder: Any) -> list[str]:
     from residua.train.task import run_task
 
@@ -202,6 +232,7 @@ def _summary(result: dict[str, Any], folder: Any) -> list[str]:
         shown = "VOLUME.npy" if len(folder.data["shape"]) == 4 else "IMAGE"
         next_steps.insert(1, ("predict", path, shown))
     return [
+        "",
         f"test {name.replace('_', ' ')}  {tested} on {result['test_images']} samples",
         f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "
         f"({result['parameters']:,} parameters)",

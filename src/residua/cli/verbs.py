@@ -47,10 +47,25 @@ VERBS = {
         ),
         "looks.base:listing",
     ),
+    "bench": Verb(
+        "bench:bench",
+        "Time a network here with everything that can run it: torch, ONNX Runtime, OpenVINO, in every precision.",
+        (
+            "residua bench latest",
+            "residua bench resnet50 --batch-size 1,16 --page bench.html",
+            "residua bench latest --backends onnxruntime,openvino --best",
+        ),
+    ),
     "predict": Verb(
         "predict:predict",
         "Say what is on images.",
-        ("residua predict latest photo.jpg", "residua predict runs/flowers photos/ --top-k 3 --json"),
+        (
+            "residua predict latest photo.jpg",
+            "residua predict runs/flowers photos/ --top-k 3 --json",
+            "residua predict latest photos/ --csv --page sheet.html > answers.csv",
+            "residua predict latest - < photo.jpg",
+            "find photos -mtime -1 | residua predict latest --files-from -",
+        ),
     ),
     "export": Verb(
         "export:export",
@@ -60,6 +75,20 @@ VERBS = {
             "residua export runs/flowers --format openvino --precision int8",
             "residua export model.safetensors --format pt2 --out shipped --data path/to/images",
         ),
+    ),
+    "serve": Verb(
+        "serve:serve",
+        "Serve models over HTTP: POST images to /v1/predict.",
+        (
+            "residua serve latest",
+            "residua serve cats=runs/cats/int8 dogs=runs/dogs --port 8080 --max-batch 64",
+            "residua serve latest --host 0.0.0.0 --token-file token",
+        ),
+    ),
+    "ui": Verb(
+        "ui:ui",
+        "Show the runs on a page: live curves, reports, papers, and networks that can be asked about images.",
+        ("residua ui", "residua ui path/to/runs --port 9000 --open"),
     ),
     "report": Verb(
         "report:report",
@@ -73,7 +102,11 @@ VERBS = {
     "runs": Verb(
         "runs:runs",
         "List the runs under runs/, oldest first; or compare the named ones, and show in what they differ.",
-        ("residua runs", "residua runs latest runs/other --json"),
+        (
+            "residua runs",
+            "residua runs --filter 'model=cifar_*' --filter 'test>0.9' --sort test --reverse",
+            "residua runs latest runs/other --json",
+        ),
     ),
     "models": Verb(
         "models:models",
@@ -87,6 +120,7 @@ VERBS = {
             "residua describe resnet50",
             "residua describe cifar_resnet110 --set shortcut=B",
             "residua describe resnet18 --input 3,32,32 --set stem=cifar",
+            "residua describe latest",
         ),
     ),
     "convert": Verb(
@@ -115,6 +149,15 @@ VERBS = {
             "residua compare cifar_plain20 cifar_resnet20",
             "residua compare cifar_resnet20 my_block.py:squeezed --match params --data path/to/cifar-10",
             "residua compare mine.toml cifar_wrn16_4 --match time --epochs 20 --out mine",
+        ),
+    ),
+    "completion": Verb(
+        "completion:completion",
+        "Print the script that lets a shell complete verbs, flags and their values.",
+        (
+            "residua completion bash > ~/.local/share/bash-completion/completions/residua",
+            "residua completion zsh > ~/.zfunc/_residua  # a folder of fpath",
+            "residua completion fish > ~/.config/fish/completions/residua.fish",
         ),
     ),
     "doctor": Verb(

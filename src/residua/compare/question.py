@@ -13,10 +13,10 @@ from residua.data import AnyData
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.experiments.cell import load
 from residua.files import read_json, write_json
-from residua.registry import family, model_spec
+from residua.registry import model_spec
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train import recipe as find_recipe
-from residua.train.defaults import default_recipe, default_source
+from residua.train.defaults import default_source, usual_recipe
 from residua.train.task import task_of
 from residua.user_files import UserFile, digests, files_behind
 
@@ -102,10 +102,10 @@ def ask(
 ) -> Question:
     """The question that the user asks, with every choice made. Raises UsageError for what cannot be compared."""
     one, other = contenders(a, b)
-    metric, lower = _metric(metric, one.spec, other.spec)
     source = data or default_source(one.spec)
     loaded = load(DataSpec.of(source).change(val_fraction=0.0))
-    named, own = recipe or default_recipe(loaded, one.spec), default_recipe(loaded, other.spec)
+    metric, lower = _metric(metric, one.spec, other.spec, loaded)
+    named, own = recipe or usual_recipe(loaded.kind, one.spec), usual_recipe(loaded.kind, other.spec)
     note = f"Both are trained by the recipe {named}; that of {other.label} alone would be {own}."
     changes = {} if epochs is None else {"epochs": epochs}
     return Question(
@@ -163,9 +163,10 @@ def remember(question: Question, folder: Path, found: dict[str, Any]) -> None:
     write_json(path, comparison)
 
 
-def _metric(name: str | None, a: ModelSpec, b: ModelSpec) -> tuple[str, bool]:
+def _metric(name: str | None, a: ModelSpec, b: ModelSpec, data: AnyData) -> tuple[str, bool]:
     """What is compared, and whether less of it is better."""
-    tasks = [family(spec.family).task for spec in (a, b)]
+    told = data.about()
+    tasks = [task_of(spec, told).kind for spec in (a, b)]
     if tasks[0] != tasks[1]:
         raise UsageError(
             f"{a.name} is trained for {tasks[0]}, {b.name} for {tasks[1]}: they cannot be compared"
@@ -173,7 +174,7 @@ def _metric(name: str | None, a: ModelSpec, b: ModelSpec) -> tuple[str, bool]:
     if tasks[0] == "classification":
         known, lower = _ERRORS, True
     else:
-        own = task_of(a, {}).primary
+        own = task_of(a, told).primary
         known, lower = (f"test_{own.name}",), own.direction == "min"
     if name is not None and name not in known:
         raise UsageError(f"unknown metric {name!r} of {tasks[0]}{nearest(name, known)}")

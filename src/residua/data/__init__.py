@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from residua.data.identity import same_identity
     from residua.data.image import preprocess, read_image
     from residua.data.load import load_data
-    from residua.data.loaded import AnyData, Data, Source
+    from residua.data.loaded import AnyData, Data, NormalizedData, Source
     from residua.data.splits import ArraySplit, Split, StreamingSplit, stratified_split
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "ArraySplit",
     "Data",
     "EvalBatch",
+    "NormalizedData",
     "Source",
     "Split",
     "StreamingSplit",
@@ -44,7 +45,7 @@ _HOME = {
     "same_identity": "identity",
     **dict.fromkeys(("preprocess", "read_image"), "image"),
     "load_data": "load",
-    **dict.fromkeys(("AnyData", "Data", "Source"), "loaded"),
+    **dict.fromkeys(("AnyData", "Data", "NormalizedData", "Source"), "loaded"),
     **dict.fromkeys(("ArraySplit", "Split", "StreamingSplit", "stratified_split"), "splits"),
 }
 

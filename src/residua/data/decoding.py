@@ -6,10 +6,10 @@ Pillow decodes outside Python's lock, so threads are enough and no worker proces
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -94,8 +94,7 @@ class Decoding:
 
         in_parallel(fill, range(len(paths)), self.threads)
         bad = dict(sorted(bad.items()))
-        for i, reason in bad.items():
-            log.warning("skipped %s: %s", image_name(paths[i]), reason)
+        say_skipped({paths[i]: reason for i, reason in bad.items()})
         return torch.from_numpy(pixels).permute(0, 3, 1, 2), bad
 
 
@@ -115,6 +114,12 @@ class EncodedSplit:
     def paths(self) -> list[str]:
         """The file of each image."""
         return [str(self._decoding.root / path) for path in self._files]
+
+    def unreadable(self) -> list[dict[str, str]]:
+        """What could not be read so far, as ``data.json`` lists it."""
+        return [
+            {"path": image_name(self._files[place]), "reason": why} for place, why in self.left_out.items()
+        ]
 
     def read(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Images uint8 (B, C, H, W), prepared as for evaluation, and labels int64 (B,) of the readable files."""
@@ -154,6 +159,11 @@ class EncodedSplit:
         return images[good].contiguous(memory_format=torch.channels_last), labels[good]
 
 
+def unreadable(*parts: Any) -> list[dict[str, str]]:
+    """What of a training's parts turned out to be bad when it was decoded, as ``data.json`` lists it."""
+    return [item for part in parts if isinstance(part, EncodedSplit) for item in part.unreadable()]
+
+
 def look_at(
     root: Path, names: Sequence[str], look: Callable[[str], T], *, strict: bool, threads: int
 ) -> tuple[dict[str, T], dict[str, str]]:
@@ -174,8 +184,13 @@ def look_at(
         if strict:
             raise BadImage(image_name(root / name), told.reason)
         skipped[name] = told.reason
-        log.warning("skipped %s: %s", image_name(name), told.reason)
     return seen, skipped
+
+
+def say_skipped(skipped: Mapping[str, str]) -> None:
+    """A line for each bad file."""
+    for name, reason in skipped.items():
+        log.warning("skipped %s: %s", image_name(name), reason)
 
 
 def sample(length: int, blocks: Blocks | None, random: np.random.Generator, count: int) -> np.ndarray:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from residua.data.batches.keyed import generator
-from residua.data.decoding import Decoding, EncodedSplit, Store, look_at, sample
+from residua.data.decoding import Decoding, EncodedSplit, Store, log, look_at, sample, say_skipped
 from residua.data.division import Labelled, check_classes, divide, fingerprint, split_hash
 from residua.data.image import GREY_MODES, SMALL, image_name, open_image
-from residua.data.listing import Listing
+from residua.data.listing import HIDDEN, Listing, checked
 from residua.data.loaded import Data, identified
 from residua.data.splits import ArraySplit, Split, mean_std
 from residua.errors import ResiduaError
@@ -48,7 +48,9 @@ def encoded_data(
     the first bad image.
     """
     threads = threads or usable_cores()
-    headers, skipped = _look(listing, store, spec.strict, threads)
+    headers, skipped = read_headers(listing, store, spec.strict, threads)
+    _say_left_out(listing)
+    say_skipped(skipped)
     size = spec.image_size or _native_size(headers)
     channels = 1 if all(grey for _, grey in headers) else 3
     decoding = Decoding(
@@ -91,15 +93,22 @@ def encoded_data(
         split_sha256=split_hash(divided, skipped),
         mean_std_of=measured_on,
         preprocessing=PREPROCESSING[size < SMALL].format(size=size),
-        skipped=[{"path": image_name(p), "reason": reason} for p, reason in sorted(skipped.items())],
+        skipped=[
+            {"path": image_name(path), "reason": reason}
+            for path, reason in sorted({**listing.left_out, **skipped}.items())
+        ],
     )
 
 
-def _look(
+def read_headers(
     listing: Listing, store: Store, strict: bool, threads: int
 ) -> tuple[list[tuple[tuple[int, int], bool]], dict[str, str]]:
-    """Size and greyness of the images (of a sample, if there are many), and the files that are none."""
-    paths = listing.paths
+    """Size and greyness of the images (of a sample, if there are many), and the files that are none.
+
+    Raises ResiduaError if none can be read, or nothing can be trained on the listing; if ``strict``, BadImage at the
+    first that cannot be read.
+    """
+    paths = checked(listing).paths
     if len(paths) > LOOKED_AT:
         chosen = sample(len(paths), store.blocks(paths), generator(0, "look"), LOOKED_AT)
         paths = [paths[i] for i in chosen]
@@ -128,6 +137,20 @@ def _storage(size: int) -> str:
         return "memory"
     available = machine().memory_available
     return "memory" if available and size <= min(available // 4, NEVER_FITS) else "stream"
+
+
+def _say_left_out(listing: Listing) -> None:
+    """A line for each class folder that is none, and one for all files that nobody would take for images."""
+    others = [path for path, reason in listing.left_out.items() if reason != HIDDEN]
+    for path in [path for path in others if path.endswith("/")]:
+        others.remove(path)
+        log.warning("left out %s: %s", image_name(path), listing.left_out[path])
+    if others:
+        first = image_name(others[0])
+        reason = listing.left_out[others[0]]
+        log.warning(
+            "left out %d files that are not in the set; the first is %s: %s", len(others), first, reason
+        )
 
 
 def _in_memory(

@@ -4,6 +4,7 @@
   RGB with alpha) become ``RGB``. Transparent pixels are composited on white. 16-bit values are scaled by 257, whole
   numbers beyond 8 bits likewise; floats are taken as 0 to 1 if none is above 1, as 0 to 255 otherwise.
 - An EXIF orientation is applied. Of several frames the first one counts.
+- HEIC and HEIF files are read by pillow-heif, if it is installed.
 - What is larger than a decoder can be trusted with is refused before it is decoded: by bytes, sides, aspect and pixels.
 - Below 96 px the largest centred square is resized to the wanted size; from 96 px on, the centred square with 7/8 of
   the shorter side (the usual 256 -> 224 px). Bilinear, with antialiasing.
@@ -35,7 +36,13 @@ MAX_DECODED = 25_000_000  # px at once, 100 MB of RGB; a large baseline JPEG is 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif", ".hif"),
+)
+# What a HEIF file holds from its 5th byte on: the box and its brand (ISO/IEC 23008-12, annex B). AVIF, which Pillow
+# reads, may be of the last two as well.
+HEIF = (
+    *(b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftyphevc", b"ftyphevx", b"ftyphevm", b"ftyphevs"),
+    *(b"ftypmif1", b"ftypmsf1"),
 )
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
@@ -71,7 +78,7 @@ def open_image(source: Encoded) -> Image.Image:
         if not 0 < size <= MAX_BYTES:
             refused = f"{size:,} bytes are refused: a file has {MAX_BYTES:,} at most"
             raise BadImage(name, refused if size else "the file is empty")
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+        image = _identify(source)
     except Exception as error:
         raise _bad(name, error) from error
     try:
@@ -128,6 +135,30 @@ def random_crop(source: Path | bytes, size: int, channels: int, random: np.rando
     across, down = image.width / width, image.height / height
     box = (x * across, y * down, min((x + w) * across, image.width), min((y + h) * down, image.height))
     return _pixels(image, box, size, channels)
+
+
+def _identify(source: str | os.PathLike[str] | bytes) -> Image.Image:
+    """The image of one of ``FORMATS``, or of HEIF; nothing is registered with Pillow, which others use too."""
+    try:
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    except UnidentifiedImageError:
+        if not _beginning(source)[4:].startswith(HEIF):
+            raise
+    try:
+        from pillow_heif import HeifImageFile  # only where there is such a file: it takes 40 ms
+    except ImportError as error:
+        raise ResiduaError("an HEIC file, which pillow-heif reads: pip install 'residua[heic]'") from error
+    try:
+        return HeifImageFile(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except SyntaxError as error:
+        raise ResiduaError("a damaged HEIC file") from error
+
+
+def _beginning(source: str | os.PathLike[str] | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[:12]
+    with Path(source).open("rb") as file:
+        return file.read(12)
 
 
 def _random_part(width: int, height: int, random: np.random.Generator) -> tuple[int, int, int, int]:

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from residua.data.loaded import Data
+from residua.data.loaded import Data, NormalizedData
 from residua.data.named_paths import remember
 from residua.errors import UsageError
 from residua.spec import DataSource, DataSpec
@@ -33,6 +33,10 @@ def load_data(
     data = spec.source.load(spec, threads=workers, storage=storage)
     if data.identity.get("path"):
         remember(data.identity["path"])
+    if spec.mean is not None and spec.std is not None:
+        if not isinstance(data, NormalizedData):
+            raise UsageError(f"{spec.source} has no images to normalise by a mean and a std")
+        data = data.normalized_with(spec.mean, spec.std)
     if spec.validate_on == "val":
         return data
     if not isinstance(data, Data):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 from residua.data.batches.pipeline import EvalBatch, TrainBatches, eval_batches
 from residua.data.splits import Split
@@ -75,6 +75,15 @@ class AnyData(Protocol):
 Source = AnyData  # its name in version 0.1
 
 
+@runtime_checkable
+class NormalizedData(AnyData, Protocol):
+    """Data of images, which a mean and a std of each channel normalise."""
+
+    def normalized_with(self, mean: Sequence[float], std: Sequence[float], of: str = "given") -> Self:
+        """The same with another mean and std. Raises UsageError unless they are a number a channel, std above 0."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Data:
     """Images with classes: AnyData, with the splits and all that a network, a run folder and a report need to know."""
@@ -127,14 +136,21 @@ class Data:
         """Every image of a part in order."""
         return eval_batches(self, split, batch_size, **how)
 
-    def normalized_with(self, mean: Sequence[float], std: Sequence[float]) -> Data:
-        """The same images with somebody else's mean and std (a peer's checkpoint was trained with its own)."""
+    def normalized_with(self, mean: Sequence[float], std: Sequence[float], of: str = "given") -> Data:
+        """The same images with somebody else's mean and std (a checkpoint was trained with its own), in the spec too.
+
+        ``of`` says of what they are.
+        """
         channels = self.shape[0]
         if len(mean) != channels or len(std) != channels or min(std) <= 0:
             raise UsageError(f"mean and std need {channels} numbers each, std above 0, not {mean} and {std}")
-        given = {"mean": list(mean), "std": list(std), "mean_std_of": "given"}
+        given = {"mean": list(mean), "std": list(std), "mean_std_of": of}
         return dataclasses.replace(
-            self, mean=tuple(mean), std=tuple(std), identity={**self.identity, **given}
+            self,
+            spec=self.spec.change(mean=mean, std=std),
+            mean=tuple(mean),
+            std=tuple(std),
+            identity={**self.identity, **given},
         )
 
 

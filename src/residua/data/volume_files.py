@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from residua.data.batches.keyed import generator
-from residua.data.decoding import log, look_at
+from residua.data.decoding import log, look_at, say_skipped
 from residua.data.division import check_classes, divide, fingerprint, split_hash
 from residua.data.image import BadImage, image_name
 from residua.data.listing import list_folder
@@ -168,6 +168,7 @@ def _look(
         return shape_of(array), array.dtype, array.nbytes
 
     found, skipped = look_at(root, paths, look, strict=strict, threads=threads)
+    say_skipped(skipped)
     seen: dict[Shape, str] = {}
     for path, (shape, _, _) in found.items():
         seen.setdefault(shape, path)

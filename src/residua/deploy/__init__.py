@@ -1,5 +1,6 @@
 """Trained networks at work."""
 
-from residua.deploy.predictor import Predictor
+from residua.deploy.inputs import NamedPicture
+from residua.deploy.predictor import Answer, Predictor
 
-__all__ = ["Predictor"]
+__all__ = ["Answer", "NamedPicture", "Predictor"]

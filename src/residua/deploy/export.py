@@ -120,7 +120,8 @@ def deployable(trained: Trained) -> Deployable:
         raise UsageError(f"{name} has no classifier: there is nothing that its outputs say")
     if images.shape is None or images.mean is None or images.std is None:
         raise ResiduaError(f"{name} does not tell the size, mean and std of its images")
-    return Deployable(trained.model, images.mean, images.std)
+    full = 255.0 if len(images.shape) == 3 else 1.0  # volumes are scaled before
+    return Deployable(trained.model, images.mean, images.std, full=full)
 
 
 def program_of(trained: Trained, module: Deployable, images: Images) -> Program:

@@ -24,6 +24,7 @@ from residua.evaluation.source import (
     open_classifier,
 )
 from residua.evaluation.views import PLAIN, View
+from residua.intervals import wilson
 from residua.loading import locate
 from residua.spec import DataSpec
 from residua.train.plan import choose_device
@@ -169,7 +170,7 @@ class _Session:
             precision=" + ".join(dict.fromkeys(member.precision for member in members)),
             n=n,
             left_out=len(data.split(self.split).left_out),
-            interval=metrics.wilson(round(figures["top1"] * n), n),
+            interval=wilson(figures["top1"], n),
             classes=data.classes,
             per_class=tuple(figures.pop("per_class")),
             confusion=tuple(map(tuple, figures.pop("confusion"))),

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from residua.analysis.cost import cost
 from residua.analysis.gradient import gradient_norms
 from residua.analysis.layer_responses import response
-from residua.data import Data, load_data, same_identity
+from residua.data import Data, load_data, normalize, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics
+from residua.evaluation.label_errors import suspects
+from residua.evaluation.mistakes import mistakes, pairs, picture_of
 from residua.evaluation.opener import some_of
-from residua.evaluation.outputs import Outputs, Progress, read_outputs
+from residua.evaluation.outcome import judge
+from residua.evaluation.outputs import Outputs, Progress, logits, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
 from residua.runs.folder import RunFolder
+from residua.runs.outcome import Outcome
 from residua.weights.digest import digest_of
 
-MISTAKES = 24  # the most confident ones
-SLICES = 8  # of a clip or volume in its picture
+SUSPECTS = 24  # labels, the most suspected ones
 PROBES = 128  # training images that gradients and responses are taken of
+AGAIN = 512  # training images at most that are shown once more, to compare with the test images
 
 
 def inspect_run(
@@ -60,13 +61,19 @@ def inspect_run(
         trained.model, images, "test", precision=trained.precision, limit=limit, progress=progress
     )
     log_p, labels = outputs.log_probabilities, outputs.labels
+    figures = metrics.figures(log_p, labels, images.classes)
+    outcome = _outcome(trained.model, trained.run, images, figures["confusion"])
+    learned = outcome.status == "learned"  # else its doubts about labels mean nothing
     found = {
         "schema": 1,
         "weights": weights,
         "classes": list(images.classes),
-        **metrics.figures(log_p, labels, images.classes),
+        **figures,
+        "outcome": outcome.to_dict(),
         "reliability": [dataclasses.asdict(one) for one in metrics.reliability(log_p, labels)],
-        "mistakes": _mistakes(images, outputs),
+        "mistakes": mistakes(images, outputs),
+        "pairs": pairs(images, outputs),
+        "suspects": _suspects(trained.model, images, outputs, trained.precision) if learned else None,
         **_depth(trained.model, images),
         "cost": [dataclasses.asdict(part) for part in cost(trained.model, images.shape).parts],
     }
@@ -74,47 +81,53 @@ def inspect_run(
     return found
 
 
-def _mistakes(data: Data, outputs: Outputs) -> list[dict[str, Any]]:
-    """The wrong answers that the network was most certain of, with their pictures."""
-    predicted = outputs.log_probabilities.argmax(1)
-    confidence = np.exp(outputs.log_probabilities.max(1))
-    wrong = np.flatnonzero(predicted != outputs.labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
-    paths, found = data.test.paths(), []
-    for index in worst:
-        position = int(outputs.positions[index])
-        pixels, _ = data.test.read(np.array([position]))
-        found.append(
-            {
-                "true": data.classes[outputs.labels[index]],
-                "predicted": data.classes[predicted[index]],
-                "confidence": min(float(confidence[index]), 1.0),
-                "path": None if paths is None else paths[position],
-                "png": _png(_flat(pixels[0]).permute(1, 2, 0).numpy()),
-            }
-        )
-    return found
-
-
-def _flat(pixels: torch.Tensor) -> torch.Tensor:
-    """An image (C, H, W) as it is; of a clip or volume (C, D, H, W) at most ``SLICES`` slices side by side, in grey."""
-    if pixels.ndim == 3:
-        return pixels
-    depth = pixels.shape[1]
-    chosen = np.unique(np.linspace(0, depth - 1, min(depth, SLICES)).astype(np.int64))
-    strip = torch.cat([pixels[:, int(i)] for i in chosen], dim=2).float().mean(0, keepdim=True)  # (1, H, n W)
-    if pixels.dtype != torch.uint8:  # its own range, as a radiologist's window
-        strip = (strip - strip.min()) * (255 / (strip.max() - strip.min()).clamp(min=1e-12))
-    return strip.byte()
-
-
-def _png(pixels: np.ndarray) -> str:
-    """Pixels uint8 (H, W, 1 or 3) as the base64 text of a PNG file."""
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)).save(
-        out, "png"
+def _outcome(model: nn.Module, run: RunFolder, data: Data, confusion: list[list[int]]) -> Outcome:
+    """What became of the training, by its test answers, its last epoch, and some training images shown again."""
+    epochs, result = run.metrics("epoch"), run.result or {}
+    return judge(
+        confusion,
+        data.classes,
+        train_counts=np.bincount(data.train.labels, minlength=len(data.classes)).tolist(),
+        training=_shown_again(model, data, run.plan.precision),
+        loss=epochs[-1].get("train_loss") if epochs else None,
+        epochs=result.get("epochs") or len(epochs),
+        steps=result.get("steps") or 0,
+        lr=run.recipe.lr,
     )
-    return base64.b64encode(out.getvalue()).decode()
+
+
+def _shown_again(model: nn.Module, data: Data, precision: str) -> tuple[int, int]:
+    """Of some training images, evenly spaced and unaugmented: how many are told right, and how many there are."""
+    count = min(len(data.train), AGAIN)
+    right = n = 0
+    for places in np.array_split(
+        np.linspace(0, len(data.train) - 1, count).astype(np.int64), -(-count // PROBES)
+    ):
+        pixels, labels = data.train.read(places)
+        if len(labels):
+            answers = logits(model.eval(), normalize(pixels, data.mean, data.std), precision)
+            right, n = right + int((answers.argmax(1) == labels.numpy()).sum()), n + len(labels)
+    return right, n
+
+
+def _suspects(model: nn.Module, data: Data, test: Outputs, precision: str) -> list[dict[str, Any]]:
+    """The most suspected labels of the images that the network did not train on."""
+    parts = {"test": test}
+    if data.val is not None:
+        parts["val"] = read_outputs(model, data, "val", precision=precision)
+    found = [(one, name) for name, outputs in parts.items() for one in suspects(outputs)]
+    found.sort(key=lambda item: item[0].label_probability - item[0].suggested_probability)
+    return [
+        {
+            "part": name,
+            "label": data.classes[one.label],
+            "suggested": data.classes[one.suggested],
+            "label_probability": one.label_probability,
+            "suggested_probability": one.suggested_probability,
+            **picture_of(data, name, int(parts[name].positions[one.index])),
+        }
+        for one, name in found[:SUSPECTS]
+    ]
 
 
 def _depth(model: nn.Module, data: Data) -> dict[str, Any]:

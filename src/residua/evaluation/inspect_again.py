@@ -14,6 +14,7 @@ from residua.train.task import task_of
 _ANEW = {
     "stale": "inspection.json was made from other weights than the run has now",
     "unknown": "inspection.json does not say which weights it was made from",
+    "unjudged": "inspection.json does not say what became of the training (an earlier residua wrote it)",
 }
 
 
@@ -33,6 +34,8 @@ def inspect_again(
         try:
             found = read_inspection(run)
             state = origin(run, found) if found else "missing"
+            if state == "current" and "outcome" not in found:
+                state = "unjudged"
             why = _ANEW.get(state, "")
         except ResiduaError as error:
             state, why = "damaged", str(error)

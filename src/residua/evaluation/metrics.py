@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from residua.errors import ResiduaError
+from residua.intervals import Z95
 
 BINS = 15  # of equal width (Guo et al. 2017, sec. 2)
-Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom
 _T95 = (12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356, 2.4469118511, 2.3646242516)
 
@@ -111,15 +111,6 @@ def figures(log_probabilities: np.ndarray, labels: np.ndarray, classes: Sequence
         "confusion": confusion.tolist(),
         "per_class": per_class(confusion, classes),
     }
-
-
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share of ``n`` images (Wilson 1927): honest also near 0 and 1."""
-    share = correct / n
-    centre = share + Z95**2 / (2 * n)
-    half = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
-    scale = 1 + Z95**2 / n
-    return min(max((centre - half) / scale, 0.0), share), max(min((centre + half) / scale, 1.0), share)
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -21,9 +21,8 @@ from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Spec, TaskSpec
 from residua.train.task import run_task, task_of
 from residua.train.tasks.classification import Classification
+from residua.user_files import files_changed
 from residua.weights.model_files import build_model
-
-NetworkLike = str | Path | RunFolder | nn.Module
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ class Trained:
     images: InputFacts
     precision: str = "float32"  # a run is measured in the precision that it was trained in
     run: RunFolder | None = None
-    notes: tuple[str, ...] = ()  # what was assumed of a foreign checkpoint
+    notes: tuple[str, ...] = ()  # what was assumed of a foreign checkpoint, and what has changed since a run
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -76,12 +75,17 @@ class Trained:
         return task_of(self.spec, self.images.to_dict()) if self.run is None else run_task(self.run)
 
 
+NetworkLike = str | Path | RunFolder | nn.Module | Trained
+
+
 def open_source(source: NetworkLike) -> Trained:
-    """A run, a weight file, a foreign checkpoint or a module, ready to be used.
+    """A run, a weight file, a foreign checkpoint or a module, ready to be used; what is open already, as it is.
 
     Raises UsageError if there is no such run or file, ResiduaError if it cannot be read or contradicts
     itself.
     """
+    if isinstance(source, Trained):
+        return source
     if isinstance(source, nn.Module):
         spec = getattr(source, "spec", None)
         if not isinstance(spec, ModelSpec):
@@ -106,7 +110,7 @@ def open_source(source: NetworkLike) -> Trained:
         images=images,
         precision="float32" if run is None else run.plan.precision,
         run=run,
-        notes=weights.notes,
+        notes=(*weights.notes, *_other_files(run)),
     )
 
 
@@ -126,6 +130,11 @@ def trained_for(source: NetworkLike) -> TaskSpec:
     if isinstance(found, Path) and not is_safetensors(found):
         return Classification()  # other libraries' checkpoints are of classifiers
     return open_source(found).task
+
+
+def _other_files(run: RunFolder | None) -> list[str]:
+    """What to say where a user's file is no longer the one that the run was trained with."""
+    return [said] if run is not None and (said := files_changed(run.env.get("files", {}))) else []
 
 
 def _images(data: Mapping[str, Any], name: str) -> InputFacts:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from residua.analysis.finding import Cell, Finding, Panel, Surface, tabulated
 from residua.errors import UsageError
@@ -93,9 +94,17 @@ class Explain(Look):
             title="Grad-CAM",
             **tabulated(*rows),
             values=values,
-            sentence=f"Hiding the hottest quarter of the pixels lowers the probability of the explained class by "
+            sentence=_failed(values)
+            + f"Hiding the hottest quarter of the pixels lowers the probability of the explained class by "
             f"{values['mean_drop_hottest']:.3f} on average, hiding as many of the same shape half an image away by "
             f"{values['mean_drop_elsewhere']:.3f} (from {values['mean_probability']:.3f}, {len(rows)} images, maps "
             f"of {found.layer}); more than half of the largest heat lies on {values['hot_area']:.0%} of the pixels.",
             panels=panels,
         )
+
+
+def _failed(values: Mapping[str, Any]) -> str:
+    """That the maps did not stand their own test, where they did not."""
+    if values["mean_drop_hottest"] > values["mean_drop_elsewhere"]:
+        return ""
+    return "The maps fail their own test, so they do not show where the network looks. "

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from markupsafe import Markup
 
+from residua.report.chart_values import pointed, table
 from residua.report.render import UNPRINTABLE, fill
+from residua.report.translation import Translate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +76,8 @@ DASHES = {"solid": "-", "dashed": (0, (4, 2)), "none": ""}
 class ChartSeries:
     """A curve: its name in the legend, its points, and how it looks. A point that is not finite is a gap.
 
-    ``spread`` is half the height of a band around the curve at each point, such as a standard deviation.
+    ``spread`` is half the height of a band around the curve at each point, such as a standard deviation; ``said`` is
+    its name at its values, where the legend names several curves at once.
     """
 
     label: str
@@ -85,22 +88,28 @@ class ChartSeries:
     marker: Literal["", "star", "dot"] = ""
     width: float = 1.6
     spread: Sequence[float] = ()
+    said: str = ""
+
+    @property
+    def called(self) -> str:
+        """Its name."""
+        return self.said or self.label
 
 
 def line_chart(
     series: Sequence[ChartSeries],
     *,
+    t: Translate,
     title: str,
     x_label: str,
     y_label: str,
     log: bool = False,
-    gap_note: str = "",
     top: float | None = None,
 ) -> Markup:
-    """A figure of curves with its legend; its labels carry the units.
+    """A figure of curves with its legend, its values to point at and in a table; its labels carry the units.
 
     ``log`` makes a logarithmic axis of y; any other axis of y holds zero, and ends at ``top`` where that is given.
-    ``gap_note`` (with a field ``n``) is shown under the figure if points could not be drawn.
+    Points that could not be drawn are counted under the figure.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -116,15 +125,24 @@ def line_chart(
         axes.set_ylabel(UNPRINTABLE.sub("", y_label), parse_math=False)
         whole = all(float(x).is_integer() for item in drawn for x in item.x)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=whole))
+        if not log and all(y.is_integer() for item in drawn for y in map(float, item.y) if math.isfinite(y)):
+            axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         if axes.get_xlim()[1] >= 10_000:
             axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
         _scale(axes, [y for item in drawn for y in item.y if math.isfinite(y)], log=log)
         if top is not None:
             axes.set_ylim(top=top)
         svg = _svg(figure, title)
-    note = gap_note.format(n=dropped) if dropped else ""
+        points = pointed(figure, axes, drawn, x_label)
     return fill(
-        "chart.html", **svg, legend=[item for item in series if item.label], note=note, colours=COLOURS
+        "chart.html",
+        **svg,
+        t=t,
+        legend=[item for item in series if item.label],
+        points=points,
+        values=table(series, x_label, y_label),
+        note=t("gap_note", n=dropped) if dropped else "",
+        colours=COLOURS,
     )
 
 
@@ -144,7 +162,7 @@ def matrix_chart(matrix: Sequence[Sequence[float]], *, title: str, x_label: str,
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         svg = _svg(figure, title)
-    return fill("chart.html", **svg, legend=[], note="", colours=COLOURS)
+    return fill("chart.html", **svg, legend=[], points=[], values=None, note="", colours=COLOURS)
 
 
 @contextmanager
@@ -178,6 +196,7 @@ def _drawable(series: ChartSeries, *, log: bool) -> ChartSeries:
         marker=series.marker or ("dot" if sum(map(math.isfinite, y)) == 1 else ""),
         width=series.width,
         spread=[series.spread[i] for i in keep] if series.spread else (),
+        said=series.said,
     )
 
 

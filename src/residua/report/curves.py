@@ -11,14 +11,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
+from residua.errors import UsageError
 from residua.report.charts import COLOURS, ChartSeries, line_chart, spans
 from residua.report.numbers import percent
 from residua.report.run_tables import SectionValues
 from residua.report.translation import Translate
 from residua.runs.record import Run
+from residua.spec import Recipe
 
 Named = Sequence[tuple[str, Run]]  # runs with the names that tell them apart on this page
 SPLITS: dict[str, Literal["dashed", "solid"]] = {"train": "dashed", "val": "solid"}
+RATE = ("schema", "lr", "schedule", "warmup", "warmup_factor", "warmup_shape")  # what the rate follows from
+MOST_STEPS = 200_000  # whose rates are computed; longer trainings log enough of them
 LOG_FROM = 30  # losses that span a larger factor are drawn on a logarithmic axis
 
 
@@ -26,8 +30,7 @@ def curves(runs: Named, t: Translate, *, note: str) -> SectionValues:
     """What the runs are judged by, and loss, by epoch; None if no run has finished an epoch. ``note`` is a key."""
     if not any(run.epochs["epoch"] for _, run in runs):
         return None
-    gap = t("gap_note", n="{n}")
-    chart = partial(line_chart, x_label=t("epoch_axis"), gap_note=gap)
+    chart = partial(line_chart, t=t, x_label=t("epoch_axis"))
     metrics = dict.fromkeys(run.metric for _, run in runs)
     charts = []
     for metric in metrics:
@@ -48,19 +51,41 @@ def curves(runs: Named, t: Translate, *, note: str) -> SectionValues:
 def schedule(runs: Named, t: Translate) -> SectionValues:
     """Learning rate and training loss by step; None if no run has logged a step.
 
-    A short run logs fewer steps than epochs: the rate is then read from the lines of the epochs, and the loss is
-    left to the curves by epoch.
+    A short run logs fewer steps than epochs: the loss is then left to the curves by epoch.
     """
-    rates = [max(_points(run.steps, "lr"), _points(run.epochs, "lr"), key=len) for _, run in runs]
+    rates = [_rates(run) for _, run in runs]
     losses = [_points(run.steps, "loss") for _, run in runs]
     if not any(rates):
         return None
-    chart = partial(line_chart, x_label=t("step_axis"), gap_note=t("gap_note", n="{n}"))
+    chart = partial(line_chart, t=t, x_label=t("step_axis"))
     charts = [chart(_by_step(runs, rates), title=t("lr_by_step"), y_label=t("lr_axis"))]
     if any(len(points) > len(run.epochs["epoch"]) for points, (_, run) in zip(losses, runs, strict=True)):
         loss = _by_step(runs, losses)
         charts.append(chart(loss, title=t("loss_by_step"), y_label=t("loss_axis"), log=spans(loss, LOG_FROM)))
     return {"charts": charts}
+
+
+def _rates(run: Run) -> list[tuple[float, float]]:
+    """The learning rate of every step: a short run logs few, and a warm-up would not be seen in them.
+
+    It follows from the recipe. Where the lines of the log say otherwise (a run that was extended), they are shown.
+    """
+    logged = max(_points(run.steps, "lr"), _points(run.epochs, "lr"), key=len)
+    steps = run.get("steps")
+    if not logged or not steps or steps > MOST_STEPS:
+        return logged
+    try:
+        recipe = Recipe.from_dict({key: value for key, value in run.recipe.items() if key in RATE})
+    except UsageError:  # a schedule that is not known here
+        return logged
+    rates = [recipe.lr * recipe.lr_factor(step / steps) for step in range(steps)]
+    # a step's line tells the rate that it had, an epoch's that of the step which follows
+    told = [(step - 1, lr) for step, lr in _points(run.steps, "lr")]
+    told += [(min(step, steps - 1), lr) for step, lr in _points(run.epochs, "lr")]
+    same = all(
+        0 <= at < steps and math.isclose(lr, rates[int(at)], rel_tol=1e-6, abs_tol=1e-12) for at, lr in told
+    )
+    return list(enumerate(rates, 1)) if same else logged
 
 
 def _points(lines: dict[str, list[float]], key: str) -> list[tuple[float, float]]:
@@ -93,7 +118,8 @@ def _by_epoch(runs: Named, t: Translate, metric: str, shown: Callable[[float], f
                 look = _look(i if len(runs) > 1 else int(split == "val"))
                 # Over each other, a run needs one name for its colour; the page says what dashes mean.
                 label = t(split) if len(runs) == 1 else "" if split == "train" and validated else name
-                series.append(ChartSeries(label=label, x=_ends(run), y=y, line=line, **look))
+                said = run_label(name, t(split), runs, t)
+                series.append(ChartSeries(label=label, x=_ends(run), y=y, line=line, said=said, **look))
     return series
 
 

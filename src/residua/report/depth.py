@@ -19,7 +19,7 @@ def depth(runs: Named, t: Translate) -> SectionValues:
     """Gradient norm by unit and response by layer; None if no run was inspected for either."""
     gradient = [series for i, _ in enumerate(runs) for series in _gradient(runs, i, t)]
     response = [series for i, _ in enumerate(runs) for series in _response(runs, i, t)]
-    chart = partial(line_chart, gap_note=t("gap_note", n="{n}"))
+    chart = partial(line_chart, t=t)
     charts = []
     if gradient:
         title, x, y = (t(key) for key in ("gradient", "unit_axis", "gradient_axis"))

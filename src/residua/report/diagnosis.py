@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from residua.report.numbers import difference, percent
+from residua.intervals import difference
+from residua.report.numbers import percent
 from residua.report.translation import translator
 
 CHANCE_LOSS = 0.95
@@ -34,7 +35,7 @@ Kind = Literal["degraded", "overfitted", "not learning", "no clear difference"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Course:
     """What a diagnosis needs of a run: its training curves by epoch, and how it did on held-out images.
 
     ``shares`` are the classes' shares of the images; ``(1 / K,) * K`` where they are not known.
@@ -58,12 +59,12 @@ class Diagnosis:
     sentence: str
 
 
-def diagnose(a: Outcome, b: Outcome, *, lang: str = "en") -> Diagnosis:
+def diagnose(a: Course, b: Course, *, lang: str = "en") -> Diagnosis:
     """Say why the worse of two runs is worse, by the rules at the head of this file.
 
-    Both outcomes must be measured on the same held-out images and hold at least one epoch.
+    Both courses must be measured on the same held-out images and hold at least one epoch.
     """
-    worse, better = sorted((a, b), key=lambda outcome: outcome.accuracy)
+    worse, better = sorted((a, b), key=lambda course: course.accuracy)
     t = translator(lang)
     names = {"worse": worse.name, "better": better.name}
     loss, accuracy = _final(worse.train_loss), _final(worse.train_accuracy)

@@ -22,6 +22,7 @@ _EPOCHS, _X = "curve_epoch", "x"
 _LONG = 30  # epochs from which on the first ones are cut off above, as in the paper
 _LOG_FROM = 100  # lists of positive numbers that span a larger factor are drawn on a logarithmic axis
 _USUAL = ("train_error", "test_error", "early_train_error", "parameters", "multiply_adds", "seconds")
+_USUAL += ("spoilt", "from_the_stretch_s_start")
 _AXES = ("unit_axis", "layer_axis", "conv_axis", "deleted_axis", "path_axis", "units_axis", "epoch_axis")
 _MARKED = 60  # points from which on a curve has no dots
 THIN, BOLD = 1.1, 2.4
@@ -48,7 +49,7 @@ def _curves(result: Result, t: Translate) -> list[Markup]:
         panels.setdefault(re.sub(r"[-_ ]?\d+", "", arm), []).append(arm)
     if max(map(len, panels.values()), default=0) < 2:  # nothing is paired: all in one
         panels = {"": result.arms}
-    by_panel = {stem: _errors(result, arms) for stem, arms in panels.items()}
+    by_panel = {stem: _errors(result, arms, t) for stem, arms in panels.items()}
     top = _top([series for panel in by_panel.values() for series in panel])
     charts = []
     for stem, series in by_panel.items():
@@ -60,29 +61,31 @@ def _curves(result: Result, t: Translate) -> list[Markup]:
                     title=title,
                     x_label=t("epoch_axis"),
                     y_label=t("error_axis"),
-                    gap_note=t("gap_note", n="{n}"),
+                    t=t,
                     top=top,
                 )
             )
     return charts
 
 
-def _errors(result: Result, arms: Sequence[str]) -> list[ChartSeries]:
+def _errors(result: Result, arms: Sequence[str], t: Translate) -> list[ChartSeries]:
     series = []
     for colour, arm in enumerate(arms):
+        said = {part: t("of_run", run=arm, what=t(part)) for part in ("train", "test")}
         x = _abscissa(result, arm, _EPOCHS)
         curves = {part: over_seeds(result.lists(arm, f"curve_{part}_error")) for part in ("train", "test")}
         tested = any(curves["test"])
         if any(curves["train"]):
             # One name for each colour: the page says what dashes mean.
             look: dict[str, Any] = {"label": "" if tested else arm, "line": "dashed", "width": THIN}
-            series.append(_over_seeds(curves["train"], x, colour, **look))
+            series.append(_over_seeds(curves["train"], x, colour, said=said["train"], **look))
         if tested:
-            series.append(_over_seeds(curves["test"], x, colour, label=arm, width=BOLD))
+            series.append(_over_seeds(curves["test"], x, colour, label=arm, said=said["test"], width=BOLD))
         elif curves["train"] and (ended := result.seeds(arm, "test_error")):
             end = x[len(curves["train"]) - 1]
             mean = math.fsum(ended) / len(ended)
-            series.append(ChartSeries(label="", x=[end], y=[mean], colour=colour, line="none", marker="star"))
+            look = {"colour": colour, "line": "none", "marker": "star"}
+            series.append(ChartSeries(label="", x=[end], y=[mean], said=said["test"], **look))
     return series
 
 
@@ -109,7 +112,7 @@ def _series(result: Result, t: Translate) -> list[Markup]:
                     x_label=t("epoch_axis") if epochs else _axis(result, t),
                     y_label="",
                     log=spans(series, _LOG_FROM),
-                    gap_note=t("gap_note", n="{n}"),
+                    t=t,
                 )
             )
     return charts

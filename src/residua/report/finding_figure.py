@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +36,8 @@ _FEW = 10  # values of x that are all written at a logarithmic axis
 _WIDE = 50.0  # largest over smallest value from which on a map is logarithmic
 _INSIDE = 4  # curves whose legend finds room inside the axes
 _LEVELS = 7  # contours of a map
+_PANEL_HEIGHT = 3.3  # inches
+_LETTER = 0.6  # mean width of a letter, as a share of its size
 _STYLE: dict[str, Any] = {
     **{key: _PAPER.get(value, value) if isinstance(value, str) else value for key, value in SETTINGS.items()},
     "figure.facecolor": "white",
@@ -87,11 +90,12 @@ def draw_finding(findings: Mapping[str, Finding], path: Path) -> None:
         grid = figure.subplots(rows, columns, squeeze=False).flat
         scales = _scales([panel.surface for panel, _ in panels if panel.surface])
         for axes, (panel, pens) in zip(grid, panels, strict=False):
-            _panel(figure, axes, panel, pens, scales)
+            _panel(figure, axes, panel, pens, scales, width)
         for axes in list(grid)[len(panels) :]:
             axes.set_axis_off()
         title = next(iter(findings.values())).title
-        figure.suptitle(_text(f"{title}: {', '.join(findings)}"), fontsize=10.5)
+        heading = _wrapped(f"{title}: {', '.join(findings)}", columns * width, 10.5)
+        figure.suptitle(heading, fontsize=10.5)
         write_atomic(
             path,
             lambda temporary: figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=FORMATS[suffix]),
@@ -124,16 +128,17 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, float, float]:
     columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
     below = max(len(panel.curves) for panel in panels)
     legend = 0.18 * math.ceil(below / 2) if below > _INSIDE else 0.0
-    return columns, 5.4 if columns == 1 else 4.5 if columns == 2 else 3.9, 3.3 + legend
+    return columns, 5.4 if columns == 1 else 4.5 if columns == 2 else 3.9, _PANEL_HEIGHT + legend
 
 
 def _panel(
-    figure: Figure, axes: Axes, panel: Panel, pens: Sequence[_Pen], scales: Mapping[str, _Scale]
+    figure: Figure, axes: Axes, panel: Panel, pens: Sequence[_Pen], scales: Mapping[str, _Scale], width: float
 ) -> None:
-    axes.set_title(_text(panel.title))
-    axes.set_xlabel(_text(panel.x_label))
-    axes.set_ylabel(_text(panel.y_label))
-    from matplotlib.ticker import NullLocator
+    left_out = f"\n({panel.left_out} of 0 or below have no place here)" if panel.left_out else ""
+    axes.set_title(_wrapped(panel.title, width, 9.5))
+    axes.set_xlabel(_wrapped(panel.x_label, width, 8.5) + left_out)
+    axes.set_ylabel(_wrapped(panel.y_label, _PANEL_HEIGHT, 8.5))
+    from matplotlib.ticker import MaxNLocator, NullLocator
 
     if panel.surface is not None:
         _surface(figure, axes, panel.surface, scales[panel.surface.label])
@@ -151,12 +156,26 @@ def _panel(
         if len(at) <= _FEW:  # such as powers of two: say them
             axes.set_xticks(at, [_tick(x) for x in at])
             axes.xaxis.set_minor_locator(NullLocator())
+    elif _whole(x for curve in panel.curves for x in curve.x):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if not panel.log_y and _whole(y for curve in panel.curves for y in curve.y if math.isfinite(y)):
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.log_y and any(map(math.isfinite, (_plotted(y, log=True) for c in panel.curves for y in c.y))):
         axes.set_yscale("log")
     if len(panel.curves) > _INSIDE:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     elif len(panel.curves) > 1:
         axes.legend()
+
+
+def _wrapped(text: str, inches: float, points: float) -> str:
+    """``_text`` in lines that find room in so many inches."""
+    return "\n".join(map(_text, textwrap.wrap(text, int(inches * 72 / (_LETTER * points)))))
+
+
+def _whole(values: Iterable[float]) -> bool:
+    """Whether all are whole numbers: an axis that counts has no halves."""
+    return all(float(value).is_integer() for value in values)
 
 
 def _text(text: str) -> str:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from residua.report.numbers import count, duration, percent, short, wilson
+from residua.intervals import wilson
+from residua.names import near
+from residua.report.numbers import count, duration, percent, short
 from residua.report.translation import Translate
+from residua.runs.outcome import Outcome, advised, next_step, reasons, word
 from residua.runs.record import Run
+
+
+def outcome(run: Run, lang: str) -> dict[str, str] | None:
+    """What became of the training, in a sentence, and what to do now; None where nobody has looked."""
+    found: Outcome | None = run.inspection.get("outcome")
+    if found is None or run.result is None:
+        return None
+    kind = "good" if found.status == "learned" else "bad" if found.status == "diverged" else "caution"
+    step = next_step(found, str(near(run.path)), model=run.model, data=str(run.data.get("source") or ""))
+    said = {"word": word(found.status, lang), "reasons": reasons(found, lang), "advice": advised(found, lang)}
+    return {"kind": kind, **said, "next": step}
 
 
 def tiles(run: Run, t: Translate) -> Iterator[tuple[str, str, str]]:

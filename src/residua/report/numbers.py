@@ -1,30 +1,11 @@
-"""Numbers as the report prints them, and the intervals that say how far a measured share can be trusted."""
+"""Numbers as the report prints them."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
-
 WHOLE = 1e15  # a float holds no unit beyond
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % Wilson score interval of a share measured on ``n`` images (Wilson 1927)."""
-    centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 / (1 + Z95**2 / n) * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def difference(a: float, n_a: int, b: float, n_b: int) -> tuple[float, float]:
-    """95 % interval of the difference ``a - b`` of two independent shares (Newcombe 1998, method 10).
-
-    Two networks that are tested on the same images make partly the same mistakes, so this errs on the side of
-    seeing no difference.
-    """
-    (low_a, high_a), (low_b, high_b) = wilson(a, n_a), wilson(b, n_b)
-    return a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b)
 
 
 def percent(share: float | None) -> str:

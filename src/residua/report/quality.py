@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from residua.report.charts import ChartSeries, line_chart, matrix_chart
 from residua.report.numbers import count, percent
@@ -16,6 +18,7 @@ READABLE = 25  # classes up to which the confusion matrix is a table with number
 PALEST = 0.2  # opacity of the rarest mistake: it must be seen
 DARKEST = 0.6  # of a full cell with a number: the number stays readable on a light and on a dark page
 TOP_CONFUSIONS = 15
+PAIRS = 5  # of classes
 PICTURES = 24  # each is at most a thumbnail, so that the page stays small enough to mail
 
 
@@ -59,7 +62,7 @@ def calibration(run: Run, t: Translate) -> SectionValues:
         ChartSeries(label=t("perfect"), x=[0, 100], y=[0, 100], colour=5, line="dashed"),
     ]
     chart = line_chart(
-        series, title=t("reliability"), x_label=t("confidence_axis"), y_label=t("accuracy_axis")
+        series, t=t, title=t("reliability"), x_label=t("confidence_axis"), y_label=t("accuracy_axis")
     )
     return {"chart": chart, "bins": bins, **{key: run.inspection.get(key) for key in ("ece", "nll")}}
 
@@ -77,8 +80,39 @@ def mistakes(run: Run, t: Translate) -> SectionValues:
     listed = run.inspection.get("mistakes")
     if listed is None:
         return None
-    pictures = []
-    for number, mistake in enumerate(listed[:PICTURES]):
-        source, size = picture(mistake["png"], f"{run.path / INSPECTION}: mistakes[{number}]")
-        pictures.append({"path": None, **mistake, "source": source, "small": max(size) <= SMALL})
+    pictures = _pictures(run, listed[:PICTURES], "mistakes")
     return {"pictures": pictures, "more": len(listed) - len(pictures)}
+
+
+def pairs(run: Run, t: Translate) -> SectionValues:
+    """The classes that are taken for each other most often, with pictures of each direction; None without any."""
+    listed = run.inspection.get("pairs")
+    if not listed:
+        return None
+    directions = [way for pair in listed[:PAIRS] for way in pair["directions"] if way["times"]]
+    return {
+        "directions": [
+            {
+                **way,
+                "share": way["times"] / max(way["of"], 1),
+                "pictures": _pictures(run, way["images"], "pairs"),
+            }
+            for way in directions
+        ]
+    }
+
+
+def suspects(run: Run, t: Translate) -> SectionValues:
+    """Images whose label the network doubts, as pictures; None where it has none to doubt."""
+    listed = run.inspection.get("suspects")
+    return {"pictures": _pictures(run, listed[:PICTURES], "suspects")} if listed else None
+
+
+def _pictures(run: Run, listed: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
+    """Stored images as the page shows them; a path is told as it is seen from the data's own folder."""
+    shown = []
+    for number, item in enumerate(listed):
+        source, size = picture(item["png"], f"{run.path / INSPECTION}: {where}[{number}]")
+        path = run.path_in_data(item.get("path"))
+        shown.append({**item, "path": path, "source": source, "small": max(size) <= SMALL})
+    return shown

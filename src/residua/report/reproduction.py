@@ -64,7 +64,7 @@ def render_reproduction(
         ("published_section", _published(result, t)),
         ("figure_section", _figures(result, t)),
         ("measured_section", _measured(result, t)),
-        ("checks", _listed([(verdict(check["status"], t), check) for check in result["checks"]])),
+        ("checks", _listed(_by_verdict(result["checks"], t))),
         ("caveats", _listed(result["caveats"])),
         ("misquotes", _listed(result["misquotes"])),
         ("arms", _arms(result, t)),
@@ -124,6 +124,14 @@ def _measured(result: Result, t: Translate) -> SectionValues:
     return {"measures": said, "rows": rows, "comparable": not result.incomparable}
 
 
+def _by_verdict(
+    checks: Sequence[dict[str, Any]], t: Translate
+) -> list[tuple[VerdictLabel, list[dict[str, Any]]]]:
+    """The checks under their verdicts, in the order of the first of each."""
+    statuses = dict.fromkeys(check["status"] for check in checks)
+    return [(verdict(status, t), [c for c in checks if c["status"] == status]) for status in statuses]
+
+
 def _listed(listed: list[Any]) -> SectionValues:
     return {"listed": listed} if listed else None
 
@@ -132,7 +140,8 @@ def _arms(result: Result, t: Translate) -> SectionValues:
     changed = ("changes", "recipe", "options")
     rows = []
     for arm in result["arms"]:
-        changes = {k: v for key in changed if isinstance(arm.get(key), dict) for k, v in arm[key].items()}
+        said = [item for key in changed if isinstance(arm.get(key), dict) for item in arm[key].items()]
+        changes = {key: value for key, value in said if key != "panel"}  # which curves were kept: no change
         rows.append((arm["name"], arm.get("model") or "–", say(changes or None, t)))
     settings = setting_rows({"recipe": result["recipe"] or {}, "data": result["data"]}, t)
     settings.append((t("scale"), result["scale"]))

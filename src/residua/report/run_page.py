@@ -9,10 +9,9 @@ from typing import Any
 
 from residua.errors import UsageError
 from residua.files import write_text
-from residua.report import quality, run_tables, side_by_side
+from residua.report import headline, quality, run_tables, side_by_side
 from residua.report.curves import curves, schedule
 from residua.report.depth import depth
-from residua.report.headline import tiles
 from residua.report.render import PageSection, check_page, page
 from residua.report.run_tables import SectionValues
 from residua.report.translation import Translate, translator
@@ -26,6 +25,8 @@ SECTIONS: dict[str, Callable[[Run, Translate], SectionValues]] = {
     "classes": quality.classes,
     "calibration": quality.calibration,
     "mistakes": quality.mistakes,
+    "pairs": quality.pairs,
+    "suspects": quality.suspects,
     "depth": lambda run, t: depth([(run.name, run)], t),
     "cost": run_tables.cost,
     "recipe": run_tables.recipe,
@@ -74,8 +75,9 @@ def _one(run: Run, lang: str) -> str:
     top = {
         "name": run.name,
         "complete": run.result is not None,
+        "outcome": headline.outcome(run, lang),
         "notes": notes(run, lang),
-        "tiles": [*tiles(run, t)],
+        "tiles": [*headline.tiles(run, t)],
     }
     return _page(t("title_one", model=run.model, data=run.dataset), top, sections, t)
 

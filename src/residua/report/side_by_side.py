@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from residua.intervals import wilson
 from residua.report.curves import Named
-from residua.report.diagnosis import Diagnosis, Outcome, diagnose
-from residua.report.numbers import count, duration, percent, short, wilson
+from residua.report.diagnosis import Course, Diagnosis, diagnose
+from residua.report.numbers import count, duration, percent, short
 from residua.report.run_tables import SectionValues, command, flatten, say
 from residua.report.translation import Translate, translator
 from residua.runs.record import Run
 
-COMPARED = ("spec", "recipe", "plan", "data")
+COMPARED = ("spec", "recipe", "seed", "plan", "data")
 UNSAID = "–"
 
 
@@ -38,7 +39,7 @@ ROWS: dict[str, Callable[[Run, Translate], str]] = {
     "parameters": lambda run, t: count(run.get("parameters")),
     "multiply_adds": lambda run, t: short(run.get("multiply_adds")),
     "epochs": lambda run, t: count(len(run.epochs["epoch"])),
-    "seed": lambda run, t: UNSAID if run.get("seed") is None else str(run.get("seed")),
+    "seed": lambda run, t: str(run.seed),
 }
 
 
@@ -73,20 +74,27 @@ def _differing(runs: Sequence[Run], parts: Sequence[str], t: Translate) -> Itera
 
 
 def diagnosis(runs: Named, lang: str) -> SectionValues:
-    """The diagnosis, and whether the runs did not see the same data."""
-    prints = {str(run.data["fingerprint"]) for _, run in runs if "fingerprint" in run.data}
-    return {"found": diagnose_runs([run for _, run in runs], lang=lang), "other_data": len(prints) > 1}
+    """The diagnosis, and whether there can be none, for the runs did not see the same data."""
+    alone = [run for _, run in runs]
+    return {"found": diagnose_runs(alone, lang=lang), "other_data": not comparable(alone)}
+
+
+def comparable(runs: Sequence[Run]) -> bool:
+    """Whether nothing says that the runs saw different data: only then one can be better than the other."""
+    return len({str(run.data["fingerprint"]) for run in runs if "fingerprint" in run.data}) < 2
 
 
 def diagnose_runs(runs: Sequence[Run], *, lang: str = "en") -> Diagnosis | None:
     """Diagnose the worst run against the best.
 
-    By test accuracy, or by validation accuracy while some are unfinished. None for a single run, and if the
-    runs do not all have such an accuracy, a completed epoch and known classes.
+    By test accuracy, or by validation accuracy while some are unfinished. None for a single run, for runs on
+    different data, and if they do not all have such an accuracy, a completed epoch and known classes.
     """
+    if not comparable(runs):
+        return None
     for on in ("test", "val"):
-        outcomes = [_outcome(name, run, on) for name, run in zip(names(runs), runs, strict=True)]
-        known = [(outcome, run) for outcome, run in zip(outcomes, runs, strict=True) if outcome is not None]
+        courses = [_course(name, run, on) for name, run in zip(names(runs), runs, strict=True)]
+        known = [(course, run) for course, run in zip(courses, runs, strict=True) if course is not None]
         if len(known) == len(runs) > 1:
             ranked = sorted(known, key=lambda pair: pair[0].accuracy)
             (worst, worst_run), (best, best_run) = ranked[0], ranked[-1]
@@ -108,12 +116,12 @@ def commands(runs: Named) -> SectionValues:
     return {"commands": said} if said else None
 
 
-def _outcome(name: str, run: Run, on: Any) -> Outcome | None:
+def _course(name: str, run: Run, on: Any) -> Course | None:
     accuracy = run.get("test_accuracy") if on == "test" else run.last("val_accuracy")
     shares = _shares(run)
     if accuracy is None or not run.epochs["epoch"] or not shares:
         return None
-    return Outcome(
+    return Course(
         name=name,
         train_loss=run.epochs["train_loss"],
         train_accuracy=run.epochs["train_accuracy"],

@@ -32,6 +32,8 @@ class State:
     sums: dict[str, float] = field(default_factory=dict)  # of the epoch under way
     best: float | None = None  # the primary metric's best value
     best_epoch: int | None = None
+    waited: Count = 0  # epochs since then, or since the training was extended
+    backoffs: Count = 0  # how often it went back to a good epoch, with lower rates
     last_epoch: dict[str, Any] = field(default_factory=dict)  # the last epoch's line of metrics.jsonl
     logs: dict[str, Marks] = field(default_factory=dict)  # by name, what of each belongs to this state
     seconds: float = 0.0  # of training, over all sessions
@@ -78,17 +80,28 @@ def load_checkpoint(path: Path, task: Training) -> State:
         tensors, about = read_tensors(path)
     say_not_finite(str(path), tensors)
     state = read_state(path, about)
-    for name, network in task.networks.items():
-        try:
-            network.load_state_dict(_under(tensors, f"networks.{name}."))
-        except RuntimeError as error:
-            raise ResiduaError(f"{path} does not fit the network of this run") from error
+    _load_networks(path, tensors, task)
     for name, optimizer in task.optimizers.items():
         try:
             load_state_tensors(optimizer, _under(tensors, f"optimizers.{name}."))
         except (IndexError, ValueError) as error:
             raise ResiduaError(f"{path} does not fit the optimiser of this run") from error
     return state
+
+
+def load_networks(path: Path, task: Training) -> None:
+    """Give the networks the weights of a file of the run, such as the best ones. Raises as ``load_checkpoint``."""
+    with naming_what_is_intact(path.parents[1]):
+        tensors, _ = read_tensors(path)
+    _load_networks(path, tensors, task)
+
+
+def _load_networks(path: Path, tensors: Mapping[str, Tensor], task: Training) -> None:
+    for name, network in task.networks.items():
+        try:
+            network.load_state_dict(_under(tensors, f"networks.{name}."))
+        except RuntimeError as error:
+            raise ResiduaError(f"{path} does not fit the network of this run") from error
 
 
 def read_state(path: Path, about: Mapping[str, Any]) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,6 +134,13 @@ class RunFolder:
     def replan(self, plan: Plan) -> None:
         """Take other automatic choices."""
         self._write(layout.PLAN, plan.to_dict())
+
+    def skip(self, files: Sequence[Mapping[str, str]]) -> None:
+        """State that more files (``path``, ``reason``) could not be read than was known when it began."""
+        data = self.data
+        known = data.get("skipped") or []
+        if more := [dict(file) for file in files if file not in known]:
+            self._write(layout.DATA, {**data, "skipped": [*known, *more]})
 
     def complete(self, result: Mapping[str, Any]) -> None:
         """State the final figures, after everything else is written."""

@@ -8,6 +8,8 @@ from typing import Any, Literal, TypedDict
 
 from residua.errors import ResiduaError
 from residua.runs import layout
+from residua.runs.folder import RunFolder
+from residua.runs.outcome import Outcome
 from residua.spec.check import Count, Positive, Share
 from residua.spec.stored import read_stored
 from residua.weights.digest import digest_of
@@ -33,6 +35,35 @@ class Mistake(TypedDict):
     true: str
     predicted: str
     confidence: Share
+    path: str | None
+    png: str
+
+
+class Direction(TypedDict):
+    """Images of one class that were taken for another."""
+
+    true: str
+    predicted: str
+    times: Count
+    of: Count  # images of the true class
+    images: list[Mistake]
+
+
+class Pair(TypedDict):
+    """Two classes that are taken for each other."""
+
+    times: Count  # both ways
+    directions: list[Direction]
+
+
+class SuspectedLabel(TypedDict):
+    """An image that its network, which did not train on it, takes for another class than its label."""
+
+    part: str  # test or val; of a run's k-fold re-training train
+    label: str
+    suggested: str
+    label_probability: Share
+    suggested_probability: Share
     path: str | None
     png: str
 
@@ -75,9 +106,12 @@ class Inspection(TypedDict):
     ece: Share | None
     reliability: list[ReliabilityBin] | None
     mistakes: list[Mistake] | None
+    pairs: list[Pair] | None
+    suspects: list[SuspectedLabel] | None
     gradient: list[StoredGradient] | None
     response: list[StoredResponse] | None
     cost: list[StoredCost] | None
+    outcome: Outcome | None
 
 
 def read_inspection(run: Path) -> dict[str, Any]:
@@ -99,6 +133,16 @@ def read_inspection(run: Path) -> dict[str, Any]:
                 f"{path} is damaged: confusion has {size} rows but there are {len(classes)} classes"
             )
     return {key: values[key] for key in Inspection.__annotations__ if values.get(key) is not None}
+
+
+def outcome_of(run: RunFolder) -> Outcome | None:
+    """What became of a run; None while it is not complete, and where nobody has looked since it has been.
+
+    Raises ResiduaError for a damaged file.
+    """
+    result = run.result
+    found: Outcome | None = read_inspection(run.path).get("outcome") if result else None
+    return found if result and found and found.epochs == result["epochs"] else None
 
 
 def origin(run: Path, inspection: Mapping[str, Any]) -> Origin:

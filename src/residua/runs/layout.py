@@ -9,6 +9,7 @@ TABLES = (SPEC, RECIPE, PLAN, DATA, ENV)  # a folder with all of them is a run: 
 METRICS, TIMINGS = "metrics.jsonl", "timings.jsonl"
 LOGS = (METRICS, TIMINGS)
 LAST, BEST = Path("checkpoints", "last.safetensors"), Path("checkpoints", "best.safetensors")
+GOOD = Path("checkpoints", "good.safetensors")  # to go back to, while a training runs that may back off
 WEIGHTS = "model.safetensors"  # the final ones
 RESULT = "result.json"  # written last: with it, the training is complete
 INSPECTION, SAMPLES, PAGE = "inspection.json", "samples.png", "report.html"  # replaceable

@@ -72,9 +72,21 @@ class Run:
         return [str(name) for name in self.inspection.get("classes") or self.data["classes"]]
 
     @property
+    def seed(self) -> int:
+        """What everything random follows from."""
+        return self.env["seed"]
+
+    @property
     def metric(self) -> str:
         """What the network is judged by; ``val_<metric>`` is then a column of ``epochs``."""
         return str(self.get("primary") or "accuracy")
+
+    def path_in_data(self, path: str | None) -> str | None:
+        """The path of an image as it is seen from the folder of the data, if it lies there."""
+        root = self.data.get("path")
+        if path is None or not isinstance(root, str):
+            return path
+        return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
 
     def get(self, key: str) -> Any:
         """A value of ``result.json``, None if the run has none."""

@@ -6,13 +6,14 @@ from residua.spec.limits import fraction, positive
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
-from residua.spec.training import Augmentation, Metric, Optimizer, Schedule, TaskSpec
+from residua.spec.training import Augmentation, Finetuning, Metric, Optimizer, Schedule, TaskSpec
 
 __all__ = [
     "SCHEMA",
     "Augmentation",
     "DataSource",
     "DataSpec",
+    "Finetuning",
     "Metric",
     "ModelSpec",
     "Optimizer",

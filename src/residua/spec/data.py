@@ -55,6 +55,13 @@ class DataSource(PartSpec):
         loading decided, or None. Raises UsageError for options that do not suit, ResiduaError for damaged files.
         """
 
+    def listed(self, spec: DataSpec) -> tuple[Any, Any] | None:
+        """Of a source that ``resizes``, the listing of its images and the store of their bytes, none decoded yet.
+
+        None if it does not tell: then its ``load`` alone decides their size. Raises as ``load``.
+        """
+        return None
+
     @classmethod
     def spelled_out(cls, value: Any) -> dict[str, Any] | None:  # noqa: D102
         if not isinstance(value, str):
@@ -102,6 +109,9 @@ class DataSpec(Spec):
     # test: each epoch is measured on the test images, as the papers' curves are; nothing may be chosen by them
     validate_on: Literal["val", "test"] = "val"
     test_fraction: float = 0.2  # of a folder that has no test part of its own
+    # per channel, of images scaled to [0, 1]; None: those of the training images
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     split_seed: int = 0  # splits do not follow the training seed: all seeds see the same images
     strict: bool = False  # refuse the first bad file instead of skipping and listing it
 
@@ -125,5 +135,9 @@ class DataSpec(Spec):
             raise UsageError(
                 "DataSpec.validate_on 'test' holds no training images out: val_fraction must be 0"
             )
+        if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
+            raise UsageError("DataSpec.mean and std belong together, a number a channel")
+        if min(self.std or (1,)) <= 0:
+            raise UsageError(f"DataSpec.std must be above 0, not {list(self.std or ())}")
         if self.image_size is not None:
             positive(self, "image_size")

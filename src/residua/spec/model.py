@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ _UNITS = ("depths", "layers", "blocks", "steps", "tower", "halvings")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSpec(Spec):
+class ModelSpec(Spec, ABC):
     """What every model spec of every family states; a family adds its own fields."""
 
     takes_tokens: ClassVar[bool] = False  # whether the input is whole numbers, indices into a vocabulary
@@ -38,14 +39,14 @@ class ModelSpec(Spec):
         _within_budget(type(self).__name__, self.to_dict())
 
     @property
+    @abstractmethod
     def depth(self) -> int:
         """How deep the network is, as its paper counts."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def usual_input(self) -> tuple[int, ...]:
         """Shape of what the papers feed it, without the batch."""
-        raise NotImplementedError
 
     def input_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what the network takes, where the data's samples have shape ``sample``: the sample itself."""

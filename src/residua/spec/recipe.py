@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec
 from residua.spec.limits import positive
-from residua.spec.training import Augmentation, Optimizer, Schedule, TaskSpec
+from residua.spec.training import Augmentation, Finetuning, Optimizer, Schedule, TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,26 +34,38 @@ class Recipe(Spec):
     warmup: float = 0.0  # progress at which warm-up ends
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
+    # of a network that starts from trained weights: what learns when, and how fast. None: everything, alike
+    finetuning: Finetuning | None = None
     # what becomes of training images, in this order; crops and mirror images by the data's own habit
     augmentation: tuple[Augmentation, ...] = field(
         default_factory=lambda: (Augmentation.called("crop_flip")(),)
     )
+    # when the loss is not finite, or far above that of a network that knows nothing, the training goes back to its last
+    # good epoch, with rates multiplied by this; None: a loss that is not finite ends it
+    backoff: float | None = None
+    # epochs without a better value on the validation images after which it stops; the weights that did best there are
+    # then the final ones, also if it comes to its end. None: it does not look at them
+    patience: int | None = None
     recompute: bool = False  # recompute units in the backward pass: memory for time
     log_every: int = 50  # steps between the step lines of metrics.jsonl
 
     def validate(self) -> None:  # noqa: D102
         positive(self, "epochs", "batch_size", "lr", "log_every")
-        for name in ("iterations", "clip_norm"):
+        for name in ("iterations", "clip_norm", "patience"):
             if getattr(self, name) is not None:
                 positive(self, name)
         for name in ("warmup", "warmup_factor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"Recipe.{name} must be in [0, 1], not {getattr(self, name)}")
+        if self.backoff is not None and not 0 < self.backoff < 1:
+            raise UsageError(f"Recipe.backoff must be between 0 and 1, not {self.backoff}")
         if self.weight_decay < 0:
             raise UsageError("Recipe.weight_decay cannot be negative")
 
     def lr_factor(self, progress: float) -> float:
-        """The factor of the learning rate at ``progress`` in [0, 1] of the training."""
+        """The factor of the learning rate at ``progress`` in [0, 1] of the training; in fine-tuning, of the head's."""
+        if self.finetuning is not None:
+            progress = self.finetuning.scheduled(progress)
         if progress < self.warmup:
             if self.warmup_shape == "constant":
                 return self.warmup_factor

@@ -1,4 +1,4 @@
-"""Parts of a recipe, optimiser, schedule, task, augmentation: what is asked of them. Each kind is a file of a room."""
+"""Parts of a recipe (optimiser, schedule, task ...): what is asked of them. Each kind is a file of a room."""
 
 from __future__ import annotations
 
@@ -32,6 +32,28 @@ class Schedule(PartSpec):
         """What the rate is multiplied by at ``progress`` of the whole training, ``after_warmup`` of what follows it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Finetuning(PartSpec):
+    """What of a network that starts from trained weights learns when, and how fast (residua.train.finetuning).
+
+    Pure functions, so that a resumed run holds the same still.
+    """
+
+    slot: ClassVar[str] = "finetuning"
+
+    @abstractmethod
+    def frozen(self, progress: float) -> bool:
+        """Whether the head alone learns at ``progress`` in [0, 1] of the training."""
+
+    @abstractmethod
+    def scheduled(self, progress: float) -> float:
+        """The progress that the schedule of the rate sees instead."""
+
+    @abstractmethod
+    def rate(self, depth: float) -> float:
+        """The share of the rate for what stands at ``depth``, from 0, the stem, to 1, the head."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A figure of merit: its name in the task's figures, whether higher is better, and how it is printed."""
@@ -61,6 +83,10 @@ class TaskSpec(PartSpec):
     samples: ClassVar[str] = "images"  # what its evaluations count
     # what its networks say of one image: a class of several, numbers, or nothing
     answers: ClassVar[Literal["classes", "numbers", "nothing"]] = "nothing"
+
+    def chance(self, data: Any) -> float | None:
+        """The training loss of a network that knows nothing of ``data``; None where that is not known."""
+        return None
 
     @abstractmethod
     def make(self, network: Any, recipe: Any, plan: Any, data: Any) -> Any:

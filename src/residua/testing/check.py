@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from residua.registry import family, model_spec
 from residua.spec import ModelSpec
-from residua.testing import conventions, heavy, light
+from residua.testing import conventions, heavy, learning, light
 
 
 class ConformanceError(AssertionError):
@@ -55,6 +55,7 @@ CHECKS = (
     Check(heavy.bfloat16_agrees, heavy=True),
     Check(heavy.wrong_inputs_are_one_line, heavy=True),
     Check(heavy.compile_agrees, heavy=True, capability="compile"),
+    Check(learning.fine_tuning_begins_with_the_head, heavy=True, capability="features"),
     *CONVENTIONS,
 )
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from residua.runs.find import list_runs, resolve_run
     from residua.runs.folder import RunFolder
     from residua.train.fitting import fit, resume
-    from residua.train.loop import Interrupted
+    from residua.train.interruption import Interrupted
     from residua.train.plan import Plan, Request, make_plan
     from residua.train.recipes import RECIPES, recipe
 
@@ -17,7 +17,7 @@ _HOME = {
     "RunFolder": "residua.runs.folder",
     **dict.fromkeys(("list_runs", "resolve_run"), "residua.runs.find"),
     **dict.fromkeys(("fit", "resume"), "residua.train.fitting"),
-    "Interrupted": "residua.train.loop",
+    "Interrupted": "residua.train.interruption",
     **dict.fromkeys(("Plan", "Request", "make_plan"), "residua.train.plan"),
     **dict.fromkeys(("RECIPES", "recipe"), "residua.train.recipes"),
 }

@@ -1,16 +1,22 @@
-"""What is trained when the user does not say: by the network's family, the kind of data, the size of its images."""
+"""What is settled for data known by name: what they are trained with is documented, and measured figures rest on it."""
 
 from __future__ import annotations
 
-from residua.data import AnyData
 from residua.registry import family, model_spec
 from residua.spec import ModelSpec
 
-_LARGE = 96  # pixels from which on an ImageNet stem suits
+LARGE = 96  # pixels from which on an ImageNet stem suits
+# kinds of data whose recipe is that of the model's family, or the one named here, as it stands
+_RECIPES = {
+    "digits": "digits",
+    "cifar10": "quick",
+    "cifar100": "quick",
+    "moving-digits": "clips",
+    "scenes": "quick",
+    "text": "quick",
+}
 # kinds of data whose model does not follow from the size of the images
 _MODELS = {"digits": "cifar_resnet8", "moving-digits": "r3d_tiny", "text": "transformer_small"}
-
-_RECIPES = {"digits": "digits", "moving-digits": "clips"}
 
 
 def default_source(model: str | ModelSpec | None) -> str:
@@ -18,15 +24,23 @@ def default_source(model: str | ModelSpec | None) -> str:
     return "digits" if model is None else family(model_spec(model).family).source
 
 
-def default_model(data: AnyData) -> str:
-    """A model name that suits the data."""
-    if data.kind in _MODELS:
-        return _MODELS[data.kind]
-    if len(data.shape) == 4:  # volumes
-        return "r3d_small" if max(data.shape[1:]) < _LARGE else "r3d_18"
-    return "cifar_resnet20" if max(data.shape[1:]) < _LARGE else "resnet18"
+def is_settled(kind: str) -> bool:
+    """Whether a kind of data has documented defaults, which hold whatever the number of its samples."""
+    return kind in _RECIPES
 
 
-def default_recipe(data: AnyData, model: ModelSpec) -> str:
-    """The recipe of the model's family, or else a recipe name that suits the data."""
-    return family(model.family).recipe or _RECIPES.get(data.kind, "quick")
+def usual_model(kind: str, shape: tuple[int, ...]) -> str:
+    """A model name for samples of a kind and a shape (without the batch)."""
+    if kind in _MODELS:
+        return _MODELS[kind]
+    small = max(shape[1:]) < LARGE
+    if len(shape) == 4:  # volumes
+        return "r3d_small" if small else "r3d_18"
+    return "cifar_resnet20" if small else "resnet18"
+
+
+def usual_recipe(kind: str, model: ModelSpec, *, trained: bool = False) -> str:
+    """The recipe of the model's family, or else one for a kind of data; of a ``trained`` classifier its own."""
+    if trained and family(model.family).task == "classification":
+        return "finetune"
+    return family(model.family).recipe or _RECIPES.get(kind, "quick")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from residua.data import AnyData, load_data, same_identity
+from residua.data.facts import facts_of, look_at
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
@@ -26,10 +28,11 @@ from residua.runs.place import create, refuse_existing, replaced, writing
 from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
-from residua.train.defaults import default_recipe, default_source
-from residua.train.loop import telling_how_to_go_on
-from residua.train.plan import Plan, Request, check_here
-from residua.train.prepare import file_header, network_for, plan_for, task_for
+from residua.train.choices import choose
+from residua.train.defaults import default_source
+from residua.train.interruption import telling_how_to_go_on
+from residua.train.plan import Plan, Request, check_here, choose_device
+from residua.train.prepare import file_header, network_for, normalized_as_learned, plan_for, task_for
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
@@ -69,7 +72,8 @@ def fit(
             family is trained on.
         recipe: a name or a ``Recipe``; by default the one of the model's family, or one that suits the data.
         seed: everything random follows from it: initialisation, order, augmentation, drop path. Splits do not.
-        weights: start from these (fine-tuning); a classifier for other classes starts fresh.
+        weights: start from these (fine-tuning); a classifier for other classes starts fresh. Images are normalised as
+            those that they were trained on, and the recipe of a classifier is by default ``"finetune"``.
         run_dir: the folder to make; by default a new one under ``runs/``.
         overwrite: replace a run that stands at ``run_dir``.
         resume_if_exists: go on with the run at ``run_dir``, if it is this very one; start it if there is none.
@@ -99,16 +103,38 @@ def fit(
     if run_dir is not None and begun is None:
         refuse_existing(Path(run_dir), overwrite=overwrite)
     shown = make_progress(progress)
+    named = getattr(model, "spec", None) if isinstance(model, nn.Module) else model
     if data is None:
-        data = default_source(getattr(model, "spec", None) if isinstance(model, nn.Module) else model)
-    storage = begun.data["storage"] if begun else None
-    given = isinstance(data, str | Path | DataSpec)
-    loaded = load_data(data, workers=workers or 0, storage=storage) if given else data
-    network = network_for(model, model_changes or {}, loaded, seed)
-    chosen = find_recipe(recipe or default_recipe(loaded, network.spec))
-    task = task_of(network.spec, loaded.about(), chosen)
+        data = default_source(named)
+    choosing = partial(
+        choose,
+        model=named,
+        weights=weights,
+        recipe=recipe,
+        recipe_changes=recipe_changes,
+        device=choose_device(device),
+        threads=threads,
+    )
+    choice = None
+    if isinstance(data, str | Path | DataSpec):
+        asked = DataSpec.of(data)
+        facts = look_at(asked, threads=workers or 0) if asked.image_size is None else None
+        if facts is not None:
+            choice = choosing(facts, model_changes=model_changes)
+            asked = asked.change(image_size=choice.image_size)
+        loaded = load_data(asked, workers=workers or 0, storage=begun.data["storage"] if begun else None)
+    else:
+        loaded = data
+    if choice is None:
+        choice = choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **(model_changes or {})})
+    if weights is not None:
+        loaded = normalized_as_learned(loaded, weights)
+    network = network_for(choice.model if model is None else model, model_changes or {}, loaded, seed)
+    task = task_of(network.spec, loaded.about(), choice.recipe)
     # the task is said in the recipe, so that its options can be changed
-    chosen = find_recipe(chosen.change(task=task), **(recipe_changes or {}))
+    chosen = find_recipe(choice.recipe.change(task=task), **(recipe_changes or {}))
+    if chosen.finetuning is not None and weights is None and not isinstance(model, nn.Module):
+        raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
     request = Request(device=device, precision=precision, threads=threads, workers=workers, compile=compile)
@@ -119,6 +145,9 @@ def fit(
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
             return resume(begun, data=loaded, progress=shown)
         plan = plan_for(network, chosen, loaded, request)
+        for reason in choice.reasons:
+            shown.note(str(reason))
+        plan = plan.change(reasons=(*map(str, choice.reasons), *plan.reasons))
         training, about = task_for(network, chosen, loaded, plan), file_header(network, loaded)
         path = Path(run_dir) if run_dir is not None else new_path(loaded.kind, network.spec.name, seed)
         tables = {
@@ -196,12 +225,16 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            plan = plan_for(network, recipe, loaded, Request(device=plan.device))
+            anew = plan_for(network, recipe, loaded, Request(device=plan.device))
+            plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         if epochs is not None:
             recipe = _extended(folder, recipe, epochs)
         task = task_for(network, recipe, loaded, plan)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
+            if state.waited:  # said first: a run that is extended waits anew
+                state.waited = 0
+                save_checkpoint(folder.last, task, state, file_header(network, loaded))
             folder.extend(recipe)
         if retune:
             folder.replan(plan)

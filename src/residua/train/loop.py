@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from residua.errors import ResiduaError
-from residua.names import command
-from residua.runs.checkpoint import PREFIX, State, network_tensors, save_checkpoint
-from residua.runs.layout import BEST, LAST, LOGS, METRICS, TIMINGS
+from residua.runs.checkpoint import (
+    PREFIX,
+    State,
+    load_checkpoint,
+    load_networks,
+    network_tensors,
+    save_checkpoint,
+)
+from residua.runs.layout import BEST, GOOD, LAST, LOGS, METRICS, TIMINGS
 from residua.runs.logs import Log
 from residua.spec import Recipe
+from residua.train.guard import Diverged, Guard
+from residua.train.interruption import Interrupted, how_to_go_on, signals
 from residua.train.progress import Progress
 from residua.train.seeding import seed_torch
 from residua.train.supervised import means
@@ -30,32 +34,6 @@ from residua.weights.model_files import save_tensors
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
-_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, a closed terminal
-
-
-class Interrupted(ResiduaError):
-    """A run was asked to stop (Ctrl-C, SIGTERM, a closed terminal); its folder holds all that is needed to go on.
-
-    ``step`` is the one that the checkpoint stands at, if a training step was under way.
-    """
-
-    def __init__(self, signal_number: int, how_to_go_on: str, step: int | None = None) -> None:
-        super().__init__(f"interrupted{'' if step is None else f' at step {step}'}: {how_to_go_on}")
-        self.exit_code = 128 + signal_number
-        self.step = step
-
-
-def _how_to_go_on(folder: Path) -> str:
-    return f"{command('residua', 'train', '--resume', folder)} goes on"
-
-
-@contextmanager
-def telling_how_to_go_on(folder: Path) -> Iterator[None]:
-    """A Ctrl-C around the loop, where data are read or test images measured, says the same as one in it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(signal.SIGINT, _how_to_go_on(folder)) from None
 
 
 def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
@@ -86,6 +64,7 @@ class Loop:
         about: goes into the header of every checkpoint.
         state: where to go on from.
         progress: told of every step.
+        chance: the loss of a network that knows nothing, which a recipe that backs off compares with.
 
     """
 
@@ -101,11 +80,13 @@ class Loop:
         about: dict[str, Any],
         state: State | None = None,
         progress: Progress,
+        chance: float | None = None,
     ) -> None:
         self.task, self.batches, self.validation = task, batches, validation
         self.recipe, self.seed, self.folder, self.about = recipe, seed, folder, about
         self.state = state or State()
         self.progress = progress
+        self._guard = Guard(recipe, chance)
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
         self._sums: dict[str, Tensor] = {}
         self._logs: dict[str, Log] = {}
@@ -116,23 +97,35 @@ class Loop:
 
     def run(self) -> State:
         """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite."""
-        self._logs = {name: Log(self.folder / name, self.state.logs.get(name, ())) for name in LOGS}
+        self._open_logs()
         self._sums = {
             name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
         }
         self._started = self._saved_at = time.monotonic()
+        if self.recipe.backoff is not None and not (self.folder / GOOD).exists():
+            self._write(GOOD)
         self.progress.start(self.state.step, self.total_steps, self.batches.steps_per_epoch)
-        with _signals(self._on_signal):
+        with signals(self._on_signal):
             while not self._finished():
-                if self._epoch_to_close():
-                    self._close_epoch()
-                else:
-                    self._train_epoch()
+                try:
+                    if self._epoch_to_close():
+                        self._close_epoch()
+                    else:
+                        self._train_epoch()
+                except Diverged as found:
+                    self._back_off(found)
+        if self.recipe.patience is not None and self.state.best_epoch is not None:
+            load_networks(self.folder / BEST, self.task)
         self._save()
         return self.state
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the validation images have told for long enough that more epochs do not help."""
+        return self.recipe.patience is not None and self.state.waited >= self.recipe.patience
+
     def _finished(self) -> bool:
-        return self.state.step >= self.total_steps and not self._epoch_to_close()
+        return (self.state.step >= self.total_steps or self.stopped_early) and not self._epoch_to_close()
 
     def _epoch_to_close(self) -> bool:
         """Whether steps of an epoch are all done, and its validation and log line are not."""
@@ -163,6 +156,8 @@ class Loop:
         seed_torch(self.seed, "step", step)
         lr = self._set_lr(step / self.total_steps)
         sums = self.task.step(batch, step / self.total_steps)
+        if self.recipe.backoff is not None:  # reading the loss waits for a GPU
+            self._guard.look_at_step(step + 1, float(sums["loss"]) / max(float(sums["count"]), 1))
         for name, value in sums.items():
             self._sums[name] = (
                 self._sums[name].to(value.device) + value if name in self._sums else value.double()
@@ -180,6 +175,7 @@ class Loop:
         """Validate, write the epoch's line, keep the best weights."""
         epoch = self.state.epochs_closed
         train = means(self._sums)
+        self._guard.look_at_epoch(epoch, self.state.step, train.get("loss", 0.0))
         line: dict[str, Any] = {
             "event": "epoch",
             "epoch": epoch,
@@ -192,8 +188,10 @@ class Loop:
             line |= {f"val_{name}": value for name, value in measured.items()}
             value = measured.get(self.task.primary.name)
             if value is not None and self.task.primary.better(value, self.state.best):
-                self.state.best, self.state.best_epoch = value, epoch
+                self.state.best, self.state.best_epoch, self.state.waited = value, epoch, 0
                 self._save_best()
+            else:
+                self.state.waited += 1
         self._logs[METRICS].append(line)
         for log in self._logs.values():
             log.end_epoch()
@@ -201,7 +199,31 @@ class Loop:
         self.state.epochs_closed += 1
         self.state.last_epoch = line
         self._sums = {}
+        if self.recipe.backoff is not None:
+            self._write(GOOD)
         self._save_if_due()
+
+    def _back_off(self, found: Diverged) -> None:
+        """Go back to the last good epoch, with lower rates.
+
+        The checkpoint says so first: a kill leaves it at the good epoch, or before the step that will diverge again.
+        """
+        backoffs = self.state.backoffs
+        self._guard.check_again(backoffs, found)
+        self.state = load_checkpoint(self.folder / GOOD, self.task)
+        self.state.backoffs = backoffs + 1
+        self._sums = {}
+        self._open_logs()
+        factor = self._guard.factor(self.state.backoffs)
+        line = {"event": "backoff", "step": found.step, "back_to": self.state.step, "factor": factor}
+        self._logs[METRICS].append(line)
+        self._save()
+        self.progress.note(
+            f"the training diverged ({found}): back to step {self.state.step}, with rates times {factor:g}"
+        )
+
+    def _open_logs(self) -> None:
+        self._logs = {name: Log(self.folder / name, self.state.logs.get(name, ())) for name in LOGS}
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
         """``measure`` of the task; a signal ends it: what was measured so far is thrown away."""
@@ -214,7 +236,7 @@ class Loop:
         return measure(self.task, watched())
 
     def _set_lr(self, progress: float) -> float:
-        factor = self.recipe.lr_factor(progress)
+        factor = self.recipe.lr_factor(progress) * self._guard.factor(self.state.backoffs)
         for optimizer in self.task.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
@@ -234,7 +256,7 @@ class Loop:
     def _stop_if_asked(self) -> None:
         if self._signal is not None:
             self._save()
-            raise Interrupted(self._signal, _how_to_go_on(self.folder), self.state.step)
+            raise Interrupted(self._signal, how_to_go_on(self.folder), self.state.step)
 
     def _save_if_due(self) -> None:
         self._stop_if_asked()
@@ -244,39 +266,19 @@ class Loop:
 
     def _save(self) -> None:
         began = time.monotonic()
-        self.state.sums = {name: self._finite(float(value)) for name, value in self._sums.items()}
-        self.state.seconds = self._earlier_seconds + began - self._started
-        for name, log in self._logs.items():
-            log.sync()
-            self.state.logs[name] = log.marks
-        save_checkpoint(self.folder / LAST, self.task, self.state, self.about)
+        self._write(LAST)
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
+
+    def _write(self, name: Path) -> None:
+        """The whole training as it stands, as a checkpoint of this name."""
+        self.state.sums = {name: self._finite(float(value)) for name, value in self._sums.items()}
+        self.state.seconds = self._earlier_seconds + time.monotonic() - self._started
+        for log_name, log in self._logs.items():
+            log.sync()
+            self.state.logs[log_name] = log.marks
+        save_checkpoint(self.folder / name, self.task, self.state, self.about)
 
     def _save_best(self) -> None:
         about = {"schema": 1, "model_prefix": PREFIX, "epoch": self.state.best_epoch, **self.about}
         save_tensors(self.folder / BEST, network_tensors(self.task), about)
-
-
-@contextmanager
-def _signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Turn the first of ``_STOPPING`` into a request to stop at the next step; a second one acts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handlers: dict[int, Any] = {
-        n: signal.getsignal(n) for n in (getattr(signal, name, None) for name in _STOPPING) if n is not None
-    }
-    before = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}  # as nohup's
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, before[number])
-        handle(number)
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,19 +8,23 @@ from typing import Any
 from torch import nn
 
 from residua.analysis.cost import totals
-from residua.data import AnyData
-from residua.errors import UsageError
+from residua.data import AnyData, NormalizedData
+from residua.errors import ResiduaError, UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
 from residua.spec import ModelSpec, Recipe
-from residua.train.defaults import default_model
+from residua.spec.stored import checked
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.seeding import seed_torch
 from residua.train.task import Task, make_task
+from residua.weights.model_files import Weights
 
 
 def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
-    """The network to train, its classes and channels those of the data. Raises UsageError if it does not suit them."""
+    """The network to train, its classes and channels those of the data. Raises UsageError if it does not suit them.
+
+    ``model`` is a module, or a name or a spec that ``changes`` are made to.
+    """
     if isinstance(model, nn.Module):
         if not isinstance(getattr(model, "spec", None), ModelSpec):
             raise UsageError(
@@ -31,14 +35,31 @@ def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int
         network: Any = model
     else:
         seed_torch(seed, "init")
-        name = default_model(data) if model is None else model
-        network = build(model_spec(name, **{**data.model_changes(), **changes}))
+        network = build(model_spec(model, **{**data.model_changes(), **changes}))
     for key, value in data.model_changes().items():
         if getattr(network.spec, key) != value:
             raise UsageError(
                 f"the model has {key}={getattr(network.spec, key)}, which does not suit the data: {key}={value} fits"
             )
     return network
+
+
+def normalized_as_learned(data: AnyData, weights: Weights) -> AnyData:
+    """The data, normalised as the images that the weights were trained on, where these had as many channels.
+
+    Others would be another input for what is trained; a mean that the user names is kept. Raises ResiduaError if the
+    weights' file states them wrongly.
+    """
+    mean, std = weights.data.get("mean"), weights.data.get("std")
+    if None in (mean, std) or data.spec.mean is not None or not isinstance(data, NormalizedData):
+        return data
+    stated = checked({"mean": mean, "std": std}, dict[str, list[float]], weights.title)
+    if len(stated["mean"]) != data.shape[0]:
+        return data
+    try:
+        return data.normalized_with(**stated, of="the images that the weights were trained on")
+    except UsageError as error:  # the file is wrong, not the caller
+        raise ResiduaError(f"{weights.title}: {error}") from error
 
 
 def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> Plan:

@@ -139,7 +139,7 @@ def summary(line: dict[str, Any]) -> str:
     labels |= {
         key: key.replace("_", " ")
         for key in line
-        if key.startswith("val_") and key not in ("val_loss", "val_accuracy")
+        if key.startswith("val_") and key not in ("val_loss", "val_accuracy", "val_balanced_accuracy")
     }
     figures = ((label, line[key]) for key, label in labels.items() if line.get(key) is not None)
     return "  ".join([f"epoch {line['epoch'] + 1}", *(f"{label} {value:.3f}" for label, value in figures)])

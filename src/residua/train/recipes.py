@@ -8,6 +8,7 @@ from typing import Any
 from residua.data.augment.crop_flip import CropFlip
 from residua.errors import UsageError, nearest
 from residua.spec import Recipe
+from residua.train.finetuning.head_first import HeadFirst
 from residua.train.optimizers.adamw import AdamW
 from residua.train.optimizers.sgd import SGD
 from residua.train.schedules.cosine import Cosine
@@ -84,6 +85,16 @@ RECIPES: dict[str, Recipe] = {
         _MIYATO2018_CIFAR,
         # the small pair on the digits: two steps of the discriminator for one of the generator, at a higher rate
         _MIYATO2018_CIFAR.change(name="gan", epochs=60, iterations=None, batch_size=2 * 64, lr=1e-3),
+        # from trained weights: the head first, then everything at layer-wise rates (train/finetuning). AdamW takes
+        # networks of every family at one rate; without its warm-up the second part would begin with a jump
+        _VIT.change(
+            name="finetune",
+            epochs=20,
+            batch_size=32,
+            lr=2e-3,
+            warmup=0.2,
+            finetuning=HeadFirst(),
+        ),
         # scenes of digits, for the small detector and the small segmenter
         _VIT.change(
             name="scenes", epochs=6, batch_size=16, lr=5e-3, weight_decay=1e-2, warmup=0.05, clip_norm=10.0

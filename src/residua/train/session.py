@@ -8,6 +8,8 @@ from typing import Any
 
 from residua.analysis.cost import totals
 from residua.data import AnyData
+from residua.data.decoding import unreadable
+from residua.files import remove
 from residua.runs import layout
 from residua.runs.checkpoint import State
 from residua.runs.folder import RunFolder
@@ -16,7 +18,7 @@ from residua.train.loop import Loop
 from residua.train.plan import applied
 from residua.train.prepare import file_header
 from residua.train.progress import Progress
-from residua.train.task import IllustratedTask, Task
+from residua.train.task import IllustratedTask, Task, run_task
 from residua.train.track import tracked
 from residua.weights.model_files import save_model
 
@@ -61,13 +63,17 @@ class Session:
                 about=about,
                 state=self.state,
                 progress=progress,
+                chance=run_task(folder).chance(self.data),
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
+            folder.skip(unreadable(self.data.train, self.data.val, self.data.test))
             if isinstance(self.task, IllustratedTask):
                 self.task.illustrate(folder.path)
             save_model(folder.path / layout.WEIGHTS, network, about["data"])
-            folder.complete(self._result(recipe, state, test, count))
+            if recipe.backoff is not None:
+                remove(folder.path / layout.GOOD)
+            folder.complete({**self._result(recipe, state, test, count), "stopped_early": loop.stopped_early})
         return folder
 
     def _result(
@@ -76,7 +82,10 @@ class Session:
         primary = self.task.primary
         spec = self.folder.spec
         parameters, multiply_adds = totals(spec, spec.input_shape(self.data.shape))
-        figures = {k: v for k, v in state.last_epoch.items() if k.startswith(("train_", "val_"))}
+        line = state.last_epoch
+        if recipe.patience is not None and state.best_epoch is not None:  # of the weights that are kept
+            line = next(x for x in self.folder.metrics("epoch") if x["epoch"] == state.best_epoch)
+        figures = {k: v for k, v in line.items() if k.startswith(("train_", "val_"))}
         if self.data.val is None:
             figures |= {f"val_{name}": None for name in test}
         return {
@@ -96,6 +105,7 @@ class Session:
             **figures,
             f"best_val_{primary.name}": state.best,
             "best_epoch": state.best_epoch,
+            "backoffs": state.backoffs,
             **{f"test_{name}": value for name, value in test.items()},
             "test_images": count,
             "train_images": len(self.data.train),

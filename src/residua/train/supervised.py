@@ -14,6 +14,7 @@ from residua.nn.residual import recomputing
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
 from residua.train.compile import compiled
+from residua.train.layers import depths, held
 
 Sums = dict[str, Any]  # over a batch: tensors of any shape, or lists; "count" among them
 
@@ -64,9 +65,15 @@ class Supervised:
 
     def step(self, batch: Any, progress: float) -> Sums:
         """One step on a batch."""
+        tuning = self.recipe.finetuning
+        frozen = tuning is not None and tuning.frozen(progress)
         self.network.train()
         batch = self._prepare(batch)
-        with autocast(self.plan), recomputing(self.network, self.recipe.recompute):
+        with (
+            autocast(self.plan),
+            recomputing(self.network, self.recipe.recompute),
+            held(self.network, frozen),
+        ):
             loss, sums = self._loss(batch)
             loss.backward()
         take_step(self.optimizers["model"], self.recipe)
@@ -81,19 +88,32 @@ class Supervised:
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """The optimiser that the recipe asks for; norms and biases (1-d parameters) decay as ``decay_norm`` says."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    """The optimiser that the recipe asks for; norms and biases (1-d parameters) decay as ``decay_norm`` says.
+
+    In fine-tuning, what stands at one depth is a group with a rate of its own.
+    """
     decay_all = recipe.optimizer.decays_norms if recipe.decay_norm is None else recipe.decay_norm
-    groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": recipe.weight_decay}]
-    if not decay_all:
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+    groups: list[dict[str, Any]] = []
+    for share, layer in _shares(model, recipe).items():
+        decayed = [p for p in layer if decay_all or p.ndim > 1]
+        others = [p for p in layer if not (decay_all or p.ndim > 1)]
+        for parameters, decay in ((decayed, recipe.weight_decay), (others, 0.0)):
+            groups.append({"params": parameters, "weight_decay": decay, "lr": recipe.lr * share})
     optimizer = recipe.optimizer.build([group for group in groups if group["params"]], recipe.lr)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
+
+
+def _shares(model: nn.Module, recipe: Recipe) -> dict[float, list[nn.Parameter]]:
+    """The parameters that learn, by their share of the rate; of a network that is not fine-tuned all alike."""
+    at = {} if recipe.finetuning is None else depths(model)
+    shares: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            share = 1.0 if recipe.finetuning is None else recipe.finetuning.rate(at[name])
+            shares.setdefault(share, []).append(parameter)
+    return shares
 
 
 def take_step(optimizer: Optimizer, recipe: Recipe) -> None:

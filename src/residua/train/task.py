@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from residua.data import AnyData
 from residua.errors import UsageError
+from residua.nn.conventions import Classifier
 from residua.parts import find
 from residua.registry import family
 from residua.runs.folder import RunFolder
@@ -99,5 +100,18 @@ def run_task(run: RunFolder) -> TaskSpec:
 
 
 def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
-    """The task that trains a network by a recipe on some data."""
-    return task_of(network.spec, data.about(), recipe).make(network, recipe, plan, data)
+    """The task that trains a network by a recipe on some data.
+
+    Raises UsageError where these do not suit each other: labels that cannot be blended, a network without stem, stages
+    and head that is to be fine-tuned.
+    """
+    if recipe.finetuning is not None and not isinstance(network, Classifier):
+        raise UsageError(
+            f"{recipe.finetuning.title()} is for classifiers; {network.spec.name} has no layers between a stem and a "
+            "head: --set recipe.finetuning=none, or a recipe without it"
+        )
+    task = task_of(network.spec, data.about(), recipe)
+    for part in recipe.augmentation:
+        if part.blends_classes and task.answers != "classes":
+            raise UsageError(f"{part.kind} blends classes, which {task.kind} has not")
+    return task.make(network, recipe, plan, data)

@@ -120,7 +120,7 @@ def damage(root: Path) -> dict[str, str]:
     (root / "a/000.png").write_bytes(b"")
     (root / "a/001.png").write_text("no image")
     (root / "b/000.png").write_bytes((root / "b/000.png").read_bytes()[:200])
-    (root / "b/notes.txt").write_text("ignored")
+    (root / "b/notes.txt").write_text("left out")
     return {"a/000.png": "empty", "a/001.png": "not an image", "b/000.png": "truncated"}
 
 
@@ -141,10 +141,14 @@ def test_bad_files_are_skipped_listed_and_warned_of(
             Path(paths[i]).relative_to(root).as_posix(): r
             for i, r in (split.left_out if split else {}).items()
         }
+    notes = "left out 1 files that are not in the set; the first is b/notes.txt: no image, by its name"
+    assert listed.pop("b/notes.txt") == "no image, by its name"
     assert set(listed) == set(reasons)
     assert all(reasons[path] in reason for path, reason in listed.items())
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert sorted(warned) == sorted(f"skipped {path}: {reason}" for path, reason in listed.items())
+    assert sorted(warned) == sorted(
+        [notes, *(f"skipped {path}: {reason}" for path, reason in listed.items())]
+    )
     json.dumps(data.identity, allow_nan=False)
 
 

@@ -14,7 +14,7 @@ from residua.errors import UsageError
 from residua.registry import build, model_spec
 from residua.spec import DataSpec
 from residua.train import Request, fit, judge, make_plan, recipe, resume
-from residua.train.loop import Interrupted
+from residua.train.interruption import Interrupted
 from residua.train.progress import Progress
 from residua.train.task import IllustratedTask
 from residua.train.tasks.gan import Adversarial
@@ -137,6 +137,18 @@ def test_data_that_it_cannot_make_are_refused_in_one_line(digits):
         UsageError, match="sngan_cifar makes images of 1x32x32, the samples of digits are 1x8x8"
     ):
         fit("sngan_cifar", digits, progress=False)
+
+
+def test_blended_classes_are_refused_for_it_has_none(digits, tmp_path):
+    with pytest.raises(UsageError, match="mixup blends classes, which gan has not"):
+        fit(
+            "sngan_tiny",
+            digits,
+            run_dir=tmp_path / "run",
+            progress=False,
+            recipe_changes={"augmentation": "mixup"},
+        )
+    assert not (tmp_path / "run").exists()
 
 
 class StopAt(Progress):

@@ -240,7 +240,7 @@ def test_what_does_not_fit_together_is_one_line(run, numbers, tmp_path):
         "task 'regression' has no key 'label_smoothing'": lambda: train(
             numbers, tmp_path / "run", label_smoothing=0.1
         ),
-        "mixup blends classes, which csv has not": lambda: train(
+        "mixup blends classes, which regression has not": lambda: train(
             numbers, tmp_path / "run", augmentation="mixup"
         ),
         "is trained for regression and gives images no class": lambda: evaluate(run),

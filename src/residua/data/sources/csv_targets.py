@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     import torch
 
     from residua.data.batches.pipeline import TrainBatches
+    from residua.data.listing import Listing
     from residua.data.loaded import Data
+    from residua.data.sources.image_folder import ImageFiles
 
 _MOST = 1e30  # of a target, so that its square is still a number
 
@@ -49,14 +51,10 @@ class CsvTargets(DataSource):
         """``TargetData``. Raises ResiduaError that names the line of the file that is wrong."""
         from residua.data.encoded import encoded_data
         from residua.data.identity import array_bytes, digest
-        from residua.data.listing import Listing, PartFiles
-        from residua.data.sources.image_folder import ImageFiles
 
         path = Path(self.path).expanduser()
         names, files, table = read_targets(path)
-        listed = PartFiles("", tuple(files), ("",) * len(files))
-        listing = Listing(path.parent, {"train": listed}, ("",))
-        images = encoded_data(spec, listing, ImageFiles(path.parent), threads=threads, storage=storage)
+        images = encoded_data(spec, *_listed(path, files), threads=threads, storage=storage)
         rows = {str(path.parent / file): row for row, file in enumerate(files)}
         for split in filter(None, (images.train, images.val, images.test)):
             split.labels = np.array([rows[file] for file in split.paths() or ()])
@@ -85,6 +83,19 @@ class CsvTargets(DataSource):
             target_mean=tuple(mean.tolist()),
             target_std=tuple(std.tolist()),
         )
+
+    def listed(self, spec: DataSpec) -> tuple[Listing, ImageFiles]:  # noqa: D102
+        path = Path(self.path).expanduser()
+        return _listed(path, read_targets(path)[1])
+
+
+def _listed(path: Path, files: list[str]) -> tuple[Listing, ImageFiles]:
+    """The files of a table, of one class."""
+    from residua.data.listing import NO_CLASSES, Listing, PartFiles
+    from residua.data.sources.image_folder import ImageFiles
+
+    part = PartFiles("", tuple(files), NO_CLASSES * len(files))
+    return Listing(path.parent, {"train": part}, NO_CLASSES), ImageFiles(path.parent)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,6 +146,10 @@ class TargetData:
 
         table = (self.table - self.target_mean) / self.target_std
         return torch.from_numpy(table.astype(np.float32))
+
+    def normalized_with(self, mean: Sequence[float], std: Sequence[float], of: str = "given") -> TargetData:
+        """The same images with another mean and std, as of ``Data``."""
+        return dataclasses.replace(self, images=self.images.normalized_with(mean, std, of))
 
     def as_trained(
         self,

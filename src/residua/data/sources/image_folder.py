@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from residua.errors import UsageError
 from residua.parts import register
 from residua.spec import DataSource, DataSpec
+
+if TYPE_CHECKING:
+    from residua.data.listing import Listing
 
 
 @register
@@ -23,12 +26,16 @@ class ImageFolder(DataSource):
 
     def load(self, spec: DataSpec, *, threads: int = 0, storage: str | None = None) -> Any:  # noqa: D102
         from residua.data.encoded import encoded_data
-        from residua.data.listing import list_folder
+
+        return encoded_data(spec, *self.listed(spec), threads=threads, storage=storage)
+
+    def listed(self, spec: DataSpec) -> tuple[Listing, ImageFiles]:  # noqa: D102
+        from residua.data.listing import listed
 
         path = Path(self.path).expanduser()
         if not path.is_dir():
             raise UsageError(f"{path} is a file; a folder of images was expected")
-        return encoded_data(spec, list_folder(path), ImageFiles(path), threads=threads, storage=storage)
+        return listed(path), ImageFiles(path)
 
 
 @dataclass(frozen=True)

@@ -59,14 +59,17 @@ class Parquet(DataSource):
             raise UsageError("parquet files are read by pyarrow: pip install 'residua[parquet]'") from error
         from residua.data.encoded import encoded_data
 
+        listing, rows = self.listed(spec)
+        return encoded_data(spec, listing, rows, threads=threads, storage=storage, files=list(rows.shards))
+
+    def listed(self, spec: DataSpec) -> tuple[Listing, RowGroups]:  # noqa: D102
         root = Path(self.path).expanduser()
         files = _files(root)
         if not files:
             raise UsageError(f"{root} holds no .parquet file")
         shards = {name: _open_shard(root / name, self) for name in files}
         listing = _listing(root, shards, self.label, strict=spec.strict)
-        rows = RowGroups(root=root, shards=shards, image=self.image)
-        return encoded_data(spec, listing, rows, threads=threads, storage=storage, files=files)
+        return listing, RowGroups(root=root, shards=shards, image=self.image)
 
 
 @dataclass(frozen=True)

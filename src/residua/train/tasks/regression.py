@@ -38,14 +38,15 @@ class Regression(TaskSpec):
         if self.huber is not None:
             positive(self, "huber")
 
+    def chance(self, data: AnyData) -> float:
+        """Of standardised targets, their variance."""
+        return 1.0
+
     def make(self, network: nn.Module, recipe: Recipe, plan: Plan, data: AnyData) -> Supervised:
         """Raises UsageError for data without targets."""
         told = data.about()
         if "targets" not in told:
             raise UsageError(f"{data.spec.source} has no numbers to learn: csv:FILE has")
-        for part in recipe.augmentation:
-            if part.blends_classes:
-                raise UsageError(f"{part.kind} blends classes, which {data.kind} has not")
         return Supervised(
             network,
             recipe,

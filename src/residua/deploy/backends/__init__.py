@@ -1,0 +1,1 @@
+"""What can run a network, one file a library: the rows of ``residua bench``."""

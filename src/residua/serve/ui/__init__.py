@@ -1,0 +1,1 @@
+"""The page of `residua ui`: runs with live curves, reports, papers, analyses, and networks to show images to."""
