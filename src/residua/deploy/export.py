@@ -81,7 +81,7 @@ def export(
             f"int8 is judged by what it does to accuracy, on images with classes, of which {trained.name} has none here"
             + ("" if trained.run else ": name them with --data")
         )
-    exporting = _Export(
+    exporting = Exporting(
         trained=trained,
         format=written,
         program=program_of(trained, module, evidence.test),
@@ -136,7 +136,7 @@ def program_of(trained: Trained, module: Deployable, images: Images) -> Program:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Export:
+class Exporting:
     """All that an artifact is made of, and how it is measured."""
 
     trained: Trained
@@ -199,6 +199,15 @@ class _Export:
         reason = f"{lost}, more than the {about.max_drop:g} of --max-drop: all layers stay float32"
         about = dataclasses.replace(about, quantized=0, left_float=(), fallback=reason)
         return dataclasses.replace(self.plain(folder, "fp32"), quantization=about)
+
+    def unmeasured(self, folder: Path, precision: str) -> Artifact:
+        """The artifact before it is compared with anything; in int8 every layer is."""
+        if precision == "int8":
+            calibration = self.evidence.tuning.first(CALIBRATION_IMAGES)
+            self.format.quantizer(self.program, calibration.pixels).write(folder, frozenset())
+        else:
+            self.format.write(folder, self.program, precision)
+        return self._open(folder, precision)[0]
 
     @property
     def _eager(self) -> Runtime:
