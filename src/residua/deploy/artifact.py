@@ -88,8 +88,8 @@ class Quantization:
     calibration_images: Count
     calibrated_on: str
     decided_on: Count  # images of the same kind
-    max_drop: float | None  # points of accuracy that it may lose; None: whatever it loses
-    drop: float | None  # points that it lost there
+    max_drop: float  # points of accuracy that it may lose
+    drop: float  # points that it lost there
     fallback: str | None = None  # why the artifact is float32 as a whole; its precision is fp32 then
 
 

@@ -74,7 +74,9 @@ def gather(trained: Trained, data: str | Path | DataSpec | None = None, *, every
     most = None if every else PARITY_IMAGES
     labelled = trained.task.answers == "classes"
     return Evidence(
-        tuning=_read(tuning, f"{which} images", _TUNING_IMAGES if every else 1, labelled=labelled),
+        tuning=_read(
+            tuning, f"{which} images", _TUNING_IMAGES if every else PARITY_IMAGES, labelled=labelled
+        ),
         test=_read(loaded.test, "test images", most, labelled=labelled),
     )
 
@@ -95,7 +97,7 @@ def spread(there: int, wanted: int | None) -> np.ndarray:
 
 
 def scaled(pixels: np.ndarray) -> np.ndarray:
-    """Images stay uint8; volumes (N, C, D, H, W) are float32, [0, 1] for what was uint8, as ``Predictor`` gives them."""
+    """Images stay uint8; volumes (N, C, D, H, W) are float32, uint8 scaled to [0, 1], as ``Predictor`` gives them."""
     if pixels.ndim == 4:
         return pixels
     return pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 1)

@@ -16,7 +16,7 @@ from residua.weights.digest import digest_of
 _LIBRARIES = ("residua", "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
 
 
-def provenance(source: NetworkLike | Trained, trained: Trained) -> dict[str, Any]:
+def provenance(source: NetworkLike, trained: Trained) -> dict[str, Any]:
     """The run, the digest of its weights, versions, machine, command and time."""
     found = trained.run.weights if trained.run else locate(source) if isinstance(source, str | Path) else None
     here = machine()
