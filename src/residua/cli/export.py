@@ -40,7 +40,15 @@ def export(
     """
     from residua.deploy.export import export as write
 
-    artifact = write(source, format=format, precision=precision, data=data, out=out, overwrite=overwrite)
+    artifact = write(
+        source,
+        format=format,
+        precision=precision,
+        data=data,
+        out=out,
+        max_drop=max_drop,
+        overwrite=overwrite,
+    )
     if json:
         say_json({**artifact.to_dict(), "path": str(artifact.path)})
         return
