@@ -16,6 +16,7 @@ SCHEMA = 1
 # Of the extras, those that serve users; `make` installs the others by itself.
 EXTRA_USES = {
     "track": "TensorBoard logs while training",
+    "sklearn": "ResidualClassifier and ResidualRegressor, estimators of scikit-learn",
     "ray": "grids of experiments on a cluster",
     "parquet": "images in Hugging Face parquet files",
     "heic": "HEIC and HEIF photos",
