@@ -1,4 +1,4 @@
-"""Weight files: one that says what its images are, and one of a network that knows the digits without a training."""
+"""Weight files that say what their images are, and one that knows the digits."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def weights(tmp_path):
 
 @pytest.fixture(scope="session")
 def digits_weights(tmp_path_factory):
-    """The weight file of a ``cifar_resnet8`` that gets some nine in ten of the digits right."""
+    """A ``cifar_resnet8`` that gets some nine in ten right without a training: the last layer is least squares."""
     torch.manual_seed(0)
     digits = load_data("digits")
     model = create_model("cifar_resnet8", in_channels=1, widths=(32, 64, 128)).train()
