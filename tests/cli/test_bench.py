@@ -31,6 +31,7 @@ def test_json_is_one_object_with_rows(command, run):
     assert set(row["latency_ms"]) == {"p50", "p99"}
 
 
+@pytest.mark.slow
 def test_the_fastest_artifact_is_exported(command, run, tmp_path):
     for library in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(library, reason="needs the extra export")
