@@ -32,24 +32,16 @@ def test_json_is_one_object_with_rows(command, run):
 
 
 @pytest.mark.slow
-def test_the_fastest_artifact_is_exported(command, run, tmp_path):
+def test_the_fastest_artifact_is_exported_and_timed_beside_its_run(command, run):
     for library in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(library, reason="needs the extra export")
-    answer = command(
-        *(
-            "bench",
-            "first",
-            *QUICK,
-            "--backends",
-            "onnxruntime",
-            "--best",
-            "--out",
-            tmp_path / "best",
-            "--json",
-        )
-    ).json
-    assert answer["best"] == str(tmp_path / "best")
-    assert command("predict", tmp_path / "best", run / "none.png", "--json").json["errors"]
+    answer = command("bench", "first", *QUICK, "--backends", "onnxruntime", "--best", "--json").json
+    assert answer["best"].startswith(str(run / "artifacts" / "onnx-"))
+    assert {row["precision"] for row in answer["rows"]} == {"fp32", "int8"}
+    assert command("predict", answer["best"], run / "none.png", "--json").json["errors"]
+    rows = command("bench", answer["best"], *QUICK, "--json").json["rows"]
+    assert [row["backend"] for row in rows] == ["eager", "onnxruntime"] * 2
+    assert all(row["max_error"] is not None for row in rows)
 
 
 @pytest.mark.parametrize(

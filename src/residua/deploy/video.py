@@ -31,7 +31,7 @@ def frames(path: Path, every: float) -> Iterator[tuple[float, Image.Image]]:
         raise ResiduaError('videos need PyAV: pip install "residua[video]"') from error
     name = image_name(path)
     try:
-        with path.open("rb") as file, av.open(file, format=VIDEOS[path.suffix.lower()]) as container:
+        with path.open("rb") as file, av.open(file, "r", format=VIDEOS[path.suffix.lower()]) as container:
             if not container.streams.video:
                 raise BadImage(name, "it holds no video")
             stream = container.streams.video[0]
