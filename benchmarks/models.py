@@ -124,6 +124,7 @@ ROWS = (
             words="Frechet distance {} on CIFAR-10, on Inception's features",
         ),
     ),
+    Row("residual_mlp", "residual_mlp"),
     Row("detector", "detector_tiny"),
     Row("segmenter", "segmenter_tiny"),
 )

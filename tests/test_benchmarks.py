@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from benchmarks import busy, digest, harness
+from benchmarks import busy, digest, harness, near_duplicates
 
 from residua.machine import describe_machine, instruction_set
 
@@ -12,6 +12,7 @@ TABLES = {
     "stochastic_depth": harness.table,
     "busy": busy.table,
     "digest": digest.table,
+    "near_duplicates": near_duplicates.table,
 }
 
 

@@ -51,7 +51,20 @@ def test_importing_a_room_hides_no_public_name():
     assert done.returncode == 0, done.stderr
 
 
+def test_what_needs_an_extra_says_which_and_no_star_import_asks_for_it(monkeypatch):
+    residua = importlib.import_module("residua")
+    assert not set(residua._WITH_EXTRA) & set(residua.__all__)
+    assert set(residua._WITH_EXTRA) <= set(dir(residua))
+    monkeypatch.setitem(sys.modules, "sklearn", None)  # as if it were not installed
+    for name in ("residua.estimators", *(n for n in sys.modules if n.startswith("residua.estimators."))):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in residua._WITH_EXTRA:
+        monkeypatch.delitem(residua.__dict__, name, raising=False)
+        with pytest.raises(ImportError, match=r"pip install 'residua\[sklearn\]'"):
+            getattr(residua, name)
+
+
 def test_completion_in_python_shows_only_the_public_names():
     residua = importlib.import_module("residua")
     importlib.import_module("residua.spec")
-    assert dir(residua) == sorted(["__version__", *residua.__all__])
+    assert dir(residua) == sorted(["__version__", *residua.__all__, *residua._WITH_EXTRA])

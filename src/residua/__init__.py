@@ -25,12 +25,20 @@ _PUBLIC = {
     "UsageError": "residua.errors",
 }
 
+# what needs an extra beside residua: no star import asks for it
+_WITH_EXTRA = {
+    "ResidualClassifier": "residua.estimators",
+    "ResidualRegressor": "residua.estimators",
+}
+
 lead()
 
 if TYPE_CHECKING:
     from residua.deploy import Predictor
     from residua.description import describe
     from residua.errors import ResiduaError, UsageError
+    from residua.estimators import ResidualClassifier as ResidualClassifier
+    from residua.estimators import ResidualRegressor as ResidualRegressor
     from residua.evaluation import evaluate
     from residua.experiments.reproduce import reproduce
     from residua.loading import create_model, load_model, load_run
@@ -57,12 +65,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    home = _PUBLIC.get(name) or _WITH_EXTRA.get(name)
+    if home is None:
         raise AttributeError(f"module 'residua' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    value = getattr(importlib.import_module(home), name)
     globals()[name] = value  # the next access is a plain attribute
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(["__version__", *__all__])  # what completion offers: not what this file imports
+    # what completion offers: not what this file imports
+    return sorted(["__version__", *__all__, *_WITH_EXTRA])

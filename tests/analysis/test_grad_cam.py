@@ -78,6 +78,7 @@ def test_the_check_tells_heat_from_elsewhere():
     found = look("explain", Bright(), 40 * images, torch.tensor([0, 1, -1]), classes=["red", "green", "blue"])
     assert found.values["mean_drop_hottest"] > 0.3
     assert found.values["mean_drop_elsewhere"] == pytest.approx(0, abs=1e-6)
+    assert "fail" not in found.sentence
     assert [row[1:4] for row in found.rows] == [
         ("red", "red", "red"),
         ("green", "green", "green"),
@@ -86,6 +87,13 @@ def test_the_check_tells_heat_from_elsewhere():
     assert found.rows[0][5:8] == (2, 2, 16 / 256)
     picture = found.panels[0].surface.picture
     assert (len(picture), len(picture[0]), len(picture[0][0])) == (16, 16, 3)
+
+
+def test_maps_that_fail_their_own_test_say_so_first():
+    """Nothing is on this image: wherever pixels are hidden, the answer stays."""
+    found = look("explain", Bright(), torch.zeros(1, 3, 16, 16), torch.tensor([0]))
+    assert found.values["mean_drop_hottest"] == found.values["mean_drop_elsewhere"]
+    assert found.sentence.startswith("The maps fail their own test")
 
 
 def test_a_label_can_be_explained_instead_of_the_answer():

@@ -144,7 +144,7 @@ SCENARIOS = {
 def _quick(monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)  # one at every step
     monkeypatch.setattr(loop, "_CHECKPOINT_SHARE", 1e9)
-    monkeypatch.setattr(session, "tracked", lambda folder, progress: nullcontext(progress))
+    monkeypatch.setattr(session, "tracked", lambda run, progress, trackers: nullcontext(progress))
     monkeypatch.setattr(
         run_page, "SECTIONS", {"confusion": quality.confusion, "recipe": run_tables.recipe}
     )  # no curves

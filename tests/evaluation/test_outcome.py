@@ -15,7 +15,6 @@ from residua.errors import ResiduaError, UsageError
 from residua.evaluation import inspect_run
 from residua.evaluation.outcome import judge
 from residua.runs.folder import RunFolder
-from residua.runs.inspection import outcome_of
 from residua.runs.outcome import Outcome, advised, next_step, reasons, told, word
 from residua.spec.check import check
 
@@ -162,7 +161,7 @@ def test_the_next_step_is_quoted_for_a_shell():
 def test_it_is_kept_in_the_inspection(make_run):
     run = make_run()
     found = inspect_run(run)
-    outcome = outcome_of(RunFolder(run))
+    outcome = RunFolder(run).outcome
     assert outcome is not None and outcome.to_dict() == found["outcome"]
     assert outcome.status in ("not learned", "collapsed")  # the network is untrained
     assert outcome.sentence == told(outcome)
@@ -175,9 +174,9 @@ def test_of_a_run_that_was_extended_the_old_outcome_is_not_told(make_run):
     inspect_run(run)
     result = json.loads((run / "result.json").read_text())
     (run / "result.json").write_text(json.dumps(result | {"epochs": 7}))
-    assert outcome_of(RunFolder(run)) is None
+    assert RunFolder(run).outcome is None
     (run / "result.json").unlink()
-    assert outcome_of(RunFolder(run)) is None
+    assert RunFolder(run).outcome is None
 
 
 def test_a_damaged_outcome_is_one_line(make_run):
@@ -186,4 +185,4 @@ def test_a_damaged_outcome_is_one_line(make_run):
     found["outcome"]["status"] = "splendid"
     (run / "inspection.json").write_text(json.dumps(found))
     with pytest.raises(ResiduaError, match=r"outcome.status must be one of 'learned'"):
-        outcome_of(RunFolder(run))
+        _ = RunFolder(run).outcome

@@ -24,6 +24,11 @@ def png(seed: int = 0, size: int = 8, mode: str = "L") -> str:
     return base64.b64encode(out.getvalue()).decode()
 
 
+def answer(true: str, predicted: str) -> dict:
+    """A wrong answer with its picture."""
+    return {"true": true, "predicted": predicted, "confidence": 0.8, "path": None, "png": png(30)}
+
+
 def inspection(classes: list[str], *, each: int = 36, units: int = 9, kind: str = "residual") -> dict:
     k = len(classes)
     rng = random.Random(k)
@@ -65,6 +70,34 @@ def inspection(classes: list[str], *, each: int = 36, units: int = 9, kind: str 
             }
             for i in range(9)
         ],
+        "pairs": [
+            {
+                "times": 3,
+                "directions": [
+                    {"true": a, "predicted": b, "times": n, "of": each, "images": shown}
+                    for a, b, n, shown in (
+                        (classes[0], classes[1], 3, [answer(classes[0], classes[1])]),
+                        (classes[1], classes[0], 0, []),
+                    )
+                ],
+            }
+        ],
+        "suspects": [
+            {"part": "test", "position": 4, "label": classes[0], "suggested": classes[1]}
+            | {"label_probability": 0.01, "suggested_probability": 0.98, "path": "test/4.png", "png": png(40)}
+        ],
+        "leaks": {
+            "found": 1,
+            "of": each * k,
+            "images": [
+                {
+                    "test": {"path": "test/7.png", "png": png(7)},
+                    "train": {"path": "train/3.png", "png": png(7)},
+                    "same_label": False,
+                }
+            ],
+        },
+        "outcome": None,
         "gradient": [{"unit": f"unit{i}", "kind": kind, "norm": 0.02 * 0.9**i} for i in range(units)],
         "response": [
             {"unit": f"unit{i // 2}", "layer": f"conv{i % 2}", "std": 0.4 + 0.3 * math.cos(i)}

@@ -105,3 +105,27 @@ def test_a_matrix_is_one_picture(size):
     markup = matrix_chart(matrix, title="M", x_label="x", y_label="y")
     assert markup.count("<image") == 1 and "pixelated" in markup
     assert len(markup) < 60_000
+
+
+def test_every_point_tells_its_value_and_stands_where_it_is_drawn():
+    markup = chart(
+        [series([10.0, 5.0, 2.5], label="a <b>"), series([9.0, 8.0, 7.0], label="b", said="b, test")]
+    )
+    assert (
+        "<title>a &lt;b&gt;: 2.5 (epoch 2)</title>" in markup
+        and "<title>b, test: 9 (epoch 0)</title>" in markup
+    )
+    places = [tuple(map(float, found)) for found in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', markup)]
+    line = re.findall(r'<path d="M ([\d.]+) ([\d.]+)[^"]*"[^>]*var\(--s0\)', markup)[0]
+    assert places[0] == pytest.approx(tuple(map(float, line)), abs=0.1)
+    assert len(places) == 6 and places[0][1] < places[1][1] < places[2][1]
+
+
+def test_a_table_holds_the_values_behind_the_curves():
+    markup = chart([series([3.0, 2.0]), series([1.5], label="b", x=[1])])
+    table = markup[markup.index("<details") : markup.index("</details>")]
+    assert "<summary>Values</summary>" in table and "some" not in table
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", table)
+    assert cells == ["epoch", "a", "b", "0", "3", "", "1", "2", "1.5"]
+    long = chart([series([float(i) for i in range(1001)])])
+    assert long.count("<tr>") <= 102 and ">1,000</th>" in long and "of 1,001 rows" in long

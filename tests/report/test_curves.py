@@ -5,6 +5,7 @@ import pytest
 from residua.report import curves as room
 from residua.report import read_run
 from residua.report.translation import translator
+from residua.spec import Recipe
 
 T = translator("en")
 
@@ -62,3 +63,21 @@ def test_the_rate_is_drawn_from_the_lines_that_state_it_more_often(make_run, cha
     room.schedule([("a", read_run(path))], T)
     assert charts["Learning rate by step"][0]["a"].x == [11, 22]
     assert "Training loss by step" not in charts  # one point says less than the curve by epoch
+
+
+def test_the_rate_of_every_step_is_drawn_where_the_log_agrees(make_run, restate, charts):
+    """A short run logs few steps: its warm-up would not be seen."""
+    schedule = {"schema": 2, "lr": 0.5, "schedule": {"kind": "linear"}, "warmup": 0.5, "log_every": 50}
+    run = make_run("a", epochs=2, recipe=schedule)
+    recipe = Recipe.from_dict(schedule)
+    rates = [0.5 * recipe.lr_factor(step / 22) for step in range(22)]
+    lines = [{"event": "epoch", "epoch": e, "step": 11 * e + 11, "lr": rates[(11, 21)[e]]} for e in range(2)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    room.schedule([("a", read_run(run))], T)
+    drawn = charts["Learning rate by step"][0]["a"]
+    assert drawn.x == [*range(1, 23)] and drawn.y == rates
+    lines[0]["lr"] = 0.123  # the run was extended: the rates were others
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    room.schedule([("a", read_run(run))], T)
+    drawn = charts["Learning rate by step"][0]["a"]
+    assert drawn.x == [11, 22] and drawn.y[0] == 0.123

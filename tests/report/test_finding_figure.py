@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from residua.analysis.finding import Curve, Finding, Panel, Surface
+from residua.analysis.finding import Curve, Finding, Panel, Surface, lines
 from residua.errors import ResiduaError, UsageError
+from residua.report import finding_figure as room
 from residua.report.finding_figure import draw_finding
 
 
@@ -138,3 +139,46 @@ def test_a_wrong_name_and_a_missing_folder_are_one_line(tmp_path):
         draw_finding({"net": _finding(_panel("Curves", "a"))}, tmp_path / "figure.gif")
     with pytest.raises(ResiduaError, match="cannot write"):
         draw_finding({"net": _finding(_panel("Curves", "a"))}, tmp_path / "none" / "figure.png")
+
+
+LONG = "Gradient by the product of the units' Jacobians, each factor built from its part alone, and the naive product"
+
+
+@pytest.mark.parametrize("panels", [1, 2, 3])
+def test_no_title_and_no_label_is_cut_off(panels):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    long = {"title": LONG, "x_label": LONG, "y_label": LONG, "curves": [Curve(label="a", x=[1, 2], y=[1, 2])]}
+    finding = _finding(*(Panel(**long) for _ in range(panels)), title=LONG)
+    with room._drawn({"a network with a long name " * 3: finding}) as figure:
+        FigureCanvasAgg(figure).draw()
+        told = [
+            *figure.texts,
+            *(t for axes in figure.axes for t in (axes.title, axes.xaxis.label, axes.yaxis.label)),
+        ]
+        width, height = figure.bbox.width, figure.bbox.height
+        for text in told:
+            box = text.get_window_extent()
+            assert box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1, text
+
+
+def test_an_axis_that_counts_has_whole_numbers(tmp_path):
+    counts = Panel(
+        title="T", x_label="unit", y_label="n", curves=[Curve(label="a", x=[1, 2, 3], y=[0, 1, 2])]
+    )
+    assert not [
+        tick for tick in _svg(tmp_path, {"net": _finding(counts)}) if re.fullmatch(r"[\d.]+\.[\d]+", tick)
+    ]
+
+
+def test_a_zero_without_a_place_is_counted(tmp_path):
+    drawn = lines("T", "y", {"a": [1.0, 0.0, None, 3.0], "b": [-1.0, 2.0, 3.0, 4.0]}, log_y=True)
+    assert drawn.left_out == 2
+    assert "(2 of 0 or below have no place here)" in _svg(tmp_path, {"net": _finding(drawn)})
+    assert lines("T", "y", {"a": [1.0, 0.0]}).left_out == 0
+
+
+def test_an_apostrophe_stays(tmp_path):
+    assert "from the stretch's start" in _svg(
+        tmp_path, {"net": _finding(_panel("Curves", "from the stretch's start", "b"))}
+    )

@@ -35,7 +35,8 @@ def read(markup):
 
 
 def chart(title, **changes):
-    values = {"title": title, "box": "", "drawing": "", "legend": [], "note": title, "colours": 6, **changes}
+    values = {"title": title, "box": "", "drawing": "", "legend": [], "note": title, "colours": 6}
+    values |= {"points": [], "values": None, **changes}
     return fill("chart.html", **values)
 
 

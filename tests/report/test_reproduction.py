@@ -13,7 +13,7 @@ from residua.cli.reproduce import reproduce
 from residua.errors import ResiduaError, UsageError
 from residua.experiments.catalogue import claims
 from residua.report import render_gallery, render_reproduction
-from residua.report.experiment_charts import pictures
+from residua.report.experiment_charts import pictures, words
 from residua.report.experiment_result import find_results, over_seeds, read_result
 from residua.report.seed_chart import SeedRow, seed_chart
 from residua.report.translation import messages, translator
@@ -78,6 +78,25 @@ def test_a_page_says_everything_that_the_result_holds(make_result):
         assert said in shown.text, said
     assert "residua reproduce he2015/degradation --data 'my data'" in shown.text
     assert "https://arxiv.org/abs/1512.03385" in shown.links
+
+
+def test_statements_of_one_verdict_stand_in_one_table(make_result):
+    checks = [
+        {"text": f"statement {i}", "status": "reproduced" if i < 12 else "undecided", "reason": f"p {i}"}
+        for i in range(13)
+    ]
+    markup = render_reproduction(make_result(checks=checks)).read_text(encoding="utf-8")
+    section = markup[markup.index('id="checks"') : markup.index('id="caveats"')]
+    assert section.count('class="badge') == 2 and section.count("<table") == 2
+    assert all(f"statement {i}<" in section for i in range(13))
+
+
+def test_names_that_only_the_program_knows_are_not_on_the_page(make_result):
+    arms = [{"name": "plain-20", "model": "cifar_plain20", "options": {"panel": 0, "images": 8}}]
+    shown = page(make_result(arms=arms, measures=["spoilt"])).text
+    assert "panel" not in shown and "images=8" in shown
+    assert words("from_the_stretch_s_start", EN) == "from the stretch's start"
+    assert "spoilt" not in words("spoilt", EN)
 
 
 def test_the_chinese_page_has_chinese_words(make_result):

@@ -16,8 +16,8 @@ from residua.errors import ResiduaError, UsageError
 from residua.report import render_report
 from residua.report.translation import messages
 
-SECTIONS = ("curves", "schedule", "confusion", "classes", "calibration", "mistakes", "depth", "cost")
-SECTIONS += ("recipe", "plan", "data", "environment", "repeat")
+SECTIONS = ("curves", "schedule", "confusion", "classes", "calibration", "mistakes")
+SECTIONS += ("pairs", "suspects", "leaks", "depth", "cost", "recipe", "plan", "data", "environment", "repeat")
 
 
 class Page(HTMLParser):
@@ -289,3 +289,58 @@ def test_bad_requests_are_one_line(make_run, tmp_path):
         with pytest.raises(UsageError, match=said) as caught:
             render_report(runs, **options)
         assert "\n" not in str(caught.value)
+
+
+OUTCOME = {
+    "status": "not learned",
+    "fit": "by heart",
+    "advice": "look at the data",
+    "sentence": "Not learned: ...",
+    "right": 10,
+    "n": 40,
+    "interval": [0.14, 0.4],
+    "majority": "a <b>",
+    "majority_share": 0.3,
+    "balanced": 0.25,
+    "balanced_interval": [0.1, 0.4],
+    "tested": 4,
+    "answered": 4,
+    "top_answer": "a <b>",
+    "top_share": 0.3,
+    "training_right": 100,
+    "training_n": 100,
+    "loss": 0.01,
+    "classes": 4,
+    "few": {"c": 2},
+    "epochs": 20,
+    "lr": 0.1,
+}
+
+
+@pytest.mark.parametrize(
+    ("lang", "word", "said"), [("en", "Not learned", "by heart"), ("zh", "没有学会", "只是背下了这些图像")]
+)
+def test_what_became_of_the_training_stands_on_top(make_run, make_inspection, lang, word, said):
+    run = make_run("my run", inspected=make_inspection(["a", "b", "c"]) | {"outcome": OUTCOME})
+    shown = page([run], lang=lang)
+    top = shown.text[: shown.text.index(messages(lang)["test_accuracy"])]
+    assert word in top and said in top and "a <b>" in top
+    assert "residua data look digits" in top
+    assert ("div", {"class": "verdict caution"}) in shown.tags
+
+
+def test_a_run_that_went_on_has_no_old_outcome_on_its_page(make_run, make_inspection):
+    run = make_run(inspected=make_inspection(["a", "b"]) | {"outcome": OUTCOME}, complete=False)
+    assert "Not learned" not in page([run]).text
+
+
+def test_paths_are_those_seen_from_the_data_and_the_working_directory(
+    make_run, make_inspection, restate, tmp_path, monkeypatch
+):
+    """A page that is mailed names no home folder."""
+    found = make_inspection(["a", "b"])
+    found["mistakes"][0]["path"] = str(tmp_path / "photos" / "test" / "a" / "1.png")
+    run = restate(make_run(inspected=found), "data", path=str(tmp_path / "photos"))
+    monkeypatch.chdir(tmp_path)
+    text = page([run]).text
+    assert "test/a/1.png" in text and str(tmp_path) not in text

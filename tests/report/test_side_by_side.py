@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from residua.report import diagnose_runs, read_run, render_report
@@ -69,12 +67,21 @@ def test_equal_runs_have_no_differences(make_run):
     assert "are the same in every run" in render_report([make_run("a"), make_run("b")]).read_text()
 
 
-def test_different_data_is_warned_of(make_run):
-    runs = [make_run("a"), make_run("b")]
-    assert "not comparable" not in render_report(runs).read_text()
-    data = json.loads((runs[1] / "data.json").read_text())
-    (runs[1] / "data.json").write_text(json.dumps({**data, "fingerprint": "other"}))
-    assert "not comparable" in render_report(runs, overwrite=True).read_text()
+def test_where_data_differ_nothing_is_diagnosed(make_run, restate):
+    """Of these two one would be degraded; on different data that says nothing."""
+    runs = [make_run("a", train_accuracy=0.6, val_accuracy=0.5, test_accuracy=0.5), make_run("b")]
+    text = render_report(runs).read_text()
+    assert "Not comparable" not in text and "a is degraded" in text
+    restate(runs[1], "data", fingerprint="other")
+    text = render_report(runs, overwrite=True).read_text()
+    assert "Not comparable" in text and "degraded" not in text and "No clear difference" not in text
+    assert diagnose_runs([*map(read_run, runs)]) is None
+
+
+def test_a_seed_that_differs_is_said(make_run, restate):
+    text = render_report([make_run("a"), restate(make_run("b"), "env", seed=7)]).read_text()
+    assert '<th scope="row">seed</th><td>0</td><td>7</td>' in text
+    assert "are the same in every run" not in text
 
 
 def test_runs_of_one_name_are_told_apart(make_run, tmp_path):

@@ -4,8 +4,6 @@ import os
 import shutil
 import signal
 import struct
-import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -16,47 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from benchmarks.server_process import serving
 from tests.serve.instant import png
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
-
-
-class Server:
-    def __init__(self, *arguments):
-        command = [
-            sys.executable,
-            "-m",
-            "residua",
-            "serve",
-            *map(str, arguments),
-            "--port",
-            "0",
-            "--threads",
-            "1",
-        ]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        assert line.startswith("serving "), line
-        self.address = line.split()[-1]
-
-    def workers(self):
-        """Process ids of its workers."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if parent == self.process.pid and b"spawn_main" in command:
-                found.append(int(folder.name))
-        return found
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 @contextmanager
@@ -102,9 +63,8 @@ def place(weights, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(place):
-    server = Server(place)
-    yield server
-    server.end()
+    with serving(place, "--threads", 1) as server:
+        yield server
 
 
 def bomb():

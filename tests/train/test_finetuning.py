@@ -9,6 +9,7 @@ from residua.registry import build, model_spec
 from residua.runs.checkpoint import read_state
 from residua.spec import DataSpec, Recipe
 from residua.train import Interrupted, fit, recipe, resume
+from residua.train.guard import Diverged, Guard
 from residua.train.layers import held
 from residua.train.loop import Loop
 from residua.train.supervised import make_optimizer
@@ -135,6 +136,29 @@ def test_a_run_that_stops_anywhere_goes_on_bit_for_bit(tmp_path, monkeypatch, op
         return (path / "model.safetensors").read_bytes(), (path / "metrics.jsonl").read_bytes()
 
     assert outcome((3, 4, 5)) == outcome(())
+
+
+def test_a_training_backs_off_to_before_all_of_it_learned(tmp_path, monkeypatch):
+    """Adam has no state of what has not learned yet."""
+
+    def once(self, step, loss):
+        if step == 5 and not seen:
+            seen.append(step)
+            raise Diverged(step, loss)
+
+    seen: list[int] = []
+    monkeypatch.setattr(Guard, "look_at_step", once)
+    changes = {"epochs": 4, "finetuning.until": 0.5, "backoff": 0.5}
+    run = fit(
+        "cifar_resnet8",
+        weights=weights_of(),
+        run_dir=tmp_path / "run",
+        **QUIET,
+        recipe_changes=changes,
+        limit_batches=2,
+    )
+    assert seen == [5]
+    assert (run.result["backoffs"], run.result["steps"]) == (1, 8)
 
 
 def test_images_are_normalised_as_those_that_the_weights_were_trained_on(tmp_path):

@@ -1,13 +1,18 @@
 """The network that comes with the package."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from residua.errors import ResiduaError, UsageError
+from residua.evaluation import evaluate
 from residua.loading import load_model, load_weights, locate
 from residua.registry import build, model_spec
 from residua.weights import bundled
 from residua.weights.model_files import save_model
 
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("bundled", "bundled:cifar_resnet20")
 
 
@@ -37,6 +42,21 @@ def test_a_package_without_the_file_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(bundled, "FILE", tmp_path / "gone.safetensors")
     with pytest.raises(ResiduaError, match=r"lacks gone\.safetensors"):
         load_weights("bundled")
+
+
+def test_the_file_is_what_the_committed_run_made():
+    evidence = json.loads((ROOT / "benchmarks/results/bundled/result.json").read_text())
+    weights = load_weights("bundled")
+    assert bundled.FILE.stat().st_size <= 2_000_000
+    assert weights.spec == model_spec(evidence["model"])
+    assert f"{evidence['test_accuracy']:.2%} of {evidence['test_images']:,} JPEG copies" in weights.notes[0]
+    assert (evidence["train_images"], weights.data["shape"]) == (49_000, [3, 32, 32])
+    assert weights.data["classes"][:3] == ["airplane", "automobile", "bird"]
+
+
+def test_it_knows_lossless_images_too(shared):
+    """The first 1,017 test images of CIFAR-10, as they were published."""
+    assert evaluate("bundled", shared / "data" / "cifar10-head", limit=2).top1 > 0.8
 
 
 def test_it_says_where_its_data_are_from():

@@ -6,10 +6,15 @@ residua.report.finding_figure draws it.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from residua import cards
+
+_SHOWN = 12  # rows of a table in a notebook
 
 Cell = str | int | float | None
 Style = Literal["line", "dashed", "points", "bars"]
@@ -65,6 +70,14 @@ class Finding:
     sentence: str
     panels: Sequence[Panel] = ()
 
+    def _repr_html_(self) -> str:
+        rows = [[_cell(cell) for cell in row] for row in self.rows[:_SHOWN]]
+        left = [cards.text(f"... and {len(self.rows) - _SHOWN} more rows")] if len(self.rows) > _SHOWN else []
+        drawn = [cards.figure(_draw(self), self.title)] if self.panels else []
+        return cards.card(
+            self.title, cards.text(self.sentence), *drawn, cards.table(rows, self.columns), *left
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: the figures by name, and the table; None where a number is not finite."""
         return {
@@ -117,6 +130,16 @@ def rows_of_figures(values: Mapping[str, Cell]) -> dict[str, Any]:
     """``values`` of a Finding that has no other table: a row a figure."""
     rows = [{"figure": name.replace("_", " "), "value": value} for name, value in values.items()]
     return {"values": values, **tabulated(*rows)}
+
+
+def _draw(finding: Finding) -> bytes:
+    """The figure as SVG. What draws is a room above, and asked for by name when a notebook wants a picture."""
+    drawing: bytes = importlib.import_module("residua.report.finding_figure").svg(finding)
+    return drawing
+
+
+def _cell(value: Cell) -> str:
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _finite(value: Cell) -> Cell:

@@ -16,12 +16,14 @@ SCHEMA = 1
 # Of the extras, those that serve users; `make` installs the others by itself.
 EXTRA_USES = {
     "track": "TensorBoard logs while training",
+    "sklearn": "ResidualClassifier and ResidualRegressor, estimators of scikit-learn",
     "ray": "grids of experiments on a cluster",
     "parquet": "images in Hugging Face parquet files",
     "heic": "HEIC and HEIF photos",
     "video": "what is on the frames of a video",
     "compat": "comparisons with torchvision and timm",
-    "export": "ONNX files of a network, by torch's own exporter",
+    "export": "residua export --format onnx",
+    "openvino": "residua export --format openvino, and its int8",
     "interop": "the examples of docs/interop.md",
 }
 

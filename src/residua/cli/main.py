@@ -24,7 +24,7 @@ from cyclopts.exceptions import CycloptsError
 
 from residua import __version__
 from residua.cli.say import one_line, reason
-from residua.cli.verbs import FETCH, TOUR, VERBS, Verb
+from residua.cli.verbs import DATA_VERBS, TOUR, VERBS, Verb
 from residua.errors import ResiduaError, UsageError
 from residua.names import shown
 
@@ -49,9 +49,12 @@ def make_app(tokens: Sequence[str] = ()) -> App:
         default_parameter=Parameter(negative="", converter=_value),
         suppress_keyboard_interrupt=False,  # main says it
     )
-    data = App(name="data", help="Fetch data sets.", help_epilogue="")
+    data = App(name="data", help="Look at data, and fetch data sets.", help_epilogue="")
     app.command(data)
-    for parent, name, verb in [(data, "fetch", FETCH), *((app, name, verb) for name, verb in VERBS.items())]:
+    verbs = [
+        (parent, *item) for parent, table in ((data, DATA_VERBS), (app, VERBS)) for item in table.items()
+    ]
+    for parent, name, verb in verbs:
         path = f"residua.cli.{verb.function}"  # imported when the verb is used
         about = "\n\n".join([verb.about, *_listed(verb, wanted=name in tokens)])
         parent.command(

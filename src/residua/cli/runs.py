@@ -72,7 +72,6 @@ def _row_or_damage(folder: Any) -> dict[str, Any]:
 
 def _row(folder: Any) -> dict[str, Any]:
     from residua.files import in_use
-    from residua.runs.inspection import outcome_of
     from residua.train.task import run_task
 
     result, metric = folder.result, run_task(folder).primary.name
@@ -82,7 +81,7 @@ def _row(folder: Any) -> dict[str, Any]:
         "run": folder.path.name,
         "path": str(folder.path),
         "state": "complete" if result else "running" if in_use(folder.path) else "interrupted",
-        "outcome": outcome.status if (outcome := outcome_of(folder)) else None,
+        "outcome": outcome.status if (outcome := folder.outcome) else None,
         "model": folder.spec.name,
         "data": folder.data["kind"],
         "recipe": folder.recipe.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,10 @@ from cyclopts import Parameter
 from residua.cli.say import note, say
 from residua.errors import UsageError
 from residua.machine import usable_cores
+from residua.serve.batching import Batching
 from residua.serve.limits import Limits
-from residua.serve.needs import need_extra
-from residua.serve.sources import named_sources
+from residua.serve.needs import need_extra, need_ray
+from residua.serve.sources import ModelSource, named_sources
 
 
 def serve(
@@ -31,6 +33,9 @@ def serve(
     max_queue: int = 1024,
     token_file: Path | None = None,
     allow_host: Annotated[list[str] | None, Parameter(negative="")] = None,
+    ray: Annotated[bool, Parameter(negative="")] = False,
+    layout: str | None = None,
+    out: Path = Path("model_repository"),
 ) -> None:
     """Serve models over HTTP: POST images to /v1/predict, and read what is on them.
 
@@ -51,17 +56,17 @@ def serve(
         max_queue: images that wait for a model, more are refused (429).
         token_file: a file with a token that only you can read; requests must then carry it (Authorization: Bearer).
         allow_host: a name that the server is asked by; at 127.0.0.1 all but the usual ones are refused.
+        ray: serve on the Ray cluster that this machine belongs to, or else on this machine by Ray (extra: ray).
+        layout: triton or ovms: serve nothing, but write artifacts as a repository that NVIDIA Triton or OpenVINO Model
+            Server reads.
+        out: where that repository is, or is to be.
 
     """
-    need_extra()
-    from residua.serve.app import make_app
-    from residua.serve.metrics import Metrics
-    from residua.serve.models import NamedModels
-    from residua.serve.pool import Batching
-    from residua.serve.server import address_of, bind, names_of, read_token, run
-
     if not sources:
         raise UsageError("name what is to be served: an artifact, a run or a weight file")
+    if layout is not None:
+        _write(sources, layout, out)
+        return
     for flag, value, least in (
         ("--max-batch", max_batch, 1),
         ("--max-delay-ms", max_delay_ms, 0),
@@ -81,20 +86,69 @@ def serve(
         workers=workers,
         threads=threads or max(1, usable_cores() // workers),
     )
-    metrics = Metrics()
-    models = NamedModels(named_sources(sources), batching=batching, limits=limits, metrics=metrics)
+    need_extra()
+    from residua.serve.server import names_of, read_token
+
+    models, names = named_sources(sources), names_of(host, allow_host or [])
     token = None if token_file is None else read_token(token_file)
-    app = make_app(
-        models, limits=limits, metrics=metrics, token=token, hosts=names_of(host, allow_host or [])
-    )
-    opened = bind(host, port)
-    if token is None and names_of(host, []) is None:
+    if token is None and names is None:
         note("anybody who can reach this machine can ask these models: --token-file keeps others out")
+    start = _on_ray if ray else _here
+    start(models, batching, limits, token, names, host, port)
+
+
+def _here(
+    sources: Sequence[ModelSource],
+    batching: Batching,
+    limits: Limits,
+    token: str | None,
+    names: tuple[str, ...] | None,
+    host: str,
+    port: int,
+) -> None:
+    from residua.serve.app import make_app
+    from residua.serve.metrics import Metrics
+    from residua.serve.models import NamedModels
+    from residua.serve.server import address_of, bind, run
+
+    metrics = Metrics()
+    models = NamedModels(sources, batching=batching, limits=limits, metrics=metrics)
+    app = make_app(models, limits=limits, metrics=metrics, token=token, hosts=names)
+    opened = bind(host, port)
 
     def started() -> None:
         for table in models.table():
             for text in table["notes"]:
                 note(f"{table['name']}: {text}")
-        say(f"serving {', '.join(table['name'] for table in models.table())} at {address_of(opened)}")
+        say(f"serving {_named(sources)} at {address_of(opened)}")
 
     run(app, models, opened, limits, started)
+
+
+def _on_ray(
+    sources: Sequence[ModelSource],
+    batching: Batching,
+    limits: Limits,
+    token: str | None,
+    names: tuple[str, ...] | None,
+    host: str,
+    port: int,
+) -> None:
+    need_ray()
+    from residua.serve.ray_app import application, run_on_ray
+
+    app = application(sources, batching=batching, limits=limits, token=token, hosts=names)
+    run_on_ray(
+        app, host, port, lambda: say(f"serving {_named(sources)} at http://{host}:{port} by Ray Serve")
+    )
+
+
+def _named(sources: Sequence[ModelSource]) -> str:
+    return ", ".join(source.name for source in sources)
+
+
+def _write(sources: Sequence[str], layout: str, out: Path) -> None:
+    from residua.serve.layouts import write_layout
+
+    for source in named_sources(sources):
+        say(write_layout(layout, source.place, out, source.name))

@@ -24,6 +24,7 @@ class RunSettings(Spec):
     compile: str | None = None
     limit_batches: int | None = None
     run_dir: str | None = None
+    track: str | None = None
 
     @classmethod
     def title(cls) -> str:

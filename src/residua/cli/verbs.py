@@ -26,6 +26,7 @@ VERBS = {
             "residua train path/to/images --weights latest --lr 0.01",
             "residua train --resume latest",
             "residua train --set model.shortcut=C --set recipe.label_smoothing=0.1",
+            "residua train path/to/images --budget 10m --target cpu:5ms",
         ),
     ),
     "evaluate": Verb(
@@ -37,6 +38,11 @@ VERBS = {
             "residua evaluate runs/seed0 runs/seed1 runs/seed2 --ensemble",
             "residua evaluate resnet20.th path/to/cifar-10 --json",
         ),
+    ),
+    "labels": Verb(
+        "labels:labels",
+        "Find training images whose label is probably wrong: trains again, a fold left out each time.",
+        ("residua labels latest", "residua labels runs/flowers --folds 3 --json"),
     ),
     "analyze": Verb(
         "analyze:analyze",
@@ -167,17 +173,25 @@ VERBS = {
     ),
 }
 
-FETCH = Verb(
-    "data:fetch",
-    "Download CIFAR-10 or CIFAR-100, resumed and verified; training reads the archive as it is.",
-    (
-        "residua data fetch cifar10",
-        "residua data fetch cifar100 --root path --mirror https://example.org/cifar",
+DATA_VERBS = {
+    "look": Verb(
+        "data:look",
+        "Look at images before training on them: classes, sizes, what cannot be read, what lies there twice.",
+        ("residua data look path/to/images", "residua data look labels.csv --lang zh --out look.html"),
     ),
-)
+    "fetch": Verb(
+        "data:fetch",
+        "Download CIFAR-10 or CIFAR-100, resumed and verified; training reads the archive as it is.",
+        (
+            "residua data fetch cifar10",
+            "residua data fetch cifar100 --root path --mirror https://example.org/cifar",
+        ),
+    ),
+}
 
 TOUR = (
     "residua train",
+    "residua data look path/to/images",
     "residua train path/to/images --model resnet18 --epochs 20",
     "residua train --resume latest",
     "residua evaluate latest --flip",

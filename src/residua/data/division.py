@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from residua.data.parallel import in_parallel
 from residua.data.splits import Split, stratified_split
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
+
+SEVERAL, SEVERAL_SHARE = 10, 0.1  # images in several classes that are still mistakes, and their share of all
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +86,10 @@ def check_classes(listing: Listing, train: Split, skipped: dict[str, str]) -> No
             )
 
 
-def fingerprint(root: Path, paths: Sequence[str], threads: int, *, contents: bool) -> dict[str, str]:
-    """A hash of the files' names and contents, or of their names and sizes, which a large set has to do with."""
+def file_digests(root: Path, paths: Sequence[str], threads: int, *, contents: bool) -> list[bytes]:
+    """A hash of each file's contents; or its size, where there are too many to be read once more."""
 
-    def line(path: str) -> bytes:
+    def digest_of(path: str) -> bytes:
         try:
             if not (root / path).is_file():
                 return b"no file"
@@ -96,13 +100,37 @@ def fingerprint(root: Path, paths: Sequence[str], threads: int, *, contents: boo
         except OSError:
             return b"unreadable"
 
-    lines = (
-        part
-        for pair in zip(map(_encoded, paths), in_parallel(line, paths, threads), strict=True)
-        for part in pair
-    )
+    return in_parallel(digest_of, paths, threads)
+
+
+def fingerprint(paths: Sequence[str], digests: Sequence[bytes], *, contents: bool) -> dict[str, str]:
+    """A hash of the files' names and contents, or of their names and sizes."""
+    lines = (part for pair in zip(map(_encoded, paths), digests, strict=True) for part in pair)
     of = "file names and contents" if contents else "file names and sizes"
     return {"of": of, "sha256": digest(lines)}
+
+
+def check_one_class(listing: Listing, digests: Sequence[bytes], skipped: Container[str]) -> None:
+    """Warn of images that lie in several classes. Raises ResiduaError if so many do that they must have several labels.
+
+    ``digests`` are of the contents of the listing's files.
+    """
+    places: dict[bytes, dict[str, str]] = {}  # of each image the first file in each class
+    labels = [label for part in listing.parts.values() for label in part.classes]
+    for path, label, contents in zip(listing.paths, labels, digests, strict=True):
+        if path not in skipped:
+            places.setdefault(contents, {}).setdefault(label, path)
+    several = [list(files.values()) for files in places.values() if len(files) > 1]
+    if not several:
+        return
+    first = " and ".join(map(image_name, several[0][:2]))
+    found = f"{len(several)} of {len(places)} {listing.what}s lie in several classes, such as {first}"
+    if len(several) > max(SEVERAL, SEVERAL_SHARE * len(places)):
+        raise ResiduaError(
+            f"{listing.root}: {found}: they have several labels, and one class an image is what is trained. Keep each "
+            "in one folder; a table with a column of 0 and 1 for each label, csv:FILE, learns them as numbers"
+        )
+    log.warning("%s: one of the labels is wrong", found)
 
 
 def split_hash(parts: dict[str, Labelled], skipped: dict[str, str]) -> str:

@@ -12,7 +12,15 @@ import numpy as np
 
 from residua.data.batches.keyed import generator
 from residua.data.decoding import Decoding, EncodedSplit, Store, log, look_at, sample, say_skipped
-from residua.data.division import Labelled, check_classes, divide, fingerprint, split_hash
+from residua.data.division import (
+    Labelled,
+    check_classes,
+    check_one_class,
+    divide,
+    file_digests,
+    fingerprint,
+    split_hash,
+)
 from residua.data.image import GREY_MODES, SMALL, image_name, open_image
 from residua.data.listing import HIDDEN, Listing, checked
 from residua.data.loaded import Data, identified
@@ -76,6 +84,10 @@ def encoded_data(
         check_classes(listing, parts["train"], skipped)
         mean, std, seen = mean_std(parts["train"], at_most=MEASURED)
         measured_on = f"{seen} of {len(parts['train'])} training images, after the validation split"
+    whole_files = storage == "memory"
+    digests = file_digests(listing.root, files or listing.paths, threads, contents=whole_files)
+    if whole_files and files is None:
+        check_one_class(listing, digests, skipped)
     return identified(
         spec,
         path=listing.root,
@@ -88,7 +100,7 @@ def encoded_data(
         pad=size // 8 if storage == "memory" else 0,  # a streaming image is cropped before it is resized
         flip=True,
         channels_are=f"{'grey' if channels == 1 else 'colour'}, by {len(headers)} images",
-        fingerprint=fingerprint(listing.root, files or listing.paths, threads, contents=storage == "memory"),
+        fingerprint=fingerprint(files or listing.paths, digests, contents=whole_files),
         splits=come_from,
         split_sha256=split_hash(divided, skipped),
         mean_std_of=measured_on,

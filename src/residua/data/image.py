@@ -97,9 +97,9 @@ def read_image(source: Encoded, *, at_least: int | None = None) -> Image.Image:
     for photographs). Raises BadImage, a ResiduaError, with the name and the reason.
     """
     if isinstance(source, Image.Image):
-        return _decode(source, "image", None)
+        return decode(source, "image", None)
     with open_image(source) as image:
-        return _decode(image, _name(source), at_least)
+        return decode(image, _name(source), at_least)
 
 
 def preprocess(image: Image.Image, size: int, channels: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def random_crop(source: Path | bytes, size: int, channels: int, random: np.rando
         x, y, w, h = _random_part(width, height, random)
         shorter = min(width, height)
         needed = min(shorter, math.ceil(size * shorter / min(w, h)))
-        image = _decode(header, _name(source), needed)
+        image = decode(header, _name(source), needed)
     if (image.width > image.height) != (width > height):  # turned upright: the part turns with it
         x, y, w, h, width, height = y, x, h, w, height, width
     across, down = image.width / width, image.height / height
@@ -186,7 +186,8 @@ def _check_size(image: Image.Image, name: str, most: int) -> None:
             )
 
 
-def _decode(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
+def decode(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
+    """An image of ``open_image`` as ``read_image`` gives it: the pixels of the opened one may be fewer afterwards."""
     try:
         if image.info.get("progressive"):  # such a JPEG is held whole, however small it is wanted
             _check_size(image, name, MAX_DECODED)

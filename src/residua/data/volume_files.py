@@ -11,7 +11,7 @@ import torch
 
 from residua.data.batches.keyed import generator
 from residua.data.decoding import log, look_at, say_skipped
-from residua.data.division import check_classes, divide, fingerprint, split_hash
+from residua.data.division import check_classes, divide, file_digests, fingerprint, split_hash
 from residua.data.image import BadImage, image_name
 from residua.data.listing import list_folder
 from residua.data.loaded import Data, identified
@@ -90,6 +90,7 @@ def volume_data(spec: DataSpec, root: Path, threads: int = 0) -> Data:
     check_classes(listing, parts["train"], skipped)
     mean, std, seen = _mean_std(parts["train"], reading)
     scaled = ", scaled to [0, 1]" if reading.bytes else ""
+    digests = file_digests(root, listing.paths, threads, contents=size <= HASHED)
     return identified(
         spec,
         path=root,
@@ -101,12 +102,15 @@ def volume_data(spec: DataSpec, root: Path, threads: int = 0) -> Data:
         std=std,
         pad=0,  # what may be shifted or mirrored is not known of volumes: the recipe's crop_flip says it
         flip=False,
-        fingerprint=fingerprint(root, listing.paths, threads, contents=size <= HASHED),
+        fingerprint=fingerprint(listing.paths, digests, contents=size <= HASHED),
         splits=come_from,
         split_sha256=split_hash(divided, skipped),
         mean_std_of=f"{seen} of {len(parts['train'])} training volumes, after the validation split",
         preprocessing=f"none: {', '.join(sorted(map(str, kinds)))} as stored{scaled}",
-        skipped=[{"path": image_name(p), "reason": reason} for p, reason in sorted(skipped.items())],
+        skipped=[
+            {"path": image_name(path), "reason": reason}
+            for path, reason in sorted({**listing.left_out, **skipped}.items())
+        ],
     )
 
 

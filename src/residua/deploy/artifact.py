@@ -23,6 +23,7 @@ FILE = "artifact.json"
 _MOST_TABLE = 16 << 20  # bytes of artifact.json
 _MOST_FILE = 8 << 30  # bytes of a file of the model
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")  # of a file: no folder, nothing hidden
+_MOST_NAME = 100
 _OLD = ".residua-old"  # of the artifact that another is about to replace
 
 Scale = tuple[float, ...]
@@ -151,7 +152,7 @@ def read_artifact(path: str | Path) -> Artifact:
     values = read_stored(table, dict[str, Any])
     artifact: Artifact = checked({**values, "path": folder}, Artifact, str(table))
     for name, digest in artifact.digests.items():
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) or len(name) > _MOST_NAME:
             raise ResiduaError(f"{table} is damaged: digests: {name!r} is no name of a file beside it")
         if sha256_of(folder / name) != digest:
             raise ResiduaError(f"{folder / name} is damaged: its bytes do not give the SHA-256 in {FILE}")

@@ -56,7 +56,6 @@ def maps_classes(network: nn.Module) -> bool:
     if not isinstance(network, ImageClassifier) or network.dims != 2 or not network.num_classes:
         return False
     pool = network.head.pool
-    parts = list(pool.modules()) if isinstance(pool, nn.Sequential) else [pool]
-    sizes = [part.output_size for part in parts if isinstance(part, nn.AdaptiveAvgPool2d)]
-    plain = all(isinstance(part, _MEANS) for part in parts if part is not pool or part is parts[-1])
-    return plain and all(size in (1, (1, 1)) for size in sizes) and isinstance(network.head.fc, nn.Linear)
+    parts = list(pool.children()) if isinstance(pool, nn.Sequential) else [pool]
+    whole = all(part.output_size in (1, (1, 1)) for part in parts if isinstance(part, nn.AdaptiveAvgPool2d))
+    return whole and all(isinstance(part, _MEANS) for part in parts)

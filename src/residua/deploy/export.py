@@ -156,11 +156,12 @@ class Exporting:
 
     def quantized(self, folder: Path, max_drop: float) -> Artifact:
         """The artifact in int8, or in float32 where int8 loses more than ``max_drop`` points."""
-        tuning = self.evidence.tuning
+        tuning, test = self.evidence.tuning, self.evidence.test
         calibration = tuning.first(CALIBRATION_IMAGES)
         quantizer = self.format.quantizer(self.program, calibration.pixels)
         choice = quantization.choose(
             quantizer,
+            lambda: self.format.quantizer(self.program, tuning.first(quantization.RANKED_ON).pixels),
             lambda place: self._open(place, "int8")[1],
             logits_of(self._eager, tuning.pixels),
             tuning,
@@ -178,16 +179,17 @@ class Exporting:
             drop=choice.drop,
         )
         if not choice.kept:
-            lost = f"int8 loses {choice.drop:.2f} points on {len(tuning)} {tuning.of}"
-            return self._as_float(folder, about, lost)
+            return self._as_float(
+                folder, about, f"int8 loses {choice.drop:.2f} points on {len(tuning)} {tuning.of}"
+            )
         quantizer.write(folder, choice.floats)
         artifact, runtime = self._open(folder, "int8")
         accuracy = self._accuracy(runtime)
-        if 100 * (accuracy.before - accuracy.after) > max_drop:  # tuned on others, and lost on these
+        lost = 100 * (accuracy.before - accuracy.after)
+        if lost > max_drop:  # other images decided; these are what is told
             for file in folder.iterdir():
                 file.unlink()
-            lost = f"int8 loses {100 * (accuracy.before - accuracy.after):.2f} points on {accuracy.images} {accuracy.of}"
-            return self._as_float(folder, about, lost)
+            return self._as_float(folder, about, f"int8 loses {lost:.2f} points on {len(test)} {test.of}")
         parity = self._parity(runtime, "int8")
         return dataclasses.replace(artifact, parity=parity, accuracy=accuracy, quantization=about)
 

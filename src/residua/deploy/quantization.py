@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from residua.deploy.evidence import Images
+from residua.deploy.evidence import Images, spread
 from residua.deploy.parity import logits_of
 from residua.deploy.runtime import Quantizer, Runtime
 
 Open = Callable[[Path], Runtime]  # what opens the model that stands in a folder
 Say = Callable[[str], None]
 
-_RANKED_ON = 64  # images
-_MOST_GROUPS = 24  # of neighbouring layers, when there are more: each is quantised alone to be ranked
+RANKED_ON = 32  # images, of calibration and of comparison
+_MOST_GROUPS = 12  # of neighbouring layers, when there are more: each is quantised alone to be ranked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,19 @@ class Choice:
 
 
 def choose(
-    quantizer: Quantizer, open: Open, expected: np.ndarray, images: Images, max_drop: float, say: Say
+    quantizer: Quantizer,
+    quick: Callable[[], Quantizer],
+    open: Open,
+    expected: np.ndarray,
+    images: Images,
+    max_drop: float,
+    say: Say,
 ) -> Choice:
     """Leave so few layers float that accuracy on ``images`` drops by at most ``max_drop`` points.
 
-    ``expected`` are the logits of the network in float32. Layers are ranked by what quantising each alone changes;
-    then 1, 2, 4, ... of the worst stay float, up to half of them.
+    ``expected`` are the logits of the network in float32. If all layers in int8 lose more, layers are ranked by what
+    quantising each alone changes, for which ``quick`` makes a quantizer that is calibrated on few images; then 1, 2,
+    4, ... of the worst stay float, up to half of them.
     """
     attempt = _Attempt(quantizer, open)
     drop = points(expected, attempt.logits(frozenset(), images.pixels), images)
@@ -43,7 +50,7 @@ def choose(
     if choice.kept:
         return choice
     say(f"int8 loses {drop:.2f} points on {len(images)} {images.of}: looking for the layers that lose them")
-    ranked = _ranked(attempt, expected, images)
+    ranked = _ranked(_Attempt(quick(), open), expected, images)
     count = 1
     while not choice.kept and count <= len(ranked) // 2:
         floats = frozenset(name for group in ranked[:count] for name in group)
@@ -64,7 +71,7 @@ def _ranked(attempt: _Attempt, expected: np.ndarray, images: Images) -> list[lis
     """Groups of layers, those whose quantisation alone changes the logits most first."""
     layers = attempt.quantizer.layers
     groups = [list(group) for group in np.array_split(layers, min(len(layers), _MOST_GROUPS))]
-    chosen = np.linspace(0, len(images) - 1, min(len(images), _RANKED_ON)).astype(np.int64)
+    chosen = spread(len(images), RANKED_ON)
     pixels, truth = images.pixels[chosen], expected[chosen]
     changes = [
         float(np.square(attempt.logits(frozenset(layers) - set(group), pixels) - truth).mean())

@@ -85,7 +85,7 @@ def require(extra: str, what: str) -> None:
 
 
 class EagerRuntime:
-    """A torch module in evaluation mode that maps images to a tuple of ``names``: a ``Deployable``, a loaded program."""
+    """A torch module in evaluation mode that maps images to a tuple of ``names``: a ``Deployable``, or a program."""
 
     def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
         self._module, self._names = module, tuple(names)

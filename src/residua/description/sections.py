@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from residua import cards
 from residua.analysis.cost import Cost
 from residua.description.columns import WIDTH
 from residua.spec import ModelSpec
@@ -78,6 +79,12 @@ class Page(ABC):
 
     def __str__(self) -> str:
         return render(self.sections())
+
+    def _repr_html_(self) -> str:
+        first, *rest = self.sections()
+        return cards.card(
+            first.heading or self.name, cards.page(render([Section("", first.lines), *rest]).strip("\n"))
+        )
 
 
 def filled(*sections: tuple[str, Sequence[str]]) -> list[Section]:

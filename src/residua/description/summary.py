@@ -142,5 +142,8 @@ def _unit_words(unit: Unit) -> str:
 
 def _input(spec: ModelSpec, shape: Sequence[int]) -> str:
     if len(shape) == 1:
-        return f"{shape[0]} {'tokens' if spec.takes_tokens else 'latent numbers'}"
+        what = (
+            "tokens" if spec.takes_tokens else "columns" if shape[0] == spec.in_channels else "latent numbers"
+        )
+        return f"{shape[0]} {what}"
     return sizes(shape)

@@ -29,6 +29,9 @@ class Analysis:
     finding: Finding
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        return self.finding._repr_html_()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from residua import cards
 from residua.data import Data, load_data
 from residua.errors import UsageError
 from residua.evaluation import metrics
@@ -29,6 +30,8 @@ from residua.loading import locate
 from residua.spec import DataSpec
 from residua.train.plan import choose_device
 
+LISTED = 20  # classes in a notebook
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -45,6 +48,7 @@ class Evaluation:
     top1: float
     interval: tuple[float, float]  # 95 %, of top1 (Wilson)
     top5: float  # of fewer than five classes: 1
+    balanced_accuracy: float  # the mean of the classes' recalls
     nll: float  # mean negative log-likelihood, in nats
     ece: float  # expected calibration error, 15 bins
     classes: tuple[str, ...]
@@ -56,6 +60,20 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return dataclasses.asdict(self)
+
+    def _repr_html_(self) -> str:
+        low, high = self.interval
+        told = f"top-1 {self.top1:.2%} (95 % interval {low:.2%} to {high:.2%}), top-5 {self.top5:.2%}, "
+        told += f"NLL {self.nll:.4f}, ECE {self.ece:.4f}"
+        worst = sorted((row for row in self.per_class if row["n"]), key=lambda row: row["recall"])[:LISTED]
+        shares = (("n", "{}"), ("recall", "{:.1%}"), ("precision", "{:.1%}"))
+        rows = [
+            (row["class"], *("–" if row[key] is None else form.format(row[key]) for key, form in shares))
+            for row in worst
+        ]
+        title = f"{self.source} on {self.data}: {self.n} {self.split} images"
+        head = ("class, lowest recall first", "images", "recall", "precision")
+        return cards.card(title, cards.text(told), cards.table(rows, head), *map(cards.text, self.notes))
 
 
 def evaluate(

@@ -17,11 +17,12 @@ from residua.analysis.layer_responses import response
 from residua.data import Data, load_data, normalize, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import metrics
-from residua.evaluation.label_errors import suspects
-from residua.evaluation.mistakes import mistakes, pairs, picture_of
+from residua.evaluation.label_errors import listed_suspects
+from residua.evaluation.leaks import leaks
+from residua.evaluation.mistakes import mistakes, pairs
 from residua.evaluation.opener import some_of
 from residua.evaluation.outcome import judge
-from residua.evaluation.outputs import Outputs, Progress, logits, read_outputs
+from residua.evaluation.outputs import Progress, logits, read_outputs
 from residua.evaluation.source import data_spec, fitted, open_classifier
 from residua.runs.folder import RunFolder
 from residua.runs.outcome import Outcome
@@ -60,20 +61,27 @@ def inspect_run(
     outputs = read_outputs(
         trained.model, images, "test", precision=trained.precision, limit=limit, progress=progress
     )
+    unseen = {"test": outputs}  # images that the network did not train on
+    if images.val is not None:
+        unseen["val"] = read_outputs(trained.model, images, "val", precision=trained.precision, limit=limit)
     log_p, labels = outputs.log_probabilities, outputs.labels
     figures = metrics.figures(log_p, labels, images.classes)
     outcome = _outcome(trained.model, trained.run, images, figures["confusion"])
     learned = outcome.status == "learned"  # else its doubts about labels mean nothing
+    pictured = len(images.shape) > 1  # a row of a table has no picture
     found = {
         "schema": 1,
         "weights": weights,
         "classes": list(images.classes),
         **figures,
         "outcome": outcome.to_dict(),
+        "leaks": leaks(images),
         "reliability": [dataclasses.asdict(one) for one in metrics.reliability(log_p, labels)],
-        "mistakes": mistakes(images, outputs),
-        "pairs": pairs(images, outputs),
-        "suspects": _suspects(trained.model, images, outputs, trained.precision) if learned else None,
+        "mistakes": mistakes(images, outputs) if pictured else [],
+        "pairs": pairs(images, outputs) if pictured else [],
+        "suspects": listed_suspects(images, unseen, pictures=SUSPECTS, most=SUSPECTS)
+        if learned and pictured
+        else None,
         **_depth(trained.model, images),
         "cost": [dataclasses.asdict(part) for part in cost(trained.model, images.shape).parts],
     }
@@ -108,26 +116,6 @@ def _shown_again(model: nn.Module, data: Data, precision: str) -> tuple[int, int
             answers = logits(model.eval(), normalize(pixels, data.mean, data.std), precision)
             right, n = right + int((answers.argmax(1) == labels.numpy()).sum()), n + len(labels)
     return right, n
-
-
-def _suspects(model: nn.Module, data: Data, test: Outputs, precision: str) -> list[dict[str, Any]]:
-    """The most suspected labels of the images that the network did not train on."""
-    parts = {"test": test}
-    if data.val is not None:
-        parts["val"] = read_outputs(model, data, "val", precision=precision)
-    found = [(one, name) for name, outputs in parts.items() for one in suspects(outputs)]
-    found.sort(key=lambda item: item[0].label_probability - item[0].suggested_probability)
-    return [
-        {
-            "part": name,
-            "label": data.classes[one.label],
-            "suggested": data.classes[one.suggested],
-            "label_probability": one.label_probability,
-            "suggested_probability": one.suggested_probability,
-            **picture_of(data, name, int(parts[name].positions[one.index])),
-        }
-        for one, name in found[:SUSPECTS]
-    ]
 
 
 def _depth(model: nn.Module, data: Data) -> dict[str, Any]:

@@ -9,10 +9,14 @@ their own scale. The lower the probability of the given label against the sugges
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from residua.data import Data
+from residua.evaluation.mistakes import picture_of
 from residua.evaluation.outputs import Outputs
 
 
@@ -46,4 +50,33 @@ def suspects(outputs: Outputs) -> list[Suspect]:
         )
         for i in found
     ]
-    return sorted(listed, key=lambda one: one.label_probability - one.suggested_probability)
+    return sorted(listed, key=_doubt)
+
+
+def listed_suspects(
+    data: Data, parts: Mapping[str, Outputs], *, pictures: int, most: int | None = None
+) -> list[dict[str, Any]]:
+    """The suspects of some parts of the data, the most suspected first, as an inspection holds them.
+
+    Only the first ones have pictures; ``most`` ends the list.
+    """
+    found = sorted(
+        ((one, name) for name, outputs in parts.items() for one in suspects(outputs)),
+        key=lambda item: _doubt(item[0]),
+    )
+    return [
+        {
+            "part": name,
+            "position": (place := int(parts[name].positions[one.index])),
+            "label": data.classes[one.label],
+            "suggested": data.classes[one.suggested],
+            "label_probability": one.label_probability,
+            "suggested_probability": one.suggested_probability,
+            **picture_of(data, name, place, png=number < pictures),
+        }
+        for number, (one, name) in enumerate(found[:most])
+    ]
+
+
+def _doubt(one: Suspect) -> float:
+    return one.label_probability - one.suggested_probability

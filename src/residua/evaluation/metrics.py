@@ -100,16 +100,22 @@ def per_class(confusion: np.ndarray, names: Sequence[str]) -> list[dict[str, Any
 
 
 def figures(log_probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """``top1``, ``top5`` (of fewer than five classes 1), ``nll`` in nats, ``ece``, ``confusion``, ``per_class``."""
+    """``top1``, ``top5`` (of fewer than five classes 1), ``balanced_accuracy``, ``nll`` in nats, ``ece``, and tables.
+
+    These are ``confusion`` and ``per_class``.
+    """
     places = ranks(log_probabilities, labels)
     confusion = confusion_matrix(log_probabilities.argmax(1), labels, len(classes))
+    rows = per_class(confusion, classes)
     return {
         "top1": float((places < 1).mean()),
         "top5": float((places < 5).mean()),
+        # the mean of the recalls of the classes that have images: no class counts more for having many
+        "balanced_accuracy": float(np.mean([row["recall"] for row in rows if row["n"]])),
         "nll": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         "ece": expected_calibration_error(reliability(log_probabilities, labels)),
         "confusion": confusion.tolist(),
-        "per_class": per_class(confusion, classes),
+        "per_class": rows,
     }
 
 

@@ -80,21 +80,31 @@ def _shown(data: Data, outputs: Outputs, indices: Sequence[int]) -> list[dict[st
     ]
 
 
-def picture_of(data: Data, split: str, position: int) -> dict[str, Any]:
+def picture_of(data: Data, split: str, position: int, *, png: bool = True) -> dict[str, Any]:
     """``path`` of an image of a split, None where there are no files, and ``png``, the base64 text of a PNG file."""
     part = data.split(split)
-    paths, (pixels, _) = part.paths(), part.read(np.array([position]))
-    shown = _flat(pixels[0]).permute(1, 2, 0).numpy()
-    return {"path": None if paths is None else paths[position], "png": _png(shown)}
+    paths = part.paths()
+    found = {"path": None if paths is None else paths[position]}
+    if not png:
+        return found
+    pixels, _ = part.read(np.array([position]))
+    return {**found, "png": _png(_flat(pixels[0]).permute(1, 2, 0).numpy())}
 
 
 def _flat(pixels: torch.Tensor) -> torch.Tensor:
-    """An image (C, H, W) as it is; of a clip or volume (C, D, H, W) at most ``SLICES`` slices side by side, in grey."""
+    """An image (C, H, W) as it is; of a clip or volume (C, D, H, W) at most ``SLICES`` slices side by side, in grey.
+
+    A row of a table is a line of grey pixels, one for each column.
+    """
     if pixels.ndim == 3:
         return pixels
-    depth = pixels.shape[1]
-    chosen = np.unique(np.linspace(0, depth - 1, min(depth, SLICES)).astype(np.int64))
-    strip = torch.cat([pixels[:, int(i)] for i in chosen], dim=2).float().mean(0, keepdim=True)  # (1, H, n W)
+    if pixels.ndim == 1:
+        strip = pixels.float()[None, None]
+    else:
+        depth = pixels.shape[1]
+        chosen = np.unique(np.linspace(0, depth - 1, min(depth, SLICES)).astype(np.int64))
+        slices = torch.cat([pixels[:, int(i)] for i in chosen], dim=2)
+        strip = slices.float().mean(0, keepdim=True)  # (1, H, n W)
     if pixels.dtype != torch.uint8:  # its own range, as a radiologist's window
         strip = (strip - strip.min()) * (255 / (strip.max() - strip.min()).clamp(min=1e-12))
     return strip.byte()

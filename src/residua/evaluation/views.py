@@ -58,6 +58,10 @@ class View:
         if images.ndim > 4:
             slices = self(images.transpose(1, 2).flatten(0, 1))
             return slices.unflatten(0, (len(images), -1)).transpose(1, 2)
+        if images.ndim < 4:
+            if self != View():
+                raise UsageError(f"a row of a table can only be shown as it is, not {self}")
+            return images
         height, width = images.shape[2:]
         size = (max(round(height * self.scale), 1), max(round(width * self.scale), 1))
         if self.crop is not None:

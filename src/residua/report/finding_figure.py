@@ -7,10 +7,12 @@ cividis for maps), and a marker, a dash and a hatch of its own for each curve, s
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import textwrap
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +40,7 @@ _INSIDE = 4  # curves whose legend finds room inside the axes
 _LEVELS = 7  # contours of a map
 _PANEL_HEIGHT = 3.3  # inches
 _LETTER = 0.6  # mean width of a letter, as a share of its size
+_BESIDE = 0.8  # inches of a panel beside its axes, over whose middle titles stand
 _STYLE: dict[str, Any] = {
     **{key: _PAPER.get(value, value) if isinstance(value, str) else value for key, value in SETTINGS.items()},
     "figure.facecolor": "white",
@@ -77,6 +80,21 @@ def draw_finding(findings: Mapping[str, Finding], path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"a figure is {', '.join(FORMATS)}, not {path.name}")
+    with _drawn(findings) as figure:
+        options: dict[str, Any] = {"format": suffix[1:], "dpi": 160, "metadata": FORMATS[suffix]}
+        write_atomic(path, lambda temporary: figure.savefig(temporary, **options))
+
+
+def svg(finding: Finding) -> bytes:
+    """The drawing of a finding alone, without a network's name."""
+    out = io.BytesIO()
+    with _drawn({"": finding}) as figure:
+        figure.savefig(out, format="svg", metadata=FORMATS[".svg"])
+    return out.getvalue()
+
+
+@contextmanager
+def _drawn(findings: Mapping[str, Finding]) -> Iterator[Figure]:
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -93,13 +111,9 @@ def draw_finding(findings: Mapping[str, Finding], path: Path) -> None:
             _panel(figure, axes, panel, pens, scales, width)
         for axes in list(grid)[len(panels) :]:
             axes.set_axis_off()
-        title = next(iter(findings.values())).title
-        heading = _wrapped(f"{title}: {', '.join(findings)}", columns * width, 10.5)
-        figure.suptitle(heading, fontsize=10.5)
-        write_atomic(
-            path,
-            lambda temporary: figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=FORMATS[suffix]),
-        )
+        title = ": ".join(filter(None, (next(iter(findings.values())).title, ", ".join(findings))))
+        figure.suptitle(_wrapped(title, columns * width, 10.5), fontsize=10.5)
+        yield figure
 
 
 def _together(findings: Mapping[str, Finding]) -> list[tuple[Panel, list[_Pen]]]:
@@ -135,8 +149,8 @@ def _panel(
     figure: Figure, axes: Axes, panel: Panel, pens: Sequence[_Pen], scales: Mapping[str, _Scale], width: float
 ) -> None:
     left_out = f"\n({panel.left_out} of 0 or below have no place here)" if panel.left_out else ""
-    axes.set_title(_wrapped(panel.title, width, 9.5))
-    axes.set_xlabel(_wrapped(panel.x_label, width, 8.5) + left_out)
+    axes.set_title(_wrapped(panel.title, width - _BESIDE, 9.5))
+    axes.set_xlabel(_wrapped(panel.x_label, width - _BESIDE, 8.5) + left_out)
     axes.set_ylabel(_wrapped(panel.y_label, _PANEL_HEIGHT, 8.5))
     from matplotlib.ticker import MaxNLocator, NullLocator
 

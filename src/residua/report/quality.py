@@ -80,8 +80,7 @@ def mistakes(run: Run, t: Translate) -> SectionValues:
     listed = run.inspection.get("mistakes")
     if listed is None:
         return None
-    pictures = _pictures(run, listed[:PICTURES], "mistakes")
-    return {"pictures": pictures, "more": len(listed) - len(pictures)}
+    return {"pictures": pictures(run, listed[:PICTURES], "mistakes"), "more": max(len(listed) - PICTURES, 0)}
 
 
 def pairs(run: Run, t: Translate) -> SectionValues:
@@ -95,7 +94,7 @@ def pairs(run: Run, t: Translate) -> SectionValues:
             {
                 **way,
                 "share": way["times"] / max(way["of"], 1),
-                "pictures": _pictures(run, way["images"], "pairs"),
+                "pictures": pictures(run, way["images"], "pairs"),
             }
             for way in directions
         ]
@@ -105,10 +104,20 @@ def pairs(run: Run, t: Translate) -> SectionValues:
 def suspects(run: Run, t: Translate) -> SectionValues:
     """Images whose label the network doubts, as pictures; None where it has none to doubt."""
     listed = run.inspection.get("suspects")
-    return {"pictures": _pictures(run, listed[:PICTURES], "suspects")} if listed else None
+    return {"pictures": pictures(run, listed[:PICTURES], "suspects")} if listed else None
 
 
-def _pictures(run: Run, listed: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
+def leaks(run: Run, t: Translate) -> SectionValues:
+    """Test images that were trained on, beside their twins; None where there are none, or nobody looked."""
+    found = run.inspection.get("leaks")
+    if not found or not found["found"]:
+        return None
+    both = [pictures(run, [twins["test"], twins["train"]], "leaks") for twins in found["images"]]
+    same = [twins["same_label"] for twins in found["images"]]
+    return {"found": found["found"], "of": found["of"], "twins": list(zip(both, same, strict=True))}
+
+
+def pictures(run: Run, listed: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     """Stored images as the page shows them; a path is told as it is seen from the data's own folder."""
     shown = []
     for number, item in enumerate(listed):

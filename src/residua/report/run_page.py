@@ -27,6 +27,7 @@ SECTIONS: dict[str, Callable[[Run, Translate], SectionValues]] = {
     "mistakes": quality.mistakes,
     "pairs": quality.pairs,
     "suspects": quality.suspects,
+    "leaks": quality.leaks,
     "depth": lambda run, t: depth([(run.name, run)], t),
     "cost": run_tables.cost,
     "recipe": run_tables.recipe,
@@ -35,6 +36,9 @@ SECTIONS: dict[str, Callable[[Run, Translate], SectionValues]] = {
     "environment": run_tables.environment,
     "repeat": run_tables.repeat,
 }
+
+
+OPTIONAL = ("samples", "pairs", "suspects", "leaks")  # a run may well have none
 
 
 def render_report(
@@ -112,5 +116,5 @@ def notes(run: Run, lang: str = "en") -> list[str]:
 
 
 def _page(title: str, top: dict[str, Any], sections: Sequence[PageSection], t: Translate) -> str:
-    left_out = [t(key) for key, view in sections if view is None and key != "samples"]
+    left_out = [t(key) for key, view in sections if view is None and key not in OPTIONAL]
     return page("runs.html", title, {**top, "left_out": left_out}, sections, t)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from residua.errors import ResiduaError
 from residua.names import command as shell
+from residua.names import near
 from residua.report.numbers import count
 from residua.report.thumbnail import picture
 from residua.report.translation import Translate
@@ -60,6 +62,8 @@ def data(run: Run, t: Translate) -> SectionValues:
     skipped = run.data.get("skipped")
     skipped = skipped if isinstance(skipped, list) else []
     rest = {key: value for key, value in run.data.items() if key not in ("skipped", "classes")}
+    if isinstance(rest.get("path"), str):
+        rest["path"] = str(near(Path(rest["path"])))
     listed = [_skipped(item, t) for item in skipped[:LISTED]]
     if len(skipped) > LISTED:
         listed.append((t("more", n=count(len(skipped) - LISTED)), ""))

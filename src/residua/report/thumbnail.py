@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+from typing import TYPE_CHECKING
 
 from residua.errors import ResiduaError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PIXELS = 4096 * 4096  # of one picture
 SMALL, THUMBNAIL = 64, 160  # pixels: smaller pictures are kept exactly, larger ones are shrunk to a thumbnail
@@ -31,10 +35,16 @@ def picture(png: str, where: str, keep: int = SMALL) -> tuple[str, tuple[int, in
         raise ResiduaError(f"{where}: png is not base64") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ResiduaError(f"{where}: png is not a whole PNG file") from error
-    size, kind = shown.size, "png"
+    return encoded(shown, keep)
+
+
+def encoded(image: Image.Image, keep: int = SMALL) -> tuple[str, tuple[int, int]]:
+    """A data URL of an image, grey or RGB, shrunk from ``keep`` pixels a side on, and its (width, height)."""
+    size, kind = image.size, "png"
     if max(size) > keep:
-        shown.thumbnail((THUMBNAIL, THUMBNAIL))
+        image = image.copy()
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
         kind = "jpeg"
     out = io.BytesIO()
-    shown.save(out, kind, quality=88)
+    image.save(out, kind, quality=88)
     return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}", size

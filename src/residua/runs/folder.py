@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from residua import cards
 from residua.errors import ResiduaError, UsageError
 from residua.files import read_json, remove, write_json
 from residua.registry import family, spec_from_dict
 from residua.runs import layout
+from residua.runs.inspection import read_inspection
 from residua.runs.metrics import read_metrics
+from residua.runs.outcome import Outcome
 from residua.runs.plan import Plan
 from residua.runs.tables import DataTable, EnvTable, ResultTable
 from residua.spec import DataSpec, ModelSpec, Recipe
@@ -97,6 +100,13 @@ class RunFolder:
         return self.table(layout.RESULT, ResultTable) if layout.is_complete(self.path) else None
 
     @property
+    def outcome(self) -> Outcome | None:
+        """Whether it learned; None while it is not complete, and where nobody has looked since it has been."""
+        result = self.result
+        found: Outcome | None = read_inspection(self.path).get("outcome") if result else None
+        return found if result and found and found.epochs == result["epochs"] else None
+
+    @property
     def last(self) -> Path:
         """The checkpoint to go on from."""
         return self.path / layout.LAST
@@ -168,6 +178,25 @@ class RunFolder:
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        result, outcome = self.result or {}, self.outcome
+        figures = {
+            "state": "complete" if result else "not complete",
+            "model": self.spec.name,
+            "data": self.data["kind"],
+            "epochs": result.get("epochs"),
+            **{
+                key.replace("_", " "): value
+                for key, value in result.items()
+                if key.startswith(("test_", "val_"))
+            },
+        }
+        rows = [
+            (key, f"{v:.4g}" if isinstance(v, float) else v) for key, v in figures.items() if v is not None
+        ]
+        said = [cards.text(outcome.sentence)] if outcome else []
+        return cards.card(f"run {self.name}", *said, cards.table(rows))
 
 
 def first_session() -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypedDict
 
 from residua.errors import ResiduaError
 from residua.runs import layout
-from residua.runs.folder import RunFolder
 from residua.runs.outcome import Outcome
 from residua.spec.check import Count, Positive, Share
 from residua.spec.stored import read_stored
@@ -59,13 +58,37 @@ class Pair(TypedDict):
 class SuspectedLabel(TypedDict):
     """An image that its network, which did not train on it, takes for another class than its label."""
 
-    part: str  # test or val; of a run's k-fold re-training train
+    part: str  # test, val or train
+    position: Count  # there
     label: str
     suggested: str
     label_probability: Share
     suggested_probability: Share
     path: str | None
     png: str
+
+
+class Picture(TypedDict):
+    """An image; ``png`` is the base64 text of a PNG file."""
+
+    path: str | None
+    png: str
+
+
+class Twins(TypedDict):
+    """A test image and the training image that it is."""
+
+    test: Picture
+    train: Picture
+    same_label: bool
+
+
+class Leaks(TypedDict):
+    """Test images that lie in the training part too."""
+
+    found: Count
+    of: Count  # test images
+    images: list[Twins]  # the first ones
 
 
 class StoredGradient(TypedDict):
@@ -108,6 +131,7 @@ class Inspection(TypedDict):
     mistakes: list[Mistake] | None
     pairs: list[Pair] | None
     suspects: list[SuspectedLabel] | None
+    leaks: Leaks | None
     gradient: list[StoredGradient] | None
     response: list[StoredResponse] | None
     cost: list[StoredCost] | None
@@ -133,16 +157,6 @@ def read_inspection(run: Path) -> dict[str, Any]:
                 f"{path} is damaged: confusion has {size} rows but there are {len(classes)} classes"
             )
     return {key: values[key] for key in Inspection.__annotations__ if values.get(key) is not None}
-
-
-def outcome_of(run: RunFolder) -> Outcome | None:
-    """What became of a run; None while it is not complete, and where nobody has looked since it has been.
-
-    Raises ResiduaError for a damaged file.
-    """
-    result = run.result
-    found: Outcome | None = read_inspection(run.path).get("outcome") if result else None
-    return found if result and found and found.epochs == result["epochs"] else None
 
 
 def origin(run: Path, inspection: Mapping[str, Any]) -> Origin:

@@ -41,6 +41,7 @@ def make_app(
         description="Trained residual networks: what is on an image.",
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         responses=_ANY,
     )
     _refusals(app)

@@ -17,6 +17,16 @@ from residua.serve.refused import Refused
 
 
 @dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How batches are formed, and by how many processes of how many threads they are computed."""
+
+    max_batch: int = 32
+    max_delay: float = 0.002  # seconds
+    workers: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What is asked about an image."""
 
@@ -62,10 +72,14 @@ class Queue:
         for job in jobs:
             self._jobs.pop(job, None)
 
+    @property
+    def retries(self) -> bool:
+        """Whether a job that a worker died with comes next. There must be a job."""
+        return next(iter(self._jobs)).attempts > 0
+
     def due_in(self) -> float:
         """Seconds until what waits may go out though it is no full batch; 0 or less: now. There must be a job."""
-        first = next(iter(self._jobs))
-        return 0.0 if first.attempts else first.entered + self.max_delay - time.monotonic()
+        return 0.0 if self.retries else next(iter(self._jobs)).entered + self.max_delay - time.monotonic()
 
     @property
     def full(self) -> bool:
@@ -74,8 +88,7 @@ class Queue:
 
     def take(self) -> list[Job]:
         """The next batch; a job that a worker has died with goes alone, so that no other dies with it."""
-        first = next(iter(self._jobs))
-        batch = [first] if first.attempts else list(islice(self._jobs, self.max_batch))
+        batch = list(islice(self._jobs, 1 if self.retries else self.max_batch))
         self.leave(batch)
         return batch
 

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from typing import Any
 
 from residua.errors import ResiduaError, nearest
+from residua.serve.batching import Batching
 from residua.serve.limits import Limits
 from residua.serve.metrics import Metrics
-from residua.serve.pool import Batching, Pool
+from residua.serve.pool import Pool
 from residua.serve.refused import Refused
 from residua.serve.sources import ModelSource, Signature, signature
 

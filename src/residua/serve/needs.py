@@ -19,3 +19,9 @@ def need_extra() -> None:
     missing = [package for module, package in MODULES.items() if find_spec(module) is None]
     if missing:
         raise ResiduaError(f'serving needs {", ".join(missing)}: pip install "residua[serve]"')
+
+
+def need_ray() -> None:
+    """The same for what ``--ray`` needs beside it."""
+    if find_spec("ray") is None:
+        raise ResiduaError('--ray needs ray: pip install "residua[serve]" "ray[serve]"')

@@ -10,11 +10,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from residua.errors import ResiduaError
-from residua.serve.batching import Job, Options, Queue
+from residua.serve.batching import Batching, Job, Options, Queue
 from residua.serve.limits import Limits
 from residua.serve.metrics import Metrics
 from residua.serve.refused import Refused
@@ -26,16 +25,6 @@ AHEAD = 2  # batches that a worker has: one is computed, one is decoded
 PATIENCE = 2  # a batch that takes so many times the limit of an answer is stuck
 _LONGEST_PAUSE = 10.0  # seconds before the next attempt to start a worker
 _log = logging.getLogger("residua.serve")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batching:
-    """How batches are formed, and by how many processes of how many threads they are computed."""
-
-    max_batch: int = 32
-    max_delay: float = 0.002  # seconds
-    workers: int = 1
-    threads: int = 1
 
 
 class Worker:
@@ -55,6 +44,11 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._sender = ThreadPoolExecutor(1)
         threading.Thread(target=self._receive, daemon=True).start()
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it has an image that another worker died with; nothing else is sent to it then."""
+        return any(job.attempts for jobs in self.jobs.values() for job in jobs)
 
     def send(self, batch: Batch, jobs: list[Job]) -> None:
         """Let it compute a batch, and end it if that takes for ever."""
@@ -126,11 +120,6 @@ class Pool:
         """Whether a worker is there to compute."""
         return any(worker.facts for worker in self._workers)
 
-    @property
-    def processes(self) -> list[int]:
-        """The process ids of its workers."""
-        return [worker.process.pid for worker in self._workers if worker.process.pid]
-
     async def answer(
         self, images: Sequence[bytes], options: Options, seconds: float
     ) -> list[dict[str, Any] | Refused]:
@@ -158,8 +147,7 @@ class Pool:
             if not self._opened.done():
                 self._opened.set_result(said)
         elif isinstance(said, Failed):
-            if not self._opened.done():
-                self._opened.set_exception(ResiduaError(said.reason))
+            self._failed(said.reason)
             _log.error("%s cannot be opened: %s", self.name, said.reason)
         else:
             self._deaths = 0
@@ -176,8 +164,7 @@ class Pool:
         self._workers.remove(worker)
         worker.stop()
         code = worker.process.exitcode
-        if not self._opened.done():
-            self._opened.set_exception(ResiduaError(f"{self.place}: its worker ended with exit code {code}"))
+        self._failed(f"{self.place}: its worker ended with exit code {code}")
         jobs = [job for batch in worker.jobs.values() for job in batch if not job.answer.done()]
         for job in jobs:
             job.attempts += 1
@@ -194,6 +181,12 @@ class Pool:
         )
         asyncio.get_running_loop().call_later(pause, self._replace)
 
+    def _failed(self, reason: str) -> None:
+        """Give up, if no worker has ever opened the model; later ones are tried again."""
+        if not self._opened.done():
+            self.closing = True
+            self._opened.set_exception(ResiduaError(reason))
+
     def _replace(self) -> None:
         if not self.closing:
             self._workers.append(Worker(self))
@@ -204,7 +197,8 @@ class Pool:
             self._timer.cancel()
             self._timer = None
         while self.queue:
-            ready = [w for w in self._workers if w.facts and len(w.jobs) < AHEAD]
+            most = 1 if self.queue.retries else AHEAD
+            ready = [w for w in self._workers if w.facts and len(w.jobs) < most and not w.on_trial]
             worker = min(ready, key=lambda w: len(w.jobs), default=None)
             if worker is None or (worker.jobs and not self.queue.full):
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import socket
@@ -21,6 +22,10 @@ from residua.serve.limits import Limits
 from residua.serve.models import Models
 from residua.serve.protocol import patient
 
+_NOISY = (
+    "uvicorn.error",
+    "python_multipart",
+)  # they warn of every malformed request: anybody could fill the log
 _SHORTEST_TOKEN = 16  # characters
 
 
@@ -110,6 +115,8 @@ async def _run(
             timeout_graceful_shutdown=int(limits.seconds) + 1,
         )
     )
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     app.state.stopping = lambda: server.should_exit
     # uvicorn raises the signal that ended it once more, for who stood here before: a stop asked for is no fault
     before = {number: signal.signal(number, _nothing) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -104,13 +104,11 @@ def _work(connection: Connection, source: str, limits: Limits, threads: int) -> 
 
 
 def _decode(connection: Connection, served: Any, threads: int, decoded: queue.Queue[Any]) -> None:
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            while True:
-                batch: Batch | None = connection.recv()
-                if batch is None:  # the server wants no more of it
-                    break
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            while (batch := connection.recv()) is not None:  # None: the server wants no more of this worker
                 decoded.put((batch, list(pool.map(served.prepare, (image for image, _ in batch.images)))))
-        except (EOFError, OSError):
-            pass
-    decoded.put(None)
+    except EOFError:  # the server is gone
+        pass
+    finally:  # whatever happened: this worker ends, and what it had is given to another
+        decoded.put(None)

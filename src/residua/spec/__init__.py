@@ -6,7 +6,7 @@ from residua.spec.limits import fraction, positive
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
-from residua.spec.training import Augmentation, Finetuning, Metric, Optimizer, Schedule, TaskSpec
+from residua.spec.training import Augmentation, Finetuning, Metric, Optimizer, Schedule, TaskSpec, Tracker
 
 __all__ = [
     "SCHEMA",
@@ -22,6 +22,7 @@ __all__ = [
     "Schedule",
     "Spec",
     "TaskSpec",
+    "Tracker",
     "fraction",
     "parse_value",
     "positive",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from residua.spec.base import PartSpec
 
@@ -91,6 +92,30 @@ class TaskSpec(PartSpec):
     @abstractmethod
     def make(self, network: Any, recipe: Any, plan: Any, data: Any) -> Any:
         """The ``residua.train.task.Task`` that trains a network. Raises UsageError for data that do not suit it."""
+
+
+class Tracking(Protocol):
+    """A run as a tracker follows it."""
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """Take the line that metrics.jsonl got."""
+        ...
+
+    def close(self, result: Mapping[str, Any] | None) -> None:
+        """The sitting has ended; ``result`` is that of the run, None if it is not complete."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracker(PartSpec):
+    """Where the figures of a run go beside its own files (residua.train.trackers)."""
+
+    slot: ClassVar[str] = "tracker"
+    package: ClassVar[str]  # the module that must be installed
+
+    @abstractmethod
+    def follow(self, run: Any, step: int) -> Tracking:
+        """Begin with a ``residua.runs.folder.RunFolder``, or go on with it from ``step``. What it raises is said."""
 
 
 @dataclass(frozen=True, kw_only=True)

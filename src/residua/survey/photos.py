@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from residua.data.image import GREY_MODES, open_image, read_image
+from residua.data.image import GREY_MODES, decode, open_image
 
 SIDE = 16  # px of a thumbnail
 DECODED = 64  # px that the shorter side keeps in decoding: a thumbnail needs no more
@@ -25,15 +25,16 @@ class Photo:
     turned: bool  # by its EXIF orientation
     format: str  # Pillow's name of it: JPEG, PNG ...
     digest: bytes  # of the file, or of the pixels where there is no file
-    thumbnail: np.ndarray  # uint8 (SIDE, SIDE): grey, whatever its aspect was
+    thumbnail: np.ndarray  # uint8 (SIDE, SIDE): grey, whatever its aspect was; zeros of what is smaller
 
 
 def photo_of_file(content: Path | bytes) -> Photo:
     """The photo of an image file, or of the bytes of one. Raises BadImage, and OSError where it cannot be read."""
-    with open_image(content) as header:
-        image = read_image(content, at_least=DECODED)  # first: it says what is wrong with a damaged file
-        turned, grey, form = _is_turned(header), header.mode in GREY_MODES, header.format or ""
-        longer, shorter = sorted(header.size, reverse=True)
+    with open_image(content) as opened:
+        grey, form = opened.mode in GREY_MODES, opened.format or ""
+        longer, shorter = sorted(opened.size, reverse=True)
+        image = decode(opened, "image", DECODED)
+        turned = _is_turned(opened)
     return Photo(
         width=longer if image.width > image.height else shorter,
         height=shorter if image.width > image.height else longer,
@@ -41,7 +42,7 @@ def photo_of_file(content: Path | bytes) -> Photo:
         turned=turned,
         format=form,
         digest=_digest(content),
-        thumbnail=_thumbnail(image),
+        thumbnail=thumbnail(image),
     )
 
 
@@ -55,7 +56,7 @@ def photo_of_pixels(pixels: np.ndarray) -> Photo:
         turned=False,
         format="",
         digest=_digest(pixels.tobytes()),
-        thumbnail=_thumbnail(image_of(pixels)),
+        thumbnail=thumbnail(image_of(pixels)),
     )
 
 
@@ -79,5 +80,10 @@ def _digest(content: Path | bytes) -> bytes:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
-def _thumbnail(image: Image.Image) -> np.ndarray:
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """By what images are compared: uint8 (SIDE, SIDE), zeros of a smaller image."""
+    if (
+        min(image.size) < SIDE
+    ):  # so few pixels are soon like others: digits of 8 px would be found by the hundred
+        return np.zeros((SIDE, SIDE), np.uint8)
     return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))

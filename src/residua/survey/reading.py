@@ -10,6 +10,7 @@ from PIL import Image
 
 from residua.data.decoding import Store
 from residua.data.division import divide
+from residua.data.facts import Facts, facts_of, look_at
 from residua.data.image import BadImage, image_name, open_image, read_image
 from residua.data.listing import Listing, checked
 from residua.data.load import load_data
@@ -35,7 +36,8 @@ class Contents:
     labels: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)  # train, val or test
     left_out: dict[str, str] = field(default_factory=dict)  # what is not read, with the reason
-    refusal: str | None = None  # why nothing can be trained on it
+    facts: Facts | None = None  # by which a training chooses; None if nothing can be trained on it,
+    refusal: str = ""  # and why
     image: Callable[[int], Image.Image]  # the image at a position, decoded anew; raises BadImage
 
     def add(self, photo: Photo, name: str, label: str, part: str) -> None:
@@ -87,23 +89,20 @@ def _of_listing(spec: DataSpec, listing: Listing, store: Store, progress: Progre
         image=lambda place: read_image(store.contents(readable[place])),
     )
     # the division is that of a training, which looks at the headers alone before it divides
-    part_of, contents.refusal = _divided(listing, {name for name in bad if not is_image(name)}, spec)
+    part_of = {path: name for name, part in listing.parts.items() for path in part.paths}
+    try:
+        divided, _ = divide(checked(listing), {name for name in bad if not is_image(name)}, spec)
+        part_of |= {path: name for name, part in divided.items() for path in part.paths}
+        contents.facts = look_at(spec)
+    except ResiduaError as error:
+        contents.refusal = str(error)
     readable: list[str] = []
     for files in listing.parts.values():
         for path, label in zip(files.paths, files.classes, strict=True):
             if isinstance(photo := seen[path], Photo):
                 readable.append(path)
-                contents.add(photo, image_name(path), label, part_of.get(path, "train"))
+                contents.add(photo, image_name(path), label, part_of[path])
     return contents
-
-
-def _divided(listing: Listing, skipped: set[str], spec: DataSpec) -> tuple[dict[str, str], str | None]:
-    """The part of each file, or why a training would refuse the whole."""
-    try:
-        parts, _ = divide(checked(listing), skipped, spec)
-    except ResiduaError as error:
-        return {path: name for name, part in listing.parts.items() for path in part.paths}, str(error)
-    return {path: name for name, part in parts.items() for path in part.paths}, None
 
 
 def _of_arrays(spec: DataSpec, progress: Progress) -> Contents:
@@ -117,7 +116,9 @@ def _of_arrays(spec: DataSpec, progress: Progress) -> Contents:
         name, position = places[place]
         return parts[name].read(np.array([position]))[0][0].numpy()
 
-    contents = Contents(classes=data.classes, image=lambda place: image_of(pixels(place)))
+    contents = Contents(
+        classes=data.classes, facts=facts_of(data), image=lambda place: image_of(pixels(place))
+    )
     for place, (name, position) in enumerate(places):
         label = data.classes[int(parts[name].labels[position])]
         contents.add(photo_of_pixels(pixels(place)), f"{name}/{position}", label, name)

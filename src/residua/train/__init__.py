@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from residua.runs.find import list_runs, resolve_run
     from residua.runs.folder import RunFolder
+    from residua.train.callbacks import Callback, Moment, StopTraining
     from residua.train.fitting import fit, resume
     from residua.train.interruption import Interrupted
     from residua.train.plan import Plan, Request, make_plan
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _HOME = {
     "RunFolder": "residua.runs.folder",
     **dict.fromkeys(("list_runs", "resolve_run"), "residua.runs.find"),
+    **dict.fromkeys(("Callback", "Moment", "StopTraining"), "residua.train.callbacks"),
     **dict.fromkeys(("fit", "resume"), "residua.train.fitting"),
     "Interrupted": "residua.train.interruption",
     **dict.fromkeys(("Plan", "Request", "make_plan"), "residua.train.plan"),
@@ -24,10 +26,13 @@ _HOME = {
 
 __all__ = [
     "RECIPES",
+    "Callback",
     "Interrupted",
+    "Moment",
     "Plan",
     "Request",
     "RunFolder",
+    "StopTraining",
     "fit",
     "list_runs",
     "make_plan",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -26,8 +26,9 @@ from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
 from residua.runs.trusted_data import trusted_data
-from residua.spec import DataSpec, ModelSpec, Recipe
+from residua.spec import DataSpec, ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
+from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
 from residua.train.interruption import telling_how_to_go_on
@@ -37,8 +38,10 @@ from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
 from residua.train.task import Task, task_of
+from residua.train.track import Asked, begun_with, trackers
 from residua.user_files import digests, files_changed, files_in_use
-from residua.weights.model_files import Weights, adapt, read_about
+from residua.weights.bundled import bundled_file
+from residua.weights.model_files import Weights, adapt, read_about, read_weights
 
 _log = logging.getLogger("residua")
 
@@ -49,7 +52,7 @@ def fit(
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
-    weights: Weights | None = None,
+    weights: Weights | Literal["random"] | None = None,
     run_dir: str | Path | None = None,
     overwrite: bool = False,
     resume_if_exists: bool = False,
@@ -60,6 +63,8 @@ def fit(
     workers: int | None = None,
     compile: str = "auto",
     progress: bool | Progress = True,
+    track: Asked = None,
+    callbacks: Sequence[Callback] = (),
     model_changes: Mapping[str, Any] | None = None,
     recipe_changes: Mapping[str, Any] | None = None,
 ) -> RunFolder:
@@ -84,6 +89,9 @@ def fit(
         workers: threads that decode images which do not fit in memory.
         compile: ``"auto"``, ``"on"`` or ``"off"``.
         progress: True shows it on stderr.
+        track: where figures go beside the run folder, such as ``"mlflow,wandb"`` or ``"none"``; by default to
+            TensorBoard, if it is installed.
+        callbacks: what is to be done after steps, epochs and at the end (``residua.train.Callback``).
         model_changes: changes to the model's spec, such as ``{"shortcut": "C"}``.
         recipe_changes: changes to the recipe, such as ``{"epochs": 5}``.
 
@@ -102,7 +110,7 @@ def fit(
     begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
         refuse_existing(Path(run_dir), overwrite=overwrite)
-    shown = make_progress(progress)
+    shown, told, following = make_progress(progress), Callbacks(given=callbacks), trackers(track)
     named = getattr(model, "spec", None) if isinstance(model, nn.Module) else model
     if data is None:
         data = default_source(named)
@@ -127,6 +135,10 @@ def fit(
         loaded = data
     if choice is None:
         choice = choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **(model_changes or {})})
+    if choice.weights is not None:
+        weights = read_weights(bundled_file(choice.weights))
+    elif weights == "random":
+        weights = None
     if weights is not None:
         loaded = normalized_as_learned(loaded, weights)
     network = network_for(choice.model if model is None else model, model_changes or {}, loaded, seed)
@@ -143,7 +155,7 @@ def fit(
         if begun is not None:
             asked = plan_for(network, chosen, loaded, as_planned(request, begun.plan))
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
-            return resume(begun, data=loaded, progress=shown)
+            return resume(begun, data=loaded, progress=shown, track=track, callbacks=callbacks)
         plan = plan_for(network, chosen, loaded, request)
         for reason in choice.reasons:
             shown.note(str(reason))
@@ -159,6 +171,7 @@ def fit(
                 **describe_machine(),
                 **numbers,
                 "files": digests(files_in_use()),
+                "track": [one.to_dict() for one in following],
                 **first_session(),
             },
         }
@@ -172,7 +185,7 @@ def fit(
             point_latest(folder.path)
             if old := replaced(folder.path):
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
-            return _train(folder, training, loaded, State(), shown)
+            return _train(folder, training, loaded, State(), shown, following, told)
 
 
 def resume(
@@ -183,6 +196,8 @@ def resume(
     retune: bool = False,
     data: str | AnyData | None = None,
     progress: bool | Progress = True,
+    track: Asked = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunFolder:
     """Go on with an interrupted run and return it finished; weights and metrics are those of an uninterrupted one.
 
@@ -196,6 +211,8 @@ def resume(
         retune: make every automatic choice anew; implies ``allow_inexact``.
         data: where the same images lie now, if they have moved; or loaded ``Data``.
         progress: True shows it on stderr.
+        track: as of ``fit``; by default those that the run was begun with and that are installed here.
+        callbacks: as of ``fit``; a run does not remember those that it was begun with.
 
     Raises:
         UsageError: if ``epochs`` are fewer than are done.
@@ -204,7 +221,7 @@ def resume(
 
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(resolve_run(run))
-    shown = make_progress(progress)
+    shown, told = make_progress(progress), Callbacks(given=callbacks)
     if folder.result is not None and epochs in (None, folder.result["epochs"]):
         if damaged_logs(folder.path) or not is_intact(folder.weights):
             with writing(folder.path):
@@ -239,13 +256,31 @@ def resume(
         if retune:
             folder.replan(plan)
         folder.begin_session()
-        return _train(folder, task, loaded, state, shown)
+        following = trackers(track) if track is not None else begun_with(folder)
+        return _train(folder, task, loaded, state, shown, following, told)
 
 
-def _train(folder: RunFolder, task: Task, data: AnyData, state: State, progress: Progress) -> RunFolder:
+def _train(
+    folder: RunFolder,
+    task: Task,
+    data: AnyData,
+    state: State,
+    progress: Progress,
+    following: Sequence[Tracker],
+    callbacks: Callbacks,
+) -> RunFolder:
     """Train from where the state stands to the end, as the folder says."""
+    session = Session(
+        folder=folder,
+        task=task,
+        data=data,
+        state=state,
+        progress=progress,
+        trackers=following,
+        callbacks=callbacks,
+    )
     with telling_how_to_go_on(folder.path):
-        return Session(folder=folder, task=task, data=data, state=state, progress=progress).run()
+        return session.run()
 
 
 def _say(mended: list[str]) -> None:

@@ -14,7 +14,9 @@ from residua.train.optimizers.sgd import SGD
 from residua.train.reasons import Reason
 from residua.train.recipes import recipe as find_recipe
 
-UPDATES = 600  # the fewest steps in which a network with batch norm learns from random weights
+UPDATES = 600  # the fewest steps in which a network with batch norm learns from random weights,
+TUNING_UPDATES = 300  # and from trained ones
+TUNING_BATCHES = (32, 16)
 BATCHES = (64, 32, 16, 8)  # images a step: the first with which the recipe's epochs have so many steps
 TASKS = ("classification", "regression")  # those whose recipes follow the number of samples
 BACKOFF = 0.25
@@ -28,9 +30,8 @@ def chosen_recipe(
 ) -> tuple[Recipe, tuple[Reason, ...]]:
     """The recipe for a network on some data, and the reasons for what the user has not ``said``.
 
-    A network that is ``trained`` already is fine-tuned.
-    A recipe that the user names, and one that is settled for the data, are taken as they are. Raises UsageError for a
-    name, a field or a value that there is not.
+    A recipe that the user names, and one that is settled for the data, are taken as they are; a ``trained`` network is
+    fine-tuned. Raises UsageError for a name, a field or a value that there is not.
     """
     found = find_recipe(recipe or usual_recipe(facts.kind, model, trained=trained))
     asked = find_recipe(found, **said)
@@ -42,8 +43,8 @@ def chosen_recipe(
             fields[name] = value
             reasons.append(Reason(name.rpartition(".")[2], "none" if value is None else f"{value:g}", why))
     made = find_recipe(asked, **fields)
-    if (steps := number_of_steps(made, facts.images("train"))) < UPDATES:
-        reasons.append(Reason("steps", f"{steps}", f"as asked for, where at least {UPDATES} are wanted"))
+    if (steps := number_of_steps(made, facts.images("train"))) < (wanted := _wanted(found)):
+        reasons.append(Reason("steps", f"{steps}", f"as asked for, where at least {wanted} are wanted"))
     return made, tuple(reasons)
 
 
@@ -52,13 +53,20 @@ def number_of_steps(recipe: Recipe, train: int) -> int:
     return recipe.iterations or recipe.epochs * max(train // recipe.batch_size, 1)
 
 
+def _wanted(recipe: Recipe) -> int:
+    """The fewest steps."""
+    return UPDATES if recipe.finetuning is None else TUNING_UPDATES
+
+
 def _fields(
     facts: Facts, found: Recipe, asked: Recipe, said: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, str]]:
     """Fields of the recipe with their values and reasons; ``asked`` is the one ``found``, with what the user said."""
+    wanted = _wanted(found)
     train, val = max(facts.images("train"), 1), facts.images("val")
-    batches = [asked.batch_size] if "batch_size" in said else [min(size, train) for size in BATCHES]
-    enough = [size for size in batches if number_of_steps(asked.change(batch_size=size), train) >= UPDATES]
+    sizes = BATCHES if found.finetuning is None else TUNING_BATCHES
+    batches = [asked.batch_size] if "batch_size" in said else [min(size, train) for size in sizes]
+    enough = [size for size in batches if number_of_steps(asked.change(batch_size=size), train) >= wanted]
     batch = (enough or batches[-1:])[0]
     yield "batch_size", batch, f"there are {train} training images"
     if isinstance(asked.optimizer, SGD) and batch != found.batch_size:
@@ -69,9 +77,12 @@ def _fields(
     epochs = asked.epochs
     if asked.iterations is None and "epochs" not in said:
         in_epoch = max(train // batch, 1)
-        epochs = max(found.epochs, math.ceil(UPDATES / in_epoch))
-        yield "epochs", epochs, f"of {in_epoch} steps; at least {UPDATES} are wanted"
-    if val >= _TELLS:
+        epochs = max(found.epochs, math.ceil(wanted / in_epoch))
+        yield "epochs", epochs, f"of {in_epoch} steps; at least {wanted} are wanted"
+    if found.finetuning is not None:
+        why = "the head begins alone: that nothing gets better does not tell that nothing will"
+        yield "patience", None, why
+    elif val >= _TELLS:
         patience = max(10, epochs // 3)
         yield "patience", patience, f"epochs without a better one on {val} validation images end the training"
     else:

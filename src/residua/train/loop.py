@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +24,17 @@ from residua.runs.checkpoint import (
 from residua.runs.layout import BEST, GOOD, LAST, LOGS, METRICS, TIMINGS
 from residua.runs.logs import Log
 from residua.spec import Recipe
+from residua.train.callbacks import Callbacks, Moment, When
 from residua.train.guard import Diverged, Guard
 from residua.train.interruption import Interrupted, how_to_go_on, signals
 from residua.train.progress import Progress
 from residua.train.seeding import seed_torch
 from residua.train.supervised import means
-from residua.train.task import Batches, Task
+from residua.train.task import Batches, Task, measure
 from residua.weights.model_files import save_tensors
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
-
-
-def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
-    """Every metric of a task over ``batches``, and of how many samples.
-
-    A figure is None where it is not finite: networks recover from that.
-    """
-    sums: dict[str, Any] = {}
-    for batch in batches:
-        for name, value in task.evaluate(batch).items():
-            value = value.double() if isinstance(value, Tensor) else value
-            sums[name] = sums[name] + value if name in sums else value
-    figures = task.metrics(sums) if sums else {}
-    finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-    return finite, int(sums.get("count", 0))
 
 
 class Loop:
@@ -65,6 +51,7 @@ class Loop:
         state: where to go on from.
         progress: told of every step.
         chance: the loss of a network that knows nothing, which a recipe that backs off compares with.
+        callbacks: the caller's.
 
     """
 
@@ -81,11 +68,12 @@ class Loop:
         state: State | None = None,
         progress: Progress,
         chance: float | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.task, self.batches, self.validation = task, batches, validation
         self.recipe, self.seed, self.folder, self.about = recipe, seed, folder, about
         self.state = state or State()
-        self.progress = progress
+        self.progress, self.callbacks = progress, callbacks or Callbacks()
         self._guard = Guard(recipe, chance)
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
         self._sums: dict[str, Tensor] = {}
@@ -96,7 +84,10 @@ class Loop:
         self._earlier_seconds = self.state.seconds
 
     def run(self) -> State:
-        """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite."""
+        """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite.
+
+        ResiduaError too if a callback fails; the checkpoint then stands where it did.
+        """
         self._open_logs()
         self._sums = {
             name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
@@ -120,18 +111,42 @@ class Loop:
         return self.state
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether the validation images have told for long enough that more epochs do not help."""
-        return self.recipe.patience is not None and self.state.waited >= self.recipe.patience
+    def stopped(self) -> dict[str, Any] | None:
+        """What ended it before its end: by a callback, or because the validation images have told for long enough."""
+        patience, state = self.recipe.patience, self.state
+        if patience is None or state.waited < patience or state.step >= self.total_steps:
+            return self.callbacks.stopped
+        why = f"{patience} epochs without a better {self.task.primary.name}"
+        return {"by": "patience", "step": state.step, "why": why}
+
+    def tell(self, when: When, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """Call the callbacks. What one raises ends the training where it stands, saved."""
+        if not self.callbacks.given:
+            return
+        moment = Moment(
+            step=self.state.step,
+            total_steps=self.total_steps,
+            epoch=epoch,
+            metrics=metrics,
+            network=self.task.networks["model"],
+            folder=self.folder,
+        )
+        try:
+            self.callbacks.call(when, moment)
+        except ResiduaError as error:
+            self._save()
+            raise ResiduaError(f"{error}; {how_to_go_on(self.folder)}") from error.__cause__
+
+    def _done(self) -> bool:
+        return self.state.step >= self.total_steps or self.stopped is not None
 
     def _finished(self) -> bool:
-        return (self.state.step >= self.total_steps or self.stopped_early) and not self._epoch_to_close()
+        return self._done() and not self._epoch_to_close()
 
     def _epoch_to_close(self) -> bool:
         """Whether steps of an epoch are all done, and its validation and log line are not."""
-        done = self.state.step >= self.total_steps
         epochs = self.state.step / self.batches.steps_per_epoch
-        return self.state.epochs_closed < (math.ceil(epochs) if done else math.floor(epochs))
+        return self.state.epochs_closed < (math.ceil(epochs) if self._done() else math.floor(epochs))
 
     def _train_epoch(self) -> None:
         """Train to the end of the epoch under way, or of the whole training."""
@@ -141,6 +156,8 @@ class Loop:
         count = 0
         for batch in itertools.islice(self.batches.epoch(epoch, start=index), left):
             count += self._train_step(batch, epoch)
+            if self._done():  # a callback may have ended it
+                break
         seconds = time.monotonic() - began
         self._logs[TIMINGS].append(
             {
@@ -164,10 +181,12 @@ class Loop:
             )
         self.state.step += 1
         self.progress.step(self.state.step)
+        figures: dict[str, float | None] = {"lr": lr}
         if self.state.step % self.recipe.log_every == 0:
-            loss = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
-            line = {"event": "step", "step": self.state.step, "epoch": epoch, "lr": lr, "loss": loss}
+            figures["loss"] = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
+            line = {"event": "step", "step": self.state.step, "epoch": epoch, **figures}
             self._logs[METRICS].append(line)
+        self.tell("on_step", epoch, figures)
         self._save_if_due()
         return int(sums["count"])
 
@@ -201,6 +220,8 @@ class Loop:
         self._sums = {}
         if self.recipe.backoff is not None:
             self._write(GOOD)
+        figures = {name: value for name, value in line.items() if name not in ("event", "epoch", "step")}
+        self.tell("on_epoch", epoch, figures)
         self._save_if_due()
 
     def _back_off(self, found: Diverged) -> None:
@@ -210,6 +231,8 @@ class Loop:
         """
         backoffs = self.state.backoffs
         self._guard.check_again(backoffs, found)
+        for optimizer in self.task.optimizers.values():
+            optimizer.state.clear()  # Adam has one of what has learned, and the good epoch may be before that
         self.state = load_checkpoint(self.folder / GOOD, self.task)
         self.state.backoffs = backoffs + 1
         self._sums = {}

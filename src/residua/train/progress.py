@@ -125,12 +125,23 @@ class Bar(Progress):
 
 
 def make_progress(show: bool | Progress) -> Progress:
-    """The progress to show: a bar on a terminal, lines elsewhere, nothing if ``show`` is False."""
+    """The progress to show: a bar on a terminal or in a notebook, lines elsewhere, nothing if ``show`` is False."""
     if isinstance(show, Progress):
         return show
     if not show:
         return Progress()
+    if in_notebook():
+        from residua.train.notebook import Cell
+
+        return Cell()
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this, whose output is drawn in a cell; nothing is imported to find out."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and "IPKernelApp" in shell.config
 
 
 def summary(line: dict[str, Any]) -> str:

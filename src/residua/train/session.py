@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from residua.analysis.cost import totals
@@ -13,7 +13,8 @@ from residua.files import remove
 from residua.runs import layout
 from residua.runs.checkpoint import State
 from residua.runs.folder import RunFolder
-from residua.spec import Recipe
+from residua.spec import Recipe, Tracker
+from residua.train.callbacks import Callbacks
 from residua.train.loop import Loop
 from residua.train.plan import applied
 from residua.train.prepare import file_header
@@ -39,6 +40,8 @@ class Session:
     data: AnyData
     state: State
     progress: Progress
+    trackers: Sequence[Tracker] = ()
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def run(self) -> RunFolder:
         """Train to the end, measure the test part once, and write what makes the run complete.
@@ -52,7 +55,7 @@ class Session:
         def part(split: str) -> Any:
             return self.data.eval_batches(split, eval_batch(recipe), **placed)
 
-        with applied(plan), tracked(folder.path, self.progress) as progress:
+        with applied(plan), tracked(folder, self.progress, self.trackers) as progress:
             loop = Loop(
                 self.task,
                 self.data.train_batches(recipe, seed=folder.seed, **placed),
@@ -64,6 +67,7 @@ class Session:
                 state=self.state,
                 progress=progress,
                 chance=run_task(folder).chance(self.data),
+                callbacks=self.callbacks,
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
@@ -71,13 +75,21 @@ class Session:
             if isinstance(self.task, IllustratedTask):
                 self.task.illustrate(folder.path)
             save_model(folder.path / layout.WEIGHTS, network, about["data"])
+            loop.tell(
+                "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
+            )
             if recipe.backoff is not None:
                 remove(folder.path / layout.GOOD)
-            folder.complete({**self._result(recipe, state, test, count), "stopped_early": loop.stopped_early})
+            folder.complete(self._result(recipe, state, test, count, loop.stopped))
         return folder
 
     def _result(
-        self, recipe: Recipe, state: State, test: Mapping[str, float | None], count: int
+        self,
+        recipe: Recipe,
+        state: State,
+        test: Mapping[str, float | None],
+        count: int,
+        stopped: dict[str, Any] | None,  # what ended it before its end
     ) -> dict[str, Any]:
         primary = self.task.primary
         spec = self.folder.spec
@@ -109,4 +121,5 @@ class Session:
             **{f"test_{name}": value for name, value in test.items()},
             "test_images": count,
             "train_images": len(self.data.train),
+            **({} if stopped is None else {"stopped": stopped}),
         }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from residua.data.sources.label_table import is_label_table
 from residua.errors import ResiduaError
 from residua.parts import register
 from residua.spec import DataSource, DataSpec, Recipe
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from residua.data.listing import Listing
     from residua.data.loaded import Data
     from residua.data.sources.image_folder import ImageFiles
+
+log = logging.getLogger(__name__)
 
 _MOST = 1e30  # of a target, so that its square is still a number
 
@@ -45,7 +49,7 @@ class CsvTargets(DataSource):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:  # noqa: D102
-        return path.suffix.lower() == ".csv" and path.is_file()
+        return path.suffix.lower() == ".csv" and path.is_file() and not is_label_table(path)
 
     def load(self, spec: DataSpec, *, threads: int, storage: str | None) -> Any:
         """``TargetData``. Raises ResiduaError that names the line of the file that is wrong."""
@@ -54,6 +58,12 @@ class CsvTargets(DataSource):
 
         path = Path(self.path).expanduser()
         names, files, table = read_targets(path)
+        if len(names) > 1 and set(np.unique(table)) <= {0, 1}:
+            log.warning(
+                "%s holds 0 and 1 alone, as of several labels an image: they are learnt as numbers; for one class an "
+                "image, labels:FILE takes a column with its name",
+                path,
+            )
         images = encoded_data(spec, *_listed(path, files), threads=threads, storage=storage)
         rows = {str(path.parent / file): row for row, file in enumerate(files)}
         for split in filter(None, (images.train, images.val, images.test)):

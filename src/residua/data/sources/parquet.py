@@ -22,6 +22,7 @@ import numpy as np
 
 from residua.data.image import BadImage
 from residua.data.listing import PARTS, Listing, PartFiles, checked
+from residua.data.sources.label_table import is_label_table
 from residua.errors import ResiduaError, UsageError, nearest
 from residua.parts import register
 from residua.spec import DataSource, DataSpec
@@ -49,7 +50,7 @@ class Parquet(DataSource):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:  # noqa: D102
-        return bool(_files(path))
+        return bool(_files(path)) and not is_label_table(path)
 
     def load(self, spec: DataSpec, *, threads: int = 0, storage: str | None = None) -> Any:
         """``Data`` of the rows. Raises UsageError without pyarrow or the columns, ResiduaError for damaged files."""
@@ -172,7 +173,8 @@ def _open_shard(path: Path, source: Parquet) -> Shard:
         texts = label.value_type if types.is_dictionary(label) else label
         if not (types.is_integer(label) or types.is_string(texts) or types.is_large_string(texts)):
             raise ResiduaError(
-                f"{path}: the column {source.label!r} holds {label}, not whole numbers or texts"
+                f"{path}: the column {source.label!r} holds {label}, not whole numbers or texts: one class an image "
+                "is what is trained"
             )
         groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
         starts = np.cumsum([0, *(group.num_rows for group in groups)])[:-1].tolist()

@@ -38,7 +38,8 @@ class OpenVino(Format):
         "fp32": "float32 (INFERENCE_PRECISION_HINT f32)",
         "bf16": "bfloat16 (INFERENCE_PRECISION_HINT bf16), weights stored as float32",
         "fp16": "weights stored as float16, computed in float32 (INFERENCE_PRECISION_HINT f32)",
-        "int8": "int8 where NNCF put it, float32 elsewhere (INFERENCE_PRECISION_HINT f32)",
+        "int8": "weights of 7 bits a channel (products of 8 bits overflow on processors without VNNI), int8 values, "
+        "float32 where NNCF put none (INFERENCE_PRECISION_HINT f32)",
     }
 
     def write(self, folder: Path, program: Program, precision: str) -> None:  # noqa: D102
@@ -93,6 +94,9 @@ class NncfQuantizer:
                 nncf.Dataset([image[None] for image in self._images]),
                 subset_size=len(self._images),
                 preset=nncf.QuantizationPreset.MIXED,
+                advanced_parameters=nncf.AdvancedQuantizationParameters(
+                    overflow_fix=nncf.OverflowFix.ENABLE  # the artifact may go to a processor without VNNI
+                ),
                 ignored_scope=nncf.IgnoredScope(names=sorted(floats)) if floats else None,
             )
         _save(found, folder, self._labels, float16=False)

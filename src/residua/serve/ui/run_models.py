@@ -7,10 +7,11 @@ from collections import defaultdict
 from typing import Any
 
 from residua.errors import ResiduaError
+from residua.serve.batching import Batching
 from residua.serve.limits import Limits
 from residua.serve.metrics import Metrics
 from residua.serve.models import Models, described
-from residua.serve.pool import Batching, Pool
+from residua.serve.pool import Pool
 from residua.serve.refused import Refused
 from residua.serve.sources import Signature, signature
 from residua.serve.ui.shelf import Shelf

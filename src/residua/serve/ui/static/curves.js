@@ -8,6 +8,7 @@ const CHARTS = [
   { title: "loss", x: "step", from: "step", lines: { train: "loss" } },
   { title: "rate", x: "step", from: "step", lines: { rate: "lr" } },
 ];
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7]; // epochs and steps
 const COLOURS = { train: "--s1", val: "--s0", rate: "--s2" };
 
 /** Show the curves of a run, as they come; returns what ends that. */
@@ -70,7 +71,7 @@ function plotted(chart, rows) {
   const colour = (name) => style.getPropertyValue(name).trim();
   const offset = chart.x === "epoch" ? 1 : 0; // the log counts epochs from 0
   const lines = Object.entries(chart.lines).filter(([, key]) => rows.some((row) => typeof row[key] === "number"));
-  const named = `${t(chart.title)}, ${t(chart.x)}`;
+  const named = t(`by_${chart.x}`, { what: t(chart.title) });
   const figure = el("figure", { class: "chart" }, el("figcaption", {}, named));
   const place = el("div", { role: "img", "aria-label": described(named, lines, rows) });
   figure.append(place);
@@ -80,7 +81,7 @@ function plotted(chart, rows) {
     width,
     height: 240,
     scales: { x: { time: false } },
-    axes: [axis, { ...axis, size: 60 }],
+    axes: [{ ...axis, incrs: WHOLE }, { ...axis, size: 60 }],
     series: [
       { label: t(chart.x) },
       ...lines.map(([name]) => ({

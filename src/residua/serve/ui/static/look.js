@@ -121,15 +121,21 @@ function side(network, file, picture, found) {
   const made = el("div", {}, el("h4", {}, kind, el("span", { class: "under" }, ` ${network}`)));
   if (picture) made.append(canvas(network, picture, found));
   if (found.values) {
-    made.append(el("ol", { "aria-label": t("values") }, Object.entries(found.values).map(([name, value]) => el("li", {}, el("span", {}, name), el("span", {}, value.toPrecision(4))))));
+    const rows = Object.entries(found.values).map(([name, value]) => item(name, value.toPrecision(4)));
+    made.append(el("ol", { "aria-label": t("values") }, rows));
   } else {
-    made.append(el("ol", { "aria-label": t("top") }, found.top.map(({ label, probability }) => el("li", {},
-      el("span", {}, label), el("span", {}, percent(probability)), el("meter", { min: 0, max: 1, value: probability, "aria-label": label }))));
+    const bar = (label, value) => el("meter", { min: 0, max: 1, value, "aria-label": label });
+    const rows = found.top.map(({ label, probability }) => item(label, percent(probability), bar(label, probability)));
+    made.append(el("ol", { "aria-label": t("top") }, rows));
     if (!found.cam) made.append(el("p", { class: "note" }, t("no_map")));
   }
   made.append(el("p", { class: "note" }, t("milliseconds", { ms })));
   say(t("answered", { network, image: file.name, label: found.label ?? "", probability: percent(found.probability), ms }));
   return made;
+}
+
+function item(name, figure, ...more) {
+  return el("li", {}, el("span", {}, name), el("span", {}, figure), more);
 }
 
 /** The part of the image that the network saw, with its map over it. */

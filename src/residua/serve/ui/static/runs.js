@@ -33,7 +33,7 @@ function draw(runs) {
   const compare = el("button", { id: "compare", type: "button", disabled: selected.size < 2, onclick: openReport }, t("compare"));
   const head = ["select", "run", "state", "model", "data", "epochs", "validation", "test", "report"];
   show("runs",
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("runs") },
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("list") },
       el("table", { class: "list" },
         el("thead", {}, el("tr", {}, head.map((key) => el("th", { scope: "col", class: wide(key) }, t(key))))),
         el("tbody", {}, runs.map((row, number) => line(row, number, compare))))),
