@@ -74,4 +74,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(["__version__", *__all__, *_WITH_EXTRA])  # what completion offers: not what this file imports
+    # what completion offers: not what this file imports
+    return sorted(["__version__", *__all__, *_WITH_EXTRA])

@@ -100,7 +100,7 @@ def test_early_stopping_holds_samples_out_and_keeps_the_best_weights(iris, tmp_p
     assert early.n_iter_ < 200
     assert all("val_loss" in line for line in early.history_)
     run = load_run(tmp_path / "run")
-    assert run.result["stopped_early"]
+    assert run.result["stopped"]["by"] == "patience"
     assert run.data["counts"] == {"train": 135, "val": 15, "test": 0}
     accuracies = [line["val_accuracy"] for line in early.history_]
     assert max(accuracies[-3:]) <= max(accuracies[:-3])

@@ -11,10 +11,12 @@ from PIL import Image
 
 from residua.data.facts import Facts, facts_of, look_at
 from residua.errors import UsageError
+from residua.loading import create_model
 from residua.spec import DataSpec
 from residua.train import fit
 from residua.train.choices import Choice, choose
-from residua.train.lengths import UPDATES
+from residua.train.lengths import TUNING_UPDATES, UPDATES
+from residua.weights.model_files import save_model
 
 PHOTOS = Facts(
     kind="folder", counts={"train": (54, 54, 54, 54), "test": (15,) * 4}, sides=(32, 64, 100, 140, 200)
@@ -22,7 +24,7 @@ PHOTOS = Facts(
 
 
 def chosen(facts: Facts = PHOTOS, **said) -> Choice:
-    return choose(facts, **{"threads": 2, **said})
+    return choose(facts, **{"threads": 2, "weights": "random", **said})
 
 
 def changed(**facts) -> Facts:
@@ -147,14 +149,62 @@ def test_facts_are_read_without_decoding_and_are_those_of_the_loaded_data(photos
 
 
 def test_a_run_of_a_folder_keeps_what_was_chosen_and_why(photos, tmp_path):
-    run = fit(
-        data=photos, run_dir=tmp_path / "run", limit_batches=1, progress=False, recipe_changes={"epochs": 1}
-    )
+    how = {
+        "data": photos,
+        "weights": "random",
+        "run_dir": tmp_path / "run",
+        "limit_batches": 1,
+        "progress": False,
+    }
+    run = fit(**how, recipe_changes={"epochs": 1})
     assert run.data["image_size"] == run.data_spec.image_size == 48
     assert run.recipe.batch_size == 8
     assert any(reason.startswith("image size 48 px: half of the images") for reason in run.plan.reasons)
     with pytest.raises(UsageError, match=r"recipe\.epochs is 1 there, 2 is asked for"):
-        fit(
-            data=photos, run_dir=tmp_path / "run", resume_if_exists=True, limit_batches=1, progress=False,
-            recipe_changes={"epochs": 2},
-        )  # fmt: skip
+        fit(**how, resume_if_exists=True, recipe_changes={"epochs": 2})
+
+
+@pytest.fixture
+def bundled(tmp_path, monkeypatch):
+    """A file in the place of the bundled network's."""
+    about = {"classes": ["a", "b"], "shape": [3, 32, 32], "mean": [0.5] * 3, "std": [0.25] * 3}
+    save_model(tmp_path / "bundled.safetensors", create_model("cifar_resnet20", num_classes=2), about)
+    for module in ("residua.weights.bundled", "residua.train.choices"):
+        monkeypatch.setattr(f"{module}.FILE", tmp_path / "bundled.safetensors")
+
+
+def test_a_few_colour_photos_start_from_the_bundled_network(bundled):
+    choice = chosen(weights=None)
+    assert (choice.weights, choice.model.name, choice.image_size) == ("bundled", "cifar_resnet20", 32)
+    assert (choice.recipe.name, choice.recipe.batch_size, choice.model.num_classes) == ("finetune", 16, 4)
+    assert choice.steps >= TUNING_UPDATES
+    assert (
+        str(choice.reasons[0]) == "weights bundled: 216 training images are few to learn from random weights"
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (changed(channels=1), {}),
+        (changed(counts={"train": (5000, 5000)}), {}),
+        (changed(counts={"train": (216,)}), {}),  # numbers, no classes
+        (changed(kind="cifar10", shape=(3, 32, 32)), {}),
+        (PHOTOS, {"weights": "random"}),
+        (PHOTOS, {"model": "cifar_resnet8"}),
+        (PHOTOS, {"recipe": "quick"}),
+        (PHOTOS, {"image_size": 48}),
+    ],
+)
+def test_others_and_what_the_user_says_do_not(bundled, facts, said):
+    assert chosen(facts, **{"weights": None, **said}).weights is None
+
+
+def test_a_run_that_starts_from_the_bundled_network_goes_on_from_its_own_folder(bundled, photos, tmp_path):
+    how = {"data": photos, "run_dir": tmp_path / "run", "limit_batches": 1, "progress": False}
+    run = fit(**how, recipe_changes={"epochs": 1})
+    assert run.plan.reasons[0].startswith("weights bundled: ")
+    assert run.env["weights"] is not None
+    assert run.data["mean"] == [0.5] * 3
+    again = fit(**how, resume_if_exists=True, recipe_changes={"epochs": 1})
+    assert again.path == run.path

@@ -164,14 +164,15 @@ PATIENT = Recipe(epochs=8, lr=0.01, schedule="constant", patience=3)
 def test_it_stops_when_patience_ends_with_the_weights_that_did_best(tmp_path):
     trained = make_loop(tmp_path, PATIENT, scores=SCORES)
     state = trained.run()
-    assert (state.epochs_closed, state.best_epoch, trained.stopped_early) == (5, 1, True)
+    assert (state.epochs_closed, state.best_epoch) == (5, 1)
+    assert trained.stopped == {"by": "patience", "step": 25, "why": "3 epochs without a better score"}
     assert int(trained.task.networks["model"].steps) == 2 * STEPS
 
 
 def test_at_the_end_of_all_epochs_too_the_best_weights_are_kept(tmp_path):
     trained = make_loop(tmp_path, dataclasses.replace(PATIENT, patience=7), scores=(0.1, 0.7, *[0.2] * 6))
     state = trained.run()
-    assert (state.epochs_closed, trained.stopped_early) == (8, False)
+    assert (state.epochs_closed, trained.stopped) == (8, None)
     assert int(trained.task.networks["model"].steps) == 2 * STEPS
 
 
@@ -196,7 +197,8 @@ def test_a_run_says_how_it_went_and_an_extension_waits_anew(tmp_path):
     changes = {"epochs": 4, "patience": 1, "backoff": 0.5, "lr": 1e-9, "batch_size": 32}
     run = fit(run_dir=tmp_path / "run", limit_batches=2, progress=False, threads=1, recipe_changes=changes)
     told = run.result
-    assert (told["stopped_early"], told["epochs"], told["best_epoch"], told["backoffs"]) == (True, 2, 0, 0)
+    assert (told["stopped"]["by"], told["epochs"], told["best_epoch"]) == ("patience", 2, 0)
+    assert told["backoffs"] == 0
     assert told["val_accuracy"] == told["best_val_accuracy"]  # figures are of the weights that are kept
     assert not (run.path / GOOD).exists()
     longer = resume(run, epochs=6, progress=False)

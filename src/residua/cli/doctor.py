@@ -22,7 +22,8 @@ EXTRA_USES = {
     "heic": "HEIC and HEIF photos",
     "video": "what is on the frames of a video",
     "compat": "comparisons with torchvision and timm",
-    "export": "ONNX files of a network, by torch's own exporter",
+    "export": "residua export --format onnx",
+    "openvino": "residua export --format openvino, and its int8",
     "interop": "the examples of docs/interop.md",
 }
 

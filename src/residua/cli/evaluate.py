@@ -136,7 +136,7 @@ def _text(one: Evaluation) -> list[str]:
     lines = [
         f"{one.source} on {one.data}: {one.n} {one.split} images{views}{left_out}",
         f"top-1 {one.top1:.2%} (95 % interval {low:.2%} to {high:.2%})  top-5 {one.top5:.2%}  "
-        f"NLL {one.nll:.4f}  ECE {one.ece:.4f}",
+        f"balanced {one.balanced_accuracy:.2%}  NLL {one.nll:.4f}  ECE {one.ece:.4f}",
     ]
     rows = list(one.per_class)
     if len(rows) > _MANY:

@@ -43,6 +43,8 @@ def train(
     strict: Annotated[bool, Parameter(negative="")] = False,
     allow_inexact: Annotated[bool, Parameter(negative="")] = False,
     retune: Annotated[bool, Parameter(negative="")] = False,
+    budget: str | None = None,
+    target: str | None = None,
     config: Path | None = None,
     set: Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -53,7 +55,8 @@ def train(
         data: digits (the default of image models), text (of language models), a folder of images, CIFAR-10 or CIFAR-100
             (folder or archive), or kind:path, such as text:FOLDER.
         model: a name of `residua models`; by default one that suits the images.
-        weights: start from a run, a weight file, a peer's checkpoint or published weights (torchvision:resnet50).
+        weights: start from a run, a weight file, a peer's checkpoint, published weights (torchvision:resnet50) or
+            bundled, the network that comes with the package: the default for up to 5,000 colour photos; or random.
         recipe: quick, digits, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
@@ -77,6 +80,9 @@ def train(
         strict: stop at the first bad file instead of leaving it out.
         allow_inexact: resume on another machine or version, where the result is not bit for bit the same.
         retune: resume and make every automatic choice anew.
+        budget: try several networks and image sizes within this time (10m, 90s), and keep the best; the same command
+            goes on where it stopped.
+        target: of these, only networks that take an image in so much time: cpu:5ms or gpu:1ms.
         config: a TOML file with the tables [model], [data], [recipe] and [run].
         set: one key=value such as model.shortcut=C or data.image_size=64; may be repeated.
         json: print the result as one JSON object on stdout.
@@ -100,6 +106,16 @@ def train(
         },
     }
     settings = read_settings(config, flags, set or [])
+    if budget is not None or target is not None:
+        if budget is None or resume is not None or overwrite or resume_if_exists:
+            raise UsageError(
+                "--budget (and --target with it) goes on by itself with the search at --run-dir: --resume, "
+                "--resume-if-exists and --overwrite do not go with it"
+            )
+        from residua.cli.search import search
+
+        search(settings, budget, target, json=json)
+        return
     if resume is None and (allow_inexact or retune):
         raise UsageError("--allow-inexact and --retune go with --resume RUN")
     if resume is not None:
@@ -129,6 +145,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.spec import DataSpec, Recipe
     from residua.train import fit, recipe
     from residua.train.defaults import default_source
+    from residua.weights.model_files import Weights
 
     run, model, recipe_table = dict(settings["run"]), dict(settings["model"]), dict(settings["recipe"])
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
@@ -139,9 +156,10 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
     weights = None
-    if "weights" in run:
-        weights = load_weights(run.pop("weights"), None if name is None else model_spec(name, **model))
-    if weights is not None and name is None:
+    if (source := run.pop("weights", None)) is not None:
+        known = None if name is None else model_spec(name, **model)
+        weights = "random" if source == "random" else load_weights(source, known)
+    if name is None and isinstance(weights, Weights):
         name = weights.spec.change(**model) if model else weights.spec
         model = {}
     return fit(
@@ -230,7 +248,11 @@ def _summary(result: dict[str, Any], folder: Any) -> list[str]:
     path, task = folder.path, run_task(folder)
     name = task.primary.name
     tested = task.primary.shown(result[f"test_{name}"])
-    next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(result["epochs"] * 2))]
+    balanced = result.get("test_balanced_accuracy")
+    if balanced is not None and abs(balanced - result["test_accuracy"]) >= 0.005:  # classes of unlike numbers
+        tested += f" (balanced {balanced:.2%})"
+    longer = 2 * max(result["epochs"], folder.recipe.epochs if folder.recipe.iterations is None else 0)
+    next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(longer))]
     if task.answers != "nothing":
         shown = "VOLUME.npy" if len(folder.data["shape"]) == 4 else "IMAGE"
         next_steps.insert(1, ("predict", path, shown))

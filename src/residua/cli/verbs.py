@@ -26,6 +26,7 @@ VERBS = {
             "residua train path/to/images --weights latest --lr 0.01",
             "residua train --resume latest",
             "residua train --set model.shortcut=C --set recipe.label_smoothing=0.1",
+            "residua train path/to/images --budget 10m --target cpu:5ms",
         ),
     ),
     "evaluate": Verb(

@@ -23,6 +23,7 @@ FILE = "artifact.json"
 _MOST_TABLE = 16 << 20  # bytes of artifact.json
 _MOST_FILE = 8 << 30  # bytes of a file of the model
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")  # of a file: no folder, nothing hidden
+_MOST_NAME = 100
 _OLD = ".residua-old"  # of the artifact that another is about to replace
 
 Scale = tuple[float, ...]
@@ -81,15 +82,15 @@ class Accuracy:
 class Quantization:
     """What became of a wish for int8."""
 
-    asked: str  # "int8", also where the artifact is float32 in the end
     layers: Count  # that can be quantised
     quantized: Count
-    left_float: tuple[str, ...]  # the others, by the names of the model file
+    left_float: tuple[str, ...]  # some that are not, by the names of the model file
     calibration_images: Count
     calibrated_on: str
-    max_drop: float  # points of accuracy
-    drop: float | None  # points, measured on ``calibrated_on``
-    said: str  # in a sentence
+    decided_on: Count  # images of the same kind
+    max_drop: float  # points of accuracy that it may lose
+    drop: float  # points that it lost there
+    fallback: str | None = None  # why the artifact is float32 as a whole; its precision is fp32 then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ def read_artifact(path: str | Path) -> Artifact:
     values = read_stored(table, dict[str, Any])
     artifact: Artifact = checked({**values, "path": folder}, Artifact, str(table))
     for name, digest in artifact.digests.items():
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) or len(name) > _MOST_NAME:
             raise ResiduaError(f"{table} is damaged: digests: {name!r} is no name of a file beside it")
         if sha256_of(folder / name) != digest:
             raise ResiduaError(f"{folder / name} is damaged: its bytes do not give the SHA-256 in {FILE}")

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from residua.deploy.backend import Backend
-from residua.deploy.evidence import gather
+from residua.deploy.backend import Backend, Material
+from residua.deploy.evidence import Evidence, gather
 from residua.deploy.parity import compare as compare_outputs
 from residua.deploy.runtime import Runtime, open_runtime
 from residua.deploy.subject import Subject
@@ -125,7 +125,7 @@ def bench(
     pixels, skipped, rows = evidence.test.pixels, [], []
     with _torch_threads(threads), tempfile.TemporaryDirectory(prefix="residua-bench-") as folder:
         ready: dict[Name, _Ready] = {}
-        for (kind, precision), make in _candidates(subject, backends, data, threads, Path(folder)):
+        for (kind, precision), make in _candidates(subject, evidence, backends, threads, Path(folder)):
             tell(f"preparing {kind} {precision}")
             begun = time.perf_counter()
             try:
@@ -167,43 +167,28 @@ def _check(
 
 
 def _candidates(
-    subject: Subject,
-    backends: Sequence[str] | None,
-    data: str | Path | DataSpec | None,
-    threads: int,
-    folder: Path,
+    subject: Subject, evidence: Evidence, backends: Sequence[str] | None, threads: int, folder: Path
 ) -> Iterator[tuple[Name, Callable[[], Runtime]]]:
     """Every backend and precision that is wanted, with what makes it ready. Eager is the first."""
     known: Mapping[str, type[Backend]] = parts("backend")
     if subject.trained is not None:
-        for kind, backend in sorted(known.items(), key=lambda item: (item[0] != BASELINE[0], item[0])):
-            if kind != BASELINE[0] and (subject.artifact if backends is None else kind not in backends):
-                continue
-            for precision in backend.precisions:
+        material = Material(trained=subject.trained, evidence=evidence, threads=threads)
+        wanted = (() if subject.artifact else known) if backends is None else backends
+        for kind in (BASELINE[0], *(kind for kind in sorted(wanted) if kind != BASELINE[0])):
+            for precision in known[kind].precisions:
                 place = folder / f"{kind}-{precision}"
-                yield (
-                    (kind, precision),
-                    partial(_prepare, backend(), subject, precision, data, threads, place),
-                )
+                yield (kind, precision), partial(_prepare, known[kind](), material, precision, place)
     if subject.artifact is not None:
         artifact = subject.artifact
         kind = next((k for k, b in known.items() if b.format == artifact.format), artifact.format)
         yield (kind, artifact.precision), partial(open_runtime, artifact, threads)
 
 
-def _prepare(
-    backend: Backend,
-    subject: Subject,
-    precision: str,
-    data: str | Path | DataSpec | None,
-    threads: int,
-    place: Path,
-) -> Runtime:
+def _prepare(backend: Backend, material: Material, precision: str, place: Path) -> Runtime:
     if reason := backend.lacks(precision):
         raise ResiduaError(reason)
-    assert subject.trained is not None
     place.mkdir()
-    return backend.prepare(subject.trained, precision, data=data, threads=threads, folder=place)
+    return backend.prepare(material, precision, place)
 
 
 def _timed(

@@ -40,14 +40,15 @@ class Deployable(nn.Module):
             self.outputs["cam"] = ("N", "h", "w")
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The outputs, of the type of the network's parameters."""
-        x = images.to(self.scale.dtype) * self.scale + self.offset
+        """The outputs, of the type of the normalisation, whatever that of the network's parameters is."""
+        kind = self.scale.dtype
+        x = (images.to(kind) * self.scale + self.offset).to(next(self.network.parameters()).dtype)
         if "cam" not in self.outputs:
-            return (self.network(x),)
+            return (self.network(x).to(kind),)
         features = self.network.forward_features(x)  # (N, C, h, w)
-        logits = self.network.forward_head(features)
+        logits = self.network.forward_head(features).to(kind)
         rows = self.network.head.fc.weight[logits.argmax(1)]  # (N, C)
-        return logits, (features * rows[:, :, None, None]).sum(1)
+        return logits, (features * rows[:, :, None, None]).sum(1).to(kind)
 
 
 def maps_classes(network: nn.Module) -> bool:
@@ -55,7 +56,6 @@ def maps_classes(network: nn.Module) -> bool:
     if not isinstance(network, ImageClassifier) or network.dims != 2 or not network.num_classes:
         return False
     pool = network.head.pool
-    parts = list(pool.modules()) if isinstance(pool, nn.Sequential) else [pool]
-    sizes = [part.output_size for part in parts if isinstance(part, nn.AdaptiveAvgPool2d)]
-    plain = all(isinstance(part, _MEANS) for part in parts if part is not pool or part is parts[-1])
-    return plain and all(size in (1, (1, 1)) for size in sizes) and isinstance(network.head.fc, nn.Linear)
+    parts = list(pool.children()) if isinstance(pool, nn.Sequential) else [pool]
+    whole = all(part.output_size in (1, (1, 1)) for part in parts if isinstance(part, nn.AdaptiveAvgPool2d))
+    return whole and all(isinstance(part, _MEANS) for part in parts)

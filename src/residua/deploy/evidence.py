@@ -17,6 +17,7 @@ from residua.spec import DataSpec
 
 PARITY_IMAGES = 64
 CALIBRATION_IMAGES = 300  # NNCF's own default
+_TUNING_IMAGES = 1000  # that decide which layers become int8; accuracy itself is of every test image
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,9 +47,9 @@ class Evidence:
     notes: tuple[str, ...] = ()
 
     @property
-    def real(self) -> bool:
+    def labelled(self) -> bool:
         """Whether accuracy can be measured on them."""
-        return self.test.labels is not None
+        return self.test.labels is not None and self.tuning.labels is not None
 
 
 def gather(trained: Trained, data: str | Path | DataSpec | None = None, *, every: bool = False) -> Evidence:
@@ -73,7 +74,7 @@ def gather(trained: Trained, data: str | Path | DataSpec | None = None, *, every
     most = None if every else PARITY_IMAGES
     labelled = trained.task.answers == "classes"
     return Evidence(
-        tuning=_read(tuning, f"{which} images", max(most or 0, 1000), labelled=labelled),
+        tuning=_read(tuning, f"{which} images", _TUNING_IMAGES if every else 1, labelled=labelled),
         test=_read(loaded.test, "test images", most, labelled=labelled),
     )
 

@@ -20,7 +20,21 @@ _FULL = 32
 TOLERANCES = {"fp32": 1e-3, "fp16": 1e-2, "bf16": 5e-2}
 
 
-def measure(runtime: Runtime, program: Program, images: Images, precision: str, *, answers: str) -> Parity:
+UNMEASURED = Parity(
+    images=0,
+    of="",
+    max_error=0.0,
+    relative_error=0.0,
+    tolerance=None,
+    max_probability_error=None,
+    agreement=None,
+    batch_sizes=(),
+    sizes=(),
+    folding_error=0.0,
+)
+
+
+def parity_of(runtime: Runtime, program: Program, images: Images, precision: str, *, classes: bool) -> Parity:
     """Compare a runtime with the network in float32.
 
     Raises ResiduaError if it differs by more than its precision allows, in batches and sizes that it should take.
@@ -41,7 +55,6 @@ def measure(runtime: Runtime, program: Program, images: Images, precision: str, 
             f"its answers differ from the network's by {relative:.2g} of the largest; {precision} may differ by "
             f"{tolerance:g}"
         )
-    classes = answers == "classes"
     return Parity(
         images=len(images),
         of=images.of,

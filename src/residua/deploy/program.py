@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ class Program:
     module: Deployable  # folded
     exported: ExportedProgram  # the same, of images of any number
     dynamic_size: bool  # and of any height and width
+    images: Tensor  # (N, C, H, W), what it was recorded with
     labels: tuple[str, ...]
     folding_error: float
 
@@ -38,13 +40,20 @@ def make_program(module: Deployable, images: Tensor, labels: Sequence[str] = ())
 
     Raises ResiduaError in one line for a network that cannot be recorded, and if folding changes what it computes.
     """
+    shown = images[:2]
     with quiet():
-        found = _exported(module, images[:2], dynamic_size=False)
+        resizes, found = _any_size(module, shown)
         folded, error = fold_norms(module, found, images)
-        resizes = _takes_other_sizes(module, images[:2])
-        exported = _exported(folded, images[:2], dynamic_size=resizes)
+        exported = recorded(folded, shown, dynamic_size=resizes)
+        if resizes and not _same(exported.module(), folded, other_size(shown)):
+            resizes, exported = False, recorded(folded, shown, dynamic_size=False)
     return Program(
-        module=folded, exported=exported, dynamic_size=resizes, labels=tuple(labels), folding_error=error
+        module=folded,
+        exported=exported,
+        dynamic_size=resizes,
+        images=shown,
+        labels=tuple(labels),
+        folding_error=error,
     )
 
 
@@ -55,21 +64,28 @@ def other_size(images: Tensor) -> Tensor:
     return torch.cat([taller, taller[..., -(width // 4) :]], -1) if width > 3 else taller
 
 
-def _takes_other_sizes(module: Deployable, images: Tensor) -> bool:
-    """Whether the network itself does, and its recording."""
-    other = other_size(images)
-    if other.shape == images.shape:
-        return False
+def _any_size(module: Deployable, images: Tensor) -> tuple[bool, ExportedProgram]:
+    """Whether the network takes images of any size, as far as its recording tells; and the recording."""
     try:
         with torch.no_grad():
-            expected = module(other)[0]
-            found = _exported(module, images, dynamic_size=True).module()(other)[0]
+            module(other_size(images))
+        return True, recorded(module, images, dynamic_size=True)
     except Exception:  # whatever an operation says to maps that it was not made for
+        return False, recorded(module, images, dynamic_size=False)
+
+
+def _same(program: Any, module: Deployable, images: Tensor) -> bool:
+    """Whether a program answers as its network, on images of another size than it was recorded with."""
+    try:
+        with torch.no_grad():
+            found, expected = program(images)[0], module(images)[0]
+    except Exception:  # an assumption of the recording does not hold
         return False
     return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
-def _exported(module: Deployable, images: Tensor, *, dynamic_size: bool) -> ExportedProgram:
+def recorded(module: Deployable, images: Tensor, *, dynamic_size: bool) -> ExportedProgram:
+    """The program of a network, of images of any number. Raises ResiduaError in one line if it cannot be recorded."""
     dims = {0: Dim("batch")}
     if dynamic_size:
         dims |= {images.ndim - 2: Dim.DYNAMIC, images.ndim - 1: Dim.DYNAMIC}

@@ -36,6 +36,16 @@ class Runtime(Protocol):
         ...
 
 
+class Quantizer(Protocol):
+    """What writes a network in int8."""
+
+    layers: tuple[str, ...]  # convolutions and fully connected layers by name, in order
+
+    def write(self, folder: Path, floats: frozenset[str]) -> None:
+        """Write the files of the model, int8 but for the layers ``floats``."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format(PartSpec):
     """A format of artifacts: how it is written, and how it is opened. One file of ``residua.deploy.formats`` each."""
@@ -46,7 +56,11 @@ class Format(PartSpec):
 
     @abstractmethod
     def write(self, folder: Path, program: Program, precision: str) -> None:
-        """Write the files of the model. The precision is one of its own, but for int8, which is ``quantizer``'s."""
+        """Write the files of the model, in one of its precisions but int8."""
+
+    def quantizer(self, program: Program, images: np.ndarray) -> Quantizer:
+        """What writes the model in int8, calibrated on images as the network takes them (N, C, H, W)."""
+        raise NotImplementedError(f"{self.kind} has no int8")
 
     @abstractmethod
     def open(self, artifact: Artifact, threads: int | None) -> Runtime:
@@ -71,10 +85,10 @@ def require(extra: str, what: str) -> None:
 
 
 class EagerRuntime:
-    """A torch module that maps uint8 images to a tuple of ``names``, run as it is (``residua.deploy.program``)."""
+    """A torch module in evaluation mode that maps images to a tuple of ``names``: a ``Deployable``, or a program."""
 
     def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
-        self._module, self._names = module.eval(), tuple(names)
+        self._module, self._names = module, tuple(names)
 
     def __call__(self, images: np.ndarray) -> Outputs:
         """Run it."""

@@ -48,6 +48,7 @@ class Evaluation:
     top1: float
     interval: tuple[float, float]  # 95 %, of top1 (Wilson)
     top5: float  # of fewer than five classes: 1
+    balanced_accuracy: float  # the mean of the classes' recalls
     nll: float  # mean negative log-likelihood, in nats
     ece: float  # expected calibration error, 15 bins
     classes: tuple[str, ...]

@@ -68,6 +68,7 @@ def inspect_run(
     figures = metrics.figures(log_p, labels, images.classes)
     outcome = _outcome(trained.model, trained.run, images, figures["confusion"])
     learned = outcome.status == "learned"  # else its doubts about labels mean nothing
+    pictured = len(images.shape) > 1  # a row of a table has no picture
     found = {
         "schema": 1,
         "weights": weights,
@@ -76,9 +77,11 @@ def inspect_run(
         "outcome": outcome.to_dict(),
         "leaks": leaks(images),
         "reliability": [dataclasses.asdict(one) for one in metrics.reliability(log_p, labels)],
-        "mistakes": mistakes(images, outputs),
-        "pairs": pairs(images, outputs),
-        "suspects": listed_suspects(images, unseen, pictures=SUSPECTS, most=SUSPECTS) if learned else None,
+        "mistakes": mistakes(images, outputs) if pictured else [],
+        "pairs": pairs(images, outputs) if pictured else [],
+        "suspects": listed_suspects(images, unseen, pictures=SUSPECTS, most=SUSPECTS)
+        if learned and pictured
+        else None,
         **_depth(trained.model, images),
         "cost": [dataclasses.asdict(part) for part in cost(trained.model, images.shape).parts],
     }

@@ -18,10 +18,10 @@ from residua.evaluation.source import NetworkLike, Trained, data_spec, notes_of,
 from residua.nn import place
 from residua.runs.checkpoint import load_checkpoint
 from residua.spec import DataSpec, Recipe
-from residua.train.loop import measure as measure_task
 from residua.train.plan import Plan, Request, applied, choose_device, make_plan
 from residua.train.session import eval_batch
 from residua.train.task import make_task
+from residua.train.task import measure as measure_task
 
 
 @dataclass(frozen=True, kw_only=True)

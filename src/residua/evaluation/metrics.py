@@ -100,16 +100,22 @@ def per_class(confusion: np.ndarray, names: Sequence[str]) -> list[dict[str, Any
 
 
 def figures(log_probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """``top1``, ``top5`` (of fewer than five classes 1), ``nll`` in nats, ``ece``, ``confusion``, ``per_class``."""
+    """``top1``, ``top5`` (of fewer than five classes 1), ``balanced_accuracy``, ``nll`` in nats, ``ece``, and tables.
+
+    These are ``confusion`` and ``per_class``.
+    """
     places = ranks(log_probabilities, labels)
     confusion = confusion_matrix(log_probabilities.argmax(1), labels, len(classes))
+    rows = per_class(confusion, classes)
     return {
         "top1": float((places < 1).mean()),
         "top5": float((places < 5).mean()),
+        # the mean of the recalls of the classes that have images: no class counts more for having many
+        "balanced_accuracy": float(np.mean([row["recall"] for row in rows if row["n"]])),
         "nll": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         "ece": expected_calibration_error(reliability(log_probabilities, labels)),
         "confusion": confusion.tolist(),
-        "per_class": per_class(confusion, classes),
+        "per_class": rows,
     }
 
 
@@ -133,3 +139,15 @@ def t_quantile(freedom: int) -> float:
         + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
         + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * v**4)
     )
+
+
+def paired_interval(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the change of accuracy on the same images: bool (N,) each, whether an answer is right.
+
+    Agresti & Min 2005: Wald's interval of matched proportions, with half an image more in each of the four cells.
+    """
+    n = len(before) + 2
+    gained, lost = int((after & ~before).sum()) + 0.5, int((before & ~after).sum()) + 0.5
+    change = (gained - lost) / n
+    half = Z95 * math.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
+    return max(change - half, -1.0), min(change + half, 1.0)

@@ -34,6 +34,7 @@ def render_bench(bench: Bench, path: Path, *, lang: str = "en") -> None:
             )
             for number, (name, rows) in enumerate(_by_backend(bench).items())
         ],
+        t=t,
         title=t("bench_speed"),
         x_label=t("bench_batch"),
         y_label=t("bench_rate"),
@@ -48,7 +49,7 @@ def render_bench(bench: Bench, path: Path, *, lang: str = "en") -> None:
     tiles = [
         (t("bench_machine"), machine["cpu"], machine["instruction_set"]),
         (t("bench_threads"), count(bench.threads), ""),
-        (t("bench_images"), "x".join(map(str, bench.shape)), bench.images),
+        (t("bench_images"), "×".join(map(str, bench.shape)), bench.images),
     ]
     top = {"tiles": tiles, "notes": list(bench.notes)}
     write_text(path, page("bench.html", t("bench_title", name=bench.name), top, sections, t, "bench_footer"))
@@ -60,7 +61,7 @@ def draw_bench(bench: Bench, path: Path) -> None:
         Curve(label=name, x=[row.batch_size for row in rows], y=[row.images_per_second for row in rows])
         for name, rows in _by_backend(bench).items()
     ]
-    panel = Panel(title="", x_label="batch size", y_label="images per second", curves=curves)
+    panel = Panel(title="", x_label="batch size", y_label="images per second", curves=curves, log_x=True)
     finding = Finding(
         kind="bench", title="Images per second", columns=(), rows=(), sentence="", panels=[panel]
     )

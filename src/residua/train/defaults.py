@@ -9,6 +9,7 @@ LARGE = 96  # pixels from which on an ImageNet stem suits
 # kinds of data whose recipe is that of the model's family, or the one named here, as it stands
 _RECIPES = {
     "digits": "digits",
+    "digits-table": "table",
     "cifar10": "quick",
     "cifar100": "quick",
     "moving-digits": "clips",
@@ -16,7 +17,12 @@ _RECIPES = {
     "text": "quick",
 }
 # kinds of data whose model does not follow from the size of the images
-_MODELS = {"digits": "cifar_resnet8", "moving-digits": "r3d_tiny", "text": "transformer_small"}
+_MODELS = {
+    "digits": "cifar_resnet8",
+    "digits-table": "residual_mlp_small",
+    "moving-digits": "r3d_tiny",
+    "text": "transformer_small",
+}
 
 
 def default_source(model: str | ModelSpec | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -40,7 +40,8 @@ from residua.train.session import Session
 from residua.train.task import Task, task_of
 from residua.train.track import Asked, begun_with, trackers
 from residua.user_files import digests, files_changed, files_in_use
-from residua.weights.model_files import Weights, adapt, read_about
+from residua.weights.bundled import bundled_file
+from residua.weights.model_files import Weights, adapt, read_about, read_weights
 
 _log = logging.getLogger("residua")
 
@@ -51,7 +52,7 @@ def fit(
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
-    weights: Weights | None = None,
+    weights: Weights | Literal["random"] | None = None,
     run_dir: str | Path | None = None,
     overwrite: bool = False,
     resume_if_exists: bool = False,
@@ -134,6 +135,10 @@ def fit(
         loaded = data
     if choice is None:
         choice = choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **(model_changes or {})})
+    if choice.weights is not None:
+        weights = read_weights(bundled_file(choice.weights))
+    elif weights == "random":
+        weights = None
     if weights is not None:
         loaded = normalized_as_learned(loaded, weights)
     network = network_for(choice.model if model is None else model, model_changes or {}, loaded, seed)

@@ -14,8 +14,9 @@ from residua.train.optimizers.sgd import SGD
 from residua.train.reasons import Reason
 from residua.train.recipes import recipe as find_recipe
 
-UPDATES = 600  # the fewest steps in which a network with batch norm learns from random weights
-FINE_UPDATES = 150  # and from trained ones
+UPDATES = 600  # the fewest steps in which a network with batch norm learns from random weights,
+TUNING_UPDATES = 300  # and from trained ones
+TUNING_BATCHES = (32, 16)
 BATCHES = (64, 32, 16, 8)  # images a step: the first with which the recipe's epochs have so many steps
 TASKS = ("classification", "regression")  # those whose recipes follow the number of samples
 BACKOFF = 0.25
@@ -54,7 +55,7 @@ def number_of_steps(recipe: Recipe, train: int) -> int:
 
 def _wanted(recipe: Recipe) -> int:
     """The fewest steps."""
-    return UPDATES if recipe.finetuning is None else FINE_UPDATES
+    return UPDATES if recipe.finetuning is None else TUNING_UPDATES
 
 
 def _fields(
@@ -63,7 +64,8 @@ def _fields(
     """Fields of the recipe with their values and reasons; ``asked`` is the one ``found``, with what the user said."""
     wanted = _wanted(found)
     train, val = max(facts.images("train"), 1), facts.images("val")
-    batches = [asked.batch_size] if "batch_size" in said else [min(size, train) for size in BATCHES]
+    sizes = BATCHES if found.finetuning is None else TUNING_BATCHES
+    batches = [asked.batch_size] if "batch_size" in said else [min(size, train) for size in sizes]
     enough = [size for size in batches if number_of_steps(asked.change(batch_size=size), train) >= wanted]
     batch = (enough or batches[-1:])[0]
     yield "batch_size", batch, f"there are {train} training images"
@@ -78,11 +80,8 @@ def _fields(
         epochs = max(found.epochs, math.ceil(wanted / in_epoch))
         yield "epochs", epochs, f"of {in_epoch} steps; at least {wanted} are wanted"
     if found.finetuning is not None:
-        yield (
-            "patience",
-            None,
-            "the head begins alone: that nothing gets better does not tell that nothing will",
-        )
+        why = "the head begins alone: that nothing gets better does not tell that nothing will"
+        yield "patience", None, why
     elif val >= _TELLS:
         patience = max(10, epochs // 3)
         yield "patience", patience, f"epochs without a better one on {val} validation images end the training"

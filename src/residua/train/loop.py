@@ -30,26 +30,11 @@ from residua.train.interruption import Interrupted, how_to_go_on, signals
 from residua.train.progress import Progress
 from residua.train.seeding import seed_torch
 from residua.train.supervised import means
-from residua.train.task import Batches, Task
+from residua.train.task import Batches, Task, measure
 from residua.weights.model_files import save_tensors
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
-
-
-def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
-    """Every metric of a task over ``batches``, and of how many samples.
-
-    A figure is None where it is not finite: networks recover from that.
-    """
-    sums: dict[str, Any] = {}
-    for batch in batches:
-        for name, value in task.evaluate(batch).items():
-            value = value.double() if isinstance(value, Tensor) else value
-            sums[name] = sums[name] + value if name in sums else value
-    figures = task.metrics(sums) if sums else {}
-    finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-    return finite, int(sums.get("count", 0))
 
 
 class Loop:
@@ -65,8 +50,8 @@ class Loop:
         about: goes into the header of every checkpoint.
         state: where to go on from.
         progress: told of every step.
-        callbacks: the caller's, told after that.
         chance: the loss of a network that knows nothing, which a recipe that backs off compares with.
+        callbacks: the caller's.
 
     """
 
@@ -82,8 +67,8 @@ class Loop:
         about: dict[str, Any],
         state: State | None = None,
         progress: Progress,
-        callbacks: Callbacks | None = None,
         chance: float | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.task, self.batches, self.validation = task, batches, validation
         self.recipe, self.seed, self.folder, self.about = recipe, seed, folder, about
@@ -126,10 +111,13 @@ class Loop:
         return self.state
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether the validation images have told for long enough that more epochs do not help, or a callback."""
-        waited = self.recipe.patience is not None and self.state.waited >= self.recipe.patience
-        return waited or self.callbacks.stopped is not None
+    def stopped(self) -> dict[str, Any] | None:
+        """What ended it before its end: by a callback, or because the validation images have told for long enough."""
+        patience, state = self.recipe.patience, self.state
+        if patience is None or state.waited < patience or state.step >= self.total_steps:
+            return self.callbacks.stopped
+        why = f"{patience} epochs without a better {self.task.primary.name}"
+        return {"by": "patience", "step": state.step, "why": why}
 
     def tell(self, when: When, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Call the callbacks. What one raises ends the training where it stands, saved."""
@@ -150,7 +138,7 @@ class Loop:
             raise ResiduaError(f"{error}; {how_to_go_on(self.folder)}") from error.__cause__
 
     def _done(self) -> bool:
-        return self.state.step >= self.total_steps or self.stopped_early
+        return self.state.step >= self.total_steps or self.stopped is not None
 
     def _finished(self) -> bool:
         return self._done() and not self._epoch_to_close()

@@ -66,8 +66,8 @@ class Session:
                 about=about,
                 state=self.state,
                 progress=progress,
-                callbacks=self.callbacks,
                 chance=run_task(folder).chance(self.data),
+                callbacks=self.callbacks,
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
@@ -75,19 +75,21 @@ class Session:
             if isinstance(self.task, IllustratedTask):
                 self.task.illustrate(folder.path)
             save_model(folder.path / layout.WEIGHTS, network, about["data"])
-            figures = {f"test_{name}": value for name, value in test.items()}
-            loop.tell("on_end", state.epochs_closed - 1, figures)
+            loop.tell(
+                "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
+            )
             if recipe.backoff is not None:
                 remove(folder.path / layout.GOOD)
-            folder.complete({**self._result(recipe, state, test, count), **self._end(loop)})
+            folder.complete(self._result(recipe, state, test, count, loop.stopped))
         return folder
 
-    def _end(self, loop: Loop) -> dict[str, Any]:
-        stopped = {} if self.callbacks.stopped is None else {"stopped": self.callbacks.stopped}
-        return {"stopped_early": loop.stopped_early, **stopped}
-
     def _result(
-        self, recipe: Recipe, state: State, test: Mapping[str, float | None], count: int
+        self,
+        recipe: Recipe,
+        state: State,
+        test: Mapping[str, float | None],
+        count: int,
+        stopped: dict[str, Any] | None,  # what ended it before its end
     ) -> dict[str, Any]:
         primary = self.task.primary
         spec = self.folder.spec
@@ -119,4 +121,5 @@ class Session:
             **{f"test_{name}": value for name, value in test.items()},
             "test_images": count,
             "train_images": len(self.data.train),
+            **({} if stopped is None else {"stopped": stopped}),
         }

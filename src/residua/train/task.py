@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -115,3 +116,18 @@ def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
         if part.blends_classes and task.answers != "classes":
             raise UsageError(f"{part.kind} blends classes, which {task.kind} has not")
     return task.make(network, recipe, plan, data)
+
+
+def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
+    """Every metric of a task over ``batches``, and of how many samples.
+
+    A figure is None where it is not finite: networks recover from that.
+    """
+    sums: dict[str, Any] = {}
+    for batch in batches:
+        for name, value in task.evaluate(batch).items():
+            value = value.double() if isinstance(value, Tensor) else value
+            sums[name] = sums[name] + value if name in sums else value
+    figures = task.metrics(sums) if sums else {}
+    finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    return finite, int(sums.get("count", 0))

@@ -10,9 +10,8 @@ from residua.errors import UsageError
 from residua.nn.anchor_free import locations
 from residua.registry import build, model_spec
 from residua.spec import Recipe
-from residua.train.loop import measure
 from residua.train.plan import Request, make_plan
-from residua.train.task import make_task
+from residua.train.task import make_task, measure
 from residua.train.tasks.detection import assign, centerness_of, focal, loss_of, targets_of
 
 

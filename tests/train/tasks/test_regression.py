@@ -22,9 +22,9 @@ from residua.registry import build, model_spec
 from residua.runs.folder import RunFolder
 from residua.train import fit, make_plan, recipe, resume
 from residua.train.loop import Interrupted, Loop
-from residua.train.loop import measure as measure_task
 from residua.train.plan import Request
 from residua.train.task import make_task
+from residua.train.task import measure as measure_task
 
 ROWS = 180
 

@@ -5,25 +5,21 @@ from __future__ import annotations
 from abc import ABC
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from residua.deploy.backend import Backend
-from residua.deploy.export import export
+from residua.deploy.backend import Backend, Material
+from residua.deploy.export import Exporting
 from residua.deploy.runtime import Format, Runtime, open_runtime, require
 from residua.errors import ResiduaError
 from residua.parts import find, register
-
-if TYPE_CHECKING:
-    from residua.evaluation.source import Trained
-    from residua.spec import DataSpec
 
 
 class _OfArtifacts(Backend, ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "int8")
 
     def lacks(self, precision: str) -> str:
+        format: type[Format] = find("format", self.format)
         try:
-            format: type[Format] = find("format", self.format)
             require(format.extra, self.kind)
         except ResiduaError as error:
             return str(error)
@@ -31,21 +27,15 @@ class _OfArtifacts(Backend, ABC):
             return f"the format {self.format} has no {precision}"
         return super().lacks(precision)
 
-    def prepare(
-        self,
-        trained: Trained,
-        precision: str,
-        *,
-        data: str | Path | DataSpec | None,
-        threads: int,
-        folder: Path,
-    ) -> Runtime:
-        artifact = export(
-            trained, format=self.format, precision=precision, data=data, out=folder / "artifact"
+    def prepare(self, material: Material, precision: str, folder: Path) -> Runtime:
+        exporting = Exporting(
+            trained=material.trained,
+            format=find("format", self.format)(),
+            program=material.program,
+            evidence=material.evidence,
+            provenance={},
         )
-        if artifact.precision != precision:
-            raise ResiduaError(f"its artifact became {artifact.precision}: {'; '.join(artifact.notes)}")
-        return open_runtime(artifact, threads)
+        return open_runtime(exporting.unmeasured(folder, precision), material.threads)
 
 
 @register

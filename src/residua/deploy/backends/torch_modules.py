@@ -5,19 +5,17 @@ from __future__ import annotations
 import copy
 from abc import ABC
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from residua.deploy.backend import Backend
+from residua.deploy.backend import Backend, Material
 from residua.deploy.runtime import Outputs, Runtime
 from residua.deploy.torch_runtime import TorchRuntime
 from residua.machine import compiler
 from residua.parts import register
-
-if TYPE_CHECKING:
-    from residua.evaluation.source import Trained
 
 _NAMES = {"fp32": "float32", "bf16": "bfloat16"}
 
@@ -29,11 +27,9 @@ class Eager(Backend):
 
     kind: ClassVar[str] = "eager"
 
-    def prepare(self, trained: Trained, precision: str, **_: Any) -> Runtime:  # noqa: D102
-        network = copy.deepcopy(trained.model).eval()
-        mean, std = (
-            torch.tensor(values).view(1, -1, 1, 1) for values in (trained.images.mean, trained.images.std)
-        )
+    def prepare(self, material: Material, precision: str, folder: Path) -> Runtime:  # noqa: D102
+        network, images = copy.deepcopy(material.trained.model).eval(), material.trained.images
+        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (images.mean, images.std))
 
         @torch.inference_mode()
         def run(images: np.ndarray) -> Outputs:
@@ -49,9 +45,9 @@ class _Tuned(Backend, ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
     compile: ClassVar[bool] = False
 
-    def prepare(self, trained: Trained, precision: str, **_: Any) -> Runtime:
-        mean, std = trained.images.mean or (), trained.images.std or ()
-        network = copy.deepcopy(trained.model)
+    def prepare(self, material: Material, precision: str, folder: Path) -> Runtime:
+        network, images = copy.deepcopy(material.trained.model), material.trained.images
+        mean, std = images.mean or (), images.std or ()
         return TorchRuntime(network, mean, std, precision=_NAMES[precision], compile=self.compile)
 
 
