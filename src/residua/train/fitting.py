@@ -12,7 +12,6 @@ from typing import Any, Literal
 from torch import nn
 
 from residua.data import AnyData, load_data, same_identity
-from residua.data.facts import facts_of, read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
@@ -33,7 +32,7 @@ from residua.train.choices import choose
 from residua.train.defaults import default_source
 from residua.train.interruption import telling_how_to_go_on
 from residua.train.plan import Plan, Request, check_here, choose_device
-from residua.train.prepare import file_header, network_for, normalized_as_learned, plan_for, task_for
+from residua.train.prepare import file_header, load_as_chosen, network_for, normalized_as_learned, plan_for, task_for
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
@@ -123,18 +122,10 @@ def fit(
         device=choose_device(device),
         threads=threads,
     )
-    choice = None
-    if isinstance(data, str | Path | DataSpec):
-        asked = DataSpec.of(data)
-        facts = read_facts(asked, threads=workers or 0) if asked.image_size is None else None
-        if facts is not None:
-            choice = choosing(facts, model_changes=model_changes)
-            asked = asked.change(image_size=choice.image_size)
-        loaded = load_data(asked, workers=workers or 0, storage=begun.data["storage"] if begun else None)
-    else:
-        loaded = data
-    if choice is None:
-        choice = choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **(model_changes or {})})
+    storage = begun.data["storage"] if begun else None
+    loaded, choice = load_as_chosen(
+        data, choosing, model_changes=model_changes or {}, workers=workers or 0, storage=storage
+    )
     if choice.weights is not None:
         weights = read_weights(bundled_file(choice.weights))
     elif weights == "random":

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from residua.analysis.cost import totals
-from residua.data import AnyData, NormalizedData
+from residua.data import AnyData, NormalizedData, load_data
+from residua.data.facts import facts_of, read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
-from residua.spec import ModelSpec, Recipe
+from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.spec.stored import checked
+from residua.train.choices import Choice
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.seeding import seed_torch
 from residua.train.task import Task, make_task
 from residua.weights.model_files import Weights
+
+
+def load_as_chosen(
+    data: str | Path | DataSpec | AnyData,
+    choosing: Callable[..., Choice],
+    *,
+    model_changes: Mapping[str, Any],
+    workers: int,
+    storage: str | None,
+) -> tuple[AnyData, Choice]:
+    """The data of a training, and what is chosen for them; where their size is open, before any is decoded."""
+    choice = None
+    if isinstance(data, str | Path | DataSpec):
+        asked = DataSpec.of(data)
+        if asked.image_size is None and (facts := read_facts(asked, threads=workers)) is not None:
+            choice = choosing(facts, model_changes=model_changes)
+            asked = asked.change(image_size=choice.image_size)
+        data = load_data(asked, workers=workers, storage=storage)
+    return data, choice or choosing(
+        facts_of(data), model_changes={**data.model_changes(), **model_changes}
+    )
 
 
 def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
