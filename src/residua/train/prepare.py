@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from residua.analysis.cost import totals
-from residua.data import AnyData, NormalizedData
+from residua.data import AnyData, NormalizedData, load_data
+from residua.data.facts import facts_of, read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
-from residua.spec import ModelSpec, Recipe
+from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.spec.stored import checked
+from residua.train.choices import Choice
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.seeding import seed_torch
 from residua.train.task import Task, make_task
 from residua.weights.model_files import Weights
+
+
+def load_and_choose(
+    data: str | Path | DataSpec | AnyData,
+    choosing: Callable[..., Choice],
+    model_changes: Mapping[str, Any],
+    *,
+    workers: int,
+    storage: str | None,
+) -> tuple[AnyData, Choice]:
+    """The loaded data, and what ``choosing`` (``choose`` with all that the user says) makes of the facts about them.
+
+    Of images whose size is open the facts are read first, so that none is decoded at a size that is not wanted.
+    """
+    if not isinstance(data, str | Path | DataSpec):
+        loaded = data
+    else:
+        spec = DataSpec.of(data)
+        facts = read_facts(spec, threads=workers) if spec.image_size is None else None
+        if facts is not None:
+            choice = choosing(facts, model_changes=model_changes)
+            sized = spec.change(image_size=choice.image_size)
+            return load_data(sized, workers=workers, storage=storage), choice
+        loaded = load_data(spec, workers=workers, storage=storage)
+    return loaded, choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **model_changes})
 
 
 def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
