@@ -2,6 +2,8 @@
 
 import pytest
 
+from residua.parts import find
+
 QUICK = ("--rounds", "2", "--seconds", "0", "--threads", "1", "--batch-size", "1,2")
 
 
@@ -31,24 +33,16 @@ def test_json_is_one_object_with_rows(command, run):
     assert set(row["latency_ms"]) == {"p50", "p99"}
 
 
-def test_the_fastest_artifact_is_exported(command, run, tmp_path):
+@pytest.mark.slow
+def test_the_fastest_artifact_is_exported_and_timed_beside_its_run(command, run, monkeypatch):
     for library in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(library, reason="needs the extra export")
-    answer = command(
-        *(
-            "bench",
-            "first",
-            *QUICK,
-            "--backends",
-            "onnxruntime",
-            "--best",
-            "--out",
-            tmp_path / "best",
-            "--json",
-        )
-    ).json
-    assert answer["best"] == str(tmp_path / "best")
-    assert command("predict", tmp_path / "best", run / "none.png", "--json").json["errors"]
+    monkeypatch.setattr(find("backend", "onnxruntime"), "precisions", ("fp32",))
+    answer = command("bench", "first", *QUICK, "--backends", "onnxruntime", "--best", "--json").json
+    assert answer["best"] == str(run / "artifacts" / "onnx-fp32")
+    rows = command("bench", answer["best"], *QUICK, "--json").json["rows"]
+    assert [row["backend"] for row in rows] == ["eager", "onnxruntime"] * 2
+    assert all(row["max_error"] is not None for row in rows)
 
 
 @pytest.mark.parametrize(

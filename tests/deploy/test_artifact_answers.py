@@ -7,21 +7,14 @@ from residua.cli.main import main
 from residua.deploy import Predictor
 from residua.errors import UsageError
 
-for library in ("onnx", "onnxscript", "onnxruntime"):
-    pytest.importorskip(library, reason="needs the extra export")
-
 
 @pytest.fixture
-def pair(weights, tmp_path):
+def pair(artifact):
     """The predictor of a weight file, and that of its artifact."""
-    from residua.deploy.export import export
-
-    path, _ = weights()
-    artifact = export(path, out=tmp_path / "artifact")
-    return Predictor(path), Predictor(artifact.path, threads=1)
+    return Predictor(artifact.path.parent / "w.safetensors"), Predictor(artifact.path, threads=1)
 
 
-def test_an_artifact_answers_as_the_weights_do(pair, tmp_path, capsys):
+def test_an_artifact_answers_as_the_weights_do(pair, artifact, capsys):
     eager, onnx = pair
     assert (onnx.classes, onnx.shape, onnx.answers) == (eager.classes, eager.shape, eager.answers)
     assert (onnx.format, onnx.precision, eager.format, eager.precision) == ("onnx", "fp32", "torch", "fp32")
@@ -34,8 +27,8 @@ def test_an_artifact_answers_as_the_weights_do(pair, tmp_path, capsys):
         assert dict(found.top) == pytest.approx(dict(expected.top), abs=1e-4)
         assert np.allclose(found.cam, expected.cam, atol=1e-3)
     with pytest.raises(UsageError, match="runs on the cpu"):
-        Predictor(tmp_path / "artifact", device="cuda")
+        Predictor(artifact, device="cuda")
     with pytest.raises(SystemExit) as caught:
-        main(["describe", str(tmp_path / "artifact"), "--json"])
+        main(["describe", str(artifact.path), "--json"])
     assert caught.value.code == 0
     assert '"format": "onnx"' in capsys.readouterr().out

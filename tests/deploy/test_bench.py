@@ -156,12 +156,7 @@ def test_the_winner_is_the_fastest_over_all_batch_sizes():
         found.winner({"c"})
 
 
-def test_an_artifact_is_timed_beside_the_run_that_it_was_made_of(weights, tmp_path):
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library, reason="needs the extra export")
-    from residua.deploy.export import export
-
-    artifact = export(weights()[0], out=tmp_path / "artifact")
+def test_an_artifact_alone_is_compared_with_nothing(artifact):
     found = bench(open_subject(artifact.path), batch_sizes=(2,), **QUICK)
     assert names(found) == [("onnxruntime", "fp32", 2)]
     assert found.rows[0].max_error is None
@@ -172,7 +167,7 @@ def test_an_artifact_is_timed_beside_the_run_that_it_was_made_of(weights, tmp_pa
 def test_the_backend_of_the_documentation_is_a_row(subject):
     text = (Path(__file__).parents[2] / "docs" / "inference.md").read_text(encoding="utf-8")
     code = text.split("adds a row")[1].split("```python\n")[1].split("```")[0]
-    exec(compile(code, "traced.py", "exec"), {"__name__": "traced"})
-    found = bench(subject, batch_sizes=(2,), backends=["traced"], **QUICK)
-    assert found.rows[1].backend == "traced"
+    exec(compile(code, "recorded.py", "exec"), {"__name__": "recorded"})
+    found = bench(subject, batch_sizes=(2,), backends=["recorded"], **QUICK)
+    assert found.rows[1].backend == "recorded"
     assert found.rows[1].max_error < 1e-4

@@ -58,6 +58,13 @@ def test_what_is_no_video_does_not_stop_the_others(weights, tmp_path):
     assert "No such file" in answers[2].error
 
 
+def test_a_video_without_a_decoder_is_a_line(clip, tmp_path):
+    path = tmp_path / "unknown.mp4"
+    path.write_bytes(clip.read_bytes().replace(b"mp4v", b"zzzz").replace(b"esds", b"zzzz"))
+    with pytest.raises(ResiduaError, match="cannot be decoded"):
+        list(frames(path, 1))
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_damaged_videos_are_a_line(clip, tmp_path_factory, data):

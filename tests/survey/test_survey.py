@@ -127,6 +127,25 @@ def test_a_table_of_numbers_has_no_classes(photos):
     assert not any(map(survey.contradicts, survey.groups))
 
 
+def test_a_table_and_a_parquet_file_are_looked_at_as_the_folder_is(photos, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="parquet files are read by pyarrow (residua[parquet])")
+    from pyarrow import parquet
+
+    files = sorted(photos.rglob("*.png"))
+    labels = [path.parent.name for path in files]
+    names = [path.relative_to(photos).as_posix() for path in files]
+    rows = [",".join(row) for row in zip(names, labels, strict=True)]
+    (photos / "labels.csv").write_text("\n".join(["file,label", *rows, "gone.png,a"]))
+    contents = [path.read_bytes() for path in files]
+    parquet.write_table(pa.table({"image": contents, "label": labels}), tmp_path / "photos.parquet")
+    folder, table, shard = map(take_survey, (photos, photos / "labels.csv", tmp_path / "photos.parquet"))
+    assert table.contents.left_out == {"gone.png": "no such file"}
+    for survey in (table, shard):
+        assert survey.counts() == folder.counts()
+        assert survey.sizes() == folder.sizes()
+        assert survey.choice is not None and survey.choice.steps == folder.choice.steps
+
+
 @pytest.mark.parametrize("source", ["text", "moving-digits"])
 def test_what_holds_no_images_with_classes_is_refused(source):
     with pytest.raises(UsageError, match="holds no images with classes"):

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from residua.deploy.artifact import Artifact, is_artifact, read_artifact
 from residua.deploy.runtime import Runtime, open_runtime
 from residua.deploy.torch_runtime import TorchRuntime
@@ -74,8 +72,8 @@ def _artifact(artifact: Artifact, device: str, threads: int | None) -> Opened:
         dtype=artifact.dtype,
         answers=artifact.answers,
         labels=artifact.labels,
-        target_mean=units.mean if units else np.zeros(1),
-        target_std=units.std if units else np.ones(1),
+        target_mean=units.mean if units else (0.0,),
+        target_std=units.std if units else (1.0,),
         notes=artifact.notes,
         device="cpu",
         dynamic_batch=artifact.dynamic_batch,
@@ -102,8 +100,8 @@ def _trained(source: NetworkLike, device: str) -> Opened:
         dtype=dtype,
         answers=trained.task.answers,
         labels=images.targets or trained.classes,
-        target_mean=images.target_mean or np.zeros(1),
-        target_std=images.target_std or np.ones(1),
+        target_mean=images.target_mean or (0.0,),
+        target_std=images.target_std or (1.0,),
         notes=trained.notes,
         device=chosen,
     )

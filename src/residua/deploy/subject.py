@@ -15,6 +15,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.evaluation.source import InputFacts, NetworkLike, Trained, open_source
 from residua.loading import create_model, locate
 from residua.registry import model_spec
+from residua.runs.folder import RunFolder
 from residua.runs.layout import is_run
 from residua.train.task import task_of
 from residua.weights.digest import digest_of
@@ -61,13 +62,20 @@ def open_subject(source: NetworkLike | Artifact) -> Subject:
 
 def _of_artifact(artifact: Artifact) -> Subject:
     """With the network that it was made of, if it stands in the folder of its run still."""
-    run = artifact.path.resolve().parents[1]
-    trained = open_source(run) if is_run(run) else None
-    same = trained is not None and trained.run is not None
-    if same and digest_of(trained.run.weights) == artifact.provenance.get("weights"):
+    trained = _made_of(artifact)
+    if trained is not None:
         return Subject(name=artifact.name, trained=trained, artifact=artifact)
     note = "an artifact alone: its answers are compared with nothing; name its run to compare them"
     return Subject(name=artifact.name, trained=None, artifact=artifact, notes=(note,))
+
+
+def _made_of(artifact: Artifact) -> Trained | None:
+    folder = artifact.path.resolve().parent.parent  # of RUN/artifacts/NAME
+    if not is_run(folder):
+        return None
+    weights = RunFolder(folder).weights
+    same = weights.is_file() and digest_of(weights) == artifact.provenance.get("weights")
+    return open_source(folder) if same else None
 
 
 def _fresh(name: str) -> Trained | None:

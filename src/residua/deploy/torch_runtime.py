@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from residua.deploy.deployable import Deployable
 from residua.deploy.runtime import Outputs
 from residua.nn.layout import place, suited
 
-_FROZEN = {"freezing": True}  # the weights change no more: inductor packs them for its kernels
+_FROZEN: dict[str, Any] = {
+    "freezing": True
+}  # the weights change no more: inductor packs them for its kernels
 
 
 class TorchRuntime:

@@ -31,10 +31,12 @@ def frames(path: Path, every: float) -> Iterator[tuple[float, Image.Image]]:
         raise ResiduaError('videos need PyAV: pip install "residua[video]"') from error
     name = image_name(path)
     try:
-        with path.open("rb") as file, av.open(file, format=VIDEOS[path.suffix.lower()]) as container:
+        with path.open("rb") as file, av.open(file, "r", format=VIDEOS[path.suffix.lower()]) as container:
             if not container.streams.video:
                 raise BadImage(name, "it holds no video")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise BadImage(name, "its video is of a kind that cannot be decoded")
             _check_size(name, stream.codec_context.width, stream.codec_context.height)
             stream.thread_type = "AUTO"
             due = 0.0
@@ -44,10 +46,11 @@ def frames(path: Path, every: float) -> Iterator[tuple[float, Image.Image]]:
                     _check_size(name, frame.width, frame.height)
                     yield seconds, _upright(frame)
                     due = seconds + every
-    except OSError as error:  # PyAV's errors are of this kind too
-        raise BadImage(name, _reason(error)) from error
-    except (ValueError, MemoryError, UnicodeError) as error:
-        raise BadImage(name, " ".join(str(error).split()) or type(error).__name__) from error
+    except BadImage:
+        raise
+    except Exception as error:  # decoders raise almost anything for a damaged file
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BadImage(name, " ".join(reason.split())) from error
 
 
 def _check_size(name: str, width: int, height: int) -> None:
@@ -58,7 +61,3 @@ def _check_size(name: str, width: int, height: int) -> None:
 def _upright(frame: Any) -> Image.Image:
     image: Image.Image = frame.to_image()
     return image.rotate(frame.rotation, expand=True) if frame.rotation % 360 else image
-
-
-def _reason(error: OSError) -> str:
-    return " ".join((error.strerror or str(error)).split())
