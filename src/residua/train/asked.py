@@ -14,11 +14,13 @@ from residua.data import AnyData, same_identity
 from residua.data.identity import digest
 from residua.errors import UsageError
 from residua.names import command
+from residua.runs.checkpoint import read_state
 from residua.runs.find import resolve_run
 from residua.runs.folder import RunFolder
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.train.plan import Plan, Request
-from residua.weights.model_files import Weights
+from residua.train.recipes import recipe as find_recipe
+from residua.weights.model_files import Weights, read_about
 
 _CHOSEN = ("device", "precision", "threads", "workers", "compile")  # of a plan, by a request
 _ANYWHERE = (
@@ -91,6 +93,15 @@ def as_planned(request: Request, plan: Plan) -> Request:
     return replace(
         request, **{name: made[name] for name in _CHOSEN if getattr(request, name) in (None, "auto")}
     )
+
+
+def extended(folder: RunFolder, recipe: Recipe, epochs: int) -> Recipe:
+    """A recipe of more epochs than are done. Raises UsageError for fewer."""
+    state = read_state(folder.last, read_about(folder.last))
+    if (recipe.iterations is None and epochs < recipe.epochs) or epochs <= state.epochs_closed:
+        done = max(recipe.epochs if recipe.iterations is None else 0, state.epochs_closed)
+        raise UsageError(f"--epochs can only extend {folder.path}: {epochs} is not above {done}")
+    return find_recipe(recipe, epochs=epochs)
 
 
 def weights_digest(weights: Weights | None) -> str | None:

@@ -17,7 +17,7 @@ from residua.machine import describe_machine
 from residua.names import check_name
 from residua.registry import build
 from residua.runs import layout
-from residua.runs.checkpoint import State, load_checkpoint, read_state, save_checkpoint
+from residua.runs.checkpoint import State, load_checkpoint, save_checkpoint
 from residua.runs.find import new_path, point_latest, resolve_run
 from residua.runs.folder import RunFolder, first_session
 from residua.runs.intact import is_intact
@@ -26,13 +26,20 @@ from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
 from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Recipe, Tracker
-from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
+from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
 from residua.train.interruption import telling_how_to_go_on
 from residua.train.plan import Plan, Request, check_here, choose_device
-from residua.train.prepare import file_header, load_as_chosen, network_for, normalized_as_learned, plan_for, task_for
+from residua.train.prepare import (
+    file_header,
+    load_and_choose,
+    network_for,
+    normalized_as_learned,
+    plan_for,
+    task_for,
+)
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
@@ -40,7 +47,7 @@ from residua.train.task import Task, task_of
 from residua.train.track import Asked, begun_with, trackers
 from residua.user_files import digests, files_changed, files_in_use
 from residua.weights.bundled import bundled_file
-from residua.weights.model_files import Weights, adapt, read_about, read_weights
+from residua.weights.model_files import Weights, adapt, read_weights
 
 _log = logging.getLogger("residua")
 
@@ -123,8 +130,8 @@ def fit(
         threads=threads,
     )
     storage = begun.data["storage"] if begun else None
-    loaded, choice = load_as_chosen(
-        data, choosing, model_changes=model_changes or {}, workers=workers or 0, storage=storage
+    loaded, choice = load_and_choose(
+        data, choosing, model_changes or {}, workers=workers or 0, storage=storage
     )
     if choice.weights is not None:
         weights = read_weights(bundled_file(choice.weights))
@@ -236,7 +243,7 @@ def resume(
             anew = plan_for(network, recipe, loaded, Request(device=plan.device))
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         if epochs is not None:
-            recipe = _extended(folder, recipe, epochs)
+            recipe = extended(folder, recipe, epochs)
         task = task_for(network, recipe, loaded, plan)
         state = load_checkpoint(folder.last, task)
         if epochs is not None:
@@ -284,15 +291,6 @@ def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> AnyData:
     """The data of a run, from where they were or from where they lie now."""
     spec = trusted_data(folder) if moved is None else folder.data_spec.moved(moved)
     return load_data(spec, workers=plan.workers, storage=folder.data["storage"])
-
-
-def _extended(folder: RunFolder, recipe: Recipe, epochs: int) -> Recipe:
-    """A recipe of more epochs than are done."""
-    state = read_state(folder.last, read_about(folder.last))
-    if (recipe.iterations is None and epochs < recipe.epochs) or epochs <= state.epochs_closed:
-        done = max(recipe.epochs if recipe.iterations is None else 0, state.epochs_closed)
-        raise UsageError(f"--epochs can only extend {folder.path}: {epochs} is not above {done}")
-    return find_recipe(recipe, epochs=epochs)
 
 
 @contextmanager

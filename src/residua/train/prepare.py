@@ -23,25 +23,29 @@ from residua.train.task import Task, make_task
 from residua.weights.model_files import Weights
 
 
-def load_as_chosen(
+def load_and_choose(
     data: str | Path | DataSpec | AnyData,
     choosing: Callable[..., Choice],
-    *,
     model_changes: Mapping[str, Any],
+    *,
     workers: int,
     storage: str | None,
 ) -> tuple[AnyData, Choice]:
-    """The data of a training, and what is chosen for them; where their size is open, before any is decoded."""
-    choice = None
-    if isinstance(data, str | Path | DataSpec):
-        asked = DataSpec.of(data)
-        if asked.image_size is None and (facts := read_facts(asked, threads=workers)) is not None:
+    """The loaded data, and what ``choosing`` (``choose`` with all that the user says) makes of the facts about them.
+
+    Of images whose size is open the facts are read first, so that none is decoded at a size that is not wanted.
+    """
+    if not isinstance(data, str | Path | DataSpec):
+        loaded = data
+    else:
+        spec = DataSpec.of(data)
+        facts = read_facts(spec, threads=workers) if spec.image_size is None else None
+        if facts is not None:
             choice = choosing(facts, model_changes=model_changes)
-            asked = asked.change(image_size=choice.image_size)
-        data = load_data(asked, workers=workers, storage=storage)
-    return data, choice or choosing(
-        facts_of(data), model_changes={**data.model_changes(), **model_changes}
-    )
+            sized = spec.change(image_size=choice.image_size)
+            return load_data(sized, workers=workers, storage=storage), choice
+        loaded = load_data(spec, workers=workers, storage=storage)
+    return loaded, choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **model_changes})
 
 
 def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
