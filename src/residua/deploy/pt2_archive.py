@@ -41,7 +41,8 @@ _SIZE = re.compile(
     r"(Symbol\('[su]\d+'(, (integer|positive|nonnegative)=(True|False))*\)|[su]?\d+|Integer|Add|Mul|Pow"
     r"|FloorDiv|CleanDiv|CeilDiv|PythonMod|Mod|Max|Min|[-+*/%(), ])+"
 )
-_WORDS = {"none", "tanh", "floor", "trunc", "mean", "sum", "nearest", "bilinear"}  # arguments that are text
+# arguments that are text
+_WORDS = {"none", "tanh", "floor", "trunc", "mean", "sum", "nearest", "bilinear", "xy", "ij"}
 _LEAF = {"type": None, "context": None, "children_spec": []}
 
 

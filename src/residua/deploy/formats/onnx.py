@@ -62,12 +62,16 @@ class OnnxRuntime:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors
+        options.log_severity_level = 4  # what goes wrong is raised, and said once
         if threads is not None:
             options.intra_op_num_threads = threads
+        model = path.read_bytes()
         try:
-            # of bytes: tensors in other files, which a model may name, are not looked for
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, ["CPUExecutionProvider"])
+            if _elsewhere(model):
+                raise ResiduaError(f"{path} is refused: it names other files for its tensors")
+            self._session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+        except ResiduaError:
+            raise
         except Exception as error:  # its own classes, of which it documents none
             reason = " ".join(str(error).split())
             raise ResiduaError(f"ONNX Runtime does not take {path}: {reason[:200]}") from error
@@ -146,6 +150,24 @@ def _model(program: Program) -> Any:
     model = made.model_proto  # type: ignore[union-attr]  # dynamo=True makes a program
     onnx.helper.set_model_props(model, {"labels": json.dumps(program.labels, ensure_ascii=False)})
     return model
+
+
+def _elsewhere(data: bytes) -> bool:
+    """Whether a model has tensors in other files, which could be any that the user may read."""
+    import onnx
+
+    def tensors(nodes: Any) -> Iterator[Any]:
+        for node in nodes:
+            for attribute in node.attribute:
+                yield attribute.t
+                yield from attribute.tensors
+                for graph in (attribute.g, *attribute.graphs):
+                    yield from graph.initializer
+                    yield from tensors(graph.node)
+
+    model = onnx.ModelProto.FromString(data)
+    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    return any(tensor.external_data for tensor in (*model.graph.initializer, *tensors(nodes)))
 
 
 def _save(model: Any, folder: Path) -> None:
