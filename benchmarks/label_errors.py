@@ -75,7 +75,7 @@ def one_seed(place: Path, seed: int, given: argparse.Namespace) -> dict[str, dic
     """The figures of a part each, of one draw of wrong labels."""
     folder = place / f"digits{seed}"
     wrong = planted(folder, given.flipped, seed)
-    spec = DataSpec(source=str(folder), image_size=8)
+    spec = DataSpec.of(str(folder)).change(image_size=8)
     run = fit(
         MODEL, spec, "digits", seed=seed, run_dir=place / f"run{seed}", progress=False,
         recipe_changes={"epochs": given.epochs},

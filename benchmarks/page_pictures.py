@@ -73,10 +73,7 @@ def _take(shown: Browser, address: str, run: str, images: list[Path], out: Path)
         shown.until(f"[...document.querySelectorAll('#network option')].some((one) => one.value === {run!r})")
         shown.run(f"document.getElementById('network').value = {run!r}")
         shown.choose("#files", images)
-        # the last paragraph of an image says whether its networks agree: then all have answered
-        done = "[...document.querySelectorAll('.asked')].filter((one) => one.lastChild.textContent).length"
-        sides = "document.querySelectorAll('.sides ol').length"
-        shown.until(f"{done} >= {len(images)} || {sides} >= {len(images)}", 300)
+        shown.until("document.querySelector('.sides ol') && !document.querySelector('[aria-busy]')", 300)
         _store(shown, out / f"{name}.png")
 
 

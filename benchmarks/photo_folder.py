@@ -43,7 +43,7 @@ def _turned(image: Image.Image, path: Path) -> None:
 
 
 def _alpha(image: Image.Image, path: Path) -> None:
-    round_off = Image.radial_gradient("L").resize(image.size).point(lambda far: 255 if far < 200 else 0)
+    round_off = Image.radial_gradient("L").resize(image.size).point([255 * (far < 200) for far in range(256)])
     image.putalpha(round_off)
     image.save(path.with_suffix(".png"))
 

@@ -33,7 +33,8 @@ def test_it_says_what_is_there_and_what_is_wrong_and_leaves_a_page(command, phot
         "! The same image in several classes: 1 (first cats/0.png, dogs/copy.png).",
         "! Class folders without any image, which are left out: 1 (later/).",
         "dogs/<b>&.jpg: the file is empty",
-        "cifar_resnet20, recipe quick",
+        "cifar_resnet20, recipe ",
+        "It starts from the bundled weights.",
         "page  look-photos.html",
         "next: residua train photos",
     ):
@@ -94,3 +95,17 @@ def test_a_folder_that_nothing_can_be_trained_on_is_shown_with_the_reason(comman
     answer = command("data", "look", photos)
     assert answer.code == 0 and "! Nothing can be trained on this: " in answer.out
     assert "it should have at least two" in answer.out
+
+
+@pytest.mark.slow
+def test_training_says_once_what_it_leaves_out(command, photos):
+    answer = command(
+        "train", photos, "--run-dir", "run", "--epochs", "1", "--limit-batches", "1", "--threads", "1"
+    )
+    assert answer.code == 0
+    for said in (
+        "left out later/: a class folder without any image",
+        "skipped dogs/<b>&.jpg: the file is empty",
+        "1 of 12 images lie in several classes, such as cats/0.png and dogs/copy.png: one of the labels is wrong",
+    ):
+        assert answer.err.count(said) == 1, answer.err

@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -42,8 +44,8 @@ def test_json_is_what_the_artifact_says(shipped, command, tmp_path):
     [
         (("--format", "tflite"), 2, "unknown format 'tflite'"),
         (("--format", "pt2", "--precision", "fp8"), 2, "pt2 has the precisions fp32, bf16, not fp8"),
-        (("--max-drop", "-1"), 2, "max_drop is a number of points from 0, not -1.0"),
-        (("--format", "pt2", "--data", "nowhere"), 2, "nowhere"),
+        (("--max-drop=-1",), 2, "max_drop is a number of points from 0, not -1.0"),
+        (("--format", "pt2", "--data", "nowhere", "--overwrite"), 2, "nowhere"),
     ],
 )
 def test_wrong_usage_is_one_line(shipped, command, arguments, code, said):
@@ -54,6 +56,18 @@ def test_a_missing_extra_is_named_with_its_command(shipped, command, monkeypatch
     monkeypatch.setattr(runtime, "extras", lambda: {"export": {"onnx": "1.19", "onnxruntime": None}})
     said = command("export", shipped).refused(1)
     assert said == 'the format onnx needs onnxruntime: pip install "residua[export]"'
+
+
+def test_a_format_of_ones_own(shipped, command, tmp_path, forgotten):
+    """The example of docs/export.md."""
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text("utf-8")
+    (code,) = re.findall("```python\\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "torchscript.py").write_text(code, "utf-8")
+    own = ("--with", tmp_path / "torchscript.py")
+    answer = command("export", shipped, "--format", "torchscript", "--out", tmp_path / "a", "--json", *own)
+    assert answer.code == 0, answer.err
+    assert answer.json["parity"]["batch_sizes"][:4] == [1, 2, 3, 5]
+    assert list(answer.json["digests"]) == ["model.pt"]
 
 
 def test_there_is_no_such_run(command, tmp_path):

@@ -51,7 +51,7 @@ def test_json_is_the_result_and_where_it_lies(command, here):
 def test_what_became_of_it_is_said_first_and_kept(command, here):
     """Photos of noise in two classes: there is nothing to learn, and that is the first thing said."""
     random = np.random.default_rng(0)
-    for number in range(80):
+    for number in range(120):
         folder = here / "my photos" / ("cat", "dog")[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number}.png")
@@ -61,7 +61,7 @@ def test_what_became_of_it_is_said_first_and_kept(command, here):
     first, second = answer.out.splitlines()[:2]
     assert answer.code == 0  # it is said, not failed
     assert first.startswith(("Not learned: ", "Collapsed: ")), answer.out
-    assert "residua " in second and "R" in second
+    assert "residua " in second and str(here) not in second
     kept = json.loads((here / "R" / "inspection.json").read_text())["outcome"]
     assert first == kept["sentence"]
     again = command("train", "--resume", "R", "--json").json["outcome"]
@@ -348,3 +348,12 @@ def test_a_pickle_is_refused_and_not_run(command, here):
         ):
             assert "which is never run" in command(*tokens).refused(1)
     assert not (here / "run").exists()
+
+
+def test_trackers_are_named_by_a_flag(command, here, no_report):
+    assert "unknown tracker 'mlfow'; did you mean 'mlflow'" in command(
+        "train", *QUICK, "--track", "mlfow"
+    ).refused(2)
+    assert not list(here.glob("runs/*"))
+    assert command("train", *QUICK, "--track", "none", "--run-dir", "run").code == 0
+    assert not (here / "run" / "tensorboard").exists()

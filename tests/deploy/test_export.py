@@ -66,6 +66,7 @@ def test_what_is_stated(exported):
     assert artifact.provenance["versions"]["torch"]
 
 
+@pytest.mark.slow
 def test_weights_of_float16(exported):
     artifact = exported("onnx", "fp16")
     sizes = [(one.path / "model.onnx").stat().st_size for one in (exported("onnx"), artifact)]
@@ -123,6 +124,7 @@ def test_a_weight_file_alone_is_compared_on_noise(digits_weights, tmp_path):
         export(digits_weights, precision="int8", out=tmp_path / "b", format="onnx")
 
 
+@pytest.mark.slow
 def test_bfloat16_is_for_processors_that_have_it(digits_weights, tmp_path, monkeypatch):
     from residua.deploy import export as module
 

@@ -175,7 +175,7 @@ def _refused(x, y=None, **changes):
         (np.zeros((4, 8, 8, 4), np.uint8), {}, "with 1 or 3 channels"),
         (["a.png", 3], {}, "3"),
         (np.zeros((4, 2)), {"batch_size": 1}, "batches of at least 2"),
-        (np.zeros((4, 2)), {"model": "resnet_mlp"}, "did you mean 'residual_mlp'"),
+        (np.zeros((4, 2)), {"model": "residual_mpl"}, "did you mean 'residual_mlp'"),
         (np.zeros((4, 2)), {"model": "cifar_resnet8"}, r"takes|must be"),
         (np.zeros((4, 2)), {"validation_fraction": 2.0, "early_stopping": True}, "must be in"),
         (np.zeros((4, 2)), {"epochs": 0}, "epochs must be above 0"),

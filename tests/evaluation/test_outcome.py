@@ -158,6 +158,22 @@ def test_the_next_step_is_quoted_for_a_shell():
         assert "'my runs/one'" in said or "'folder:my photos; rm -rf ~'" in said
 
 
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        (
+            ["residua", "train", "my photos", "--epochs", "3", "--run-dir", "R", "--lr=1", "--overwrite"],
+            "residua train 'my photos' --epochs 3 --lr 0.01",
+        ),
+        (["residua", "train", "--resume", "R", "--epochs", "9"], "residua train digits --model m --lr 0.01"),
+        (["pytest", "-q"], "residua train digits --model m --lr 0.01"),
+        ([], "residua train digits --model m --lr 0.01"),
+    ],
+)
+def test_a_training_anew_repeats_the_command_that_began_it(begun, said):
+    assert next_step(CASES["diverged"][0], "R", model="m", data="digits", begun=begun) == said
+
+
 def test_it_is_kept_in_the_inspection(make_run):
     run = make_run()
     found = inspect_run(run)

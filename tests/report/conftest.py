@@ -53,6 +53,7 @@ def inspection(classes: list[str], *, each: int = 36, units: int = 9, kind: str 
             for i, name in enumerate(classes)
         ],
         "top1": 0.98,
+        "balanced_accuracy": 0.97,
         "top5": 0.999,
         "nll": 0.0712,
         "ece": 0.0083,

@@ -174,7 +174,9 @@ def test_an_axis_that_counts_has_whole_numbers(tmp_path):
 def test_a_zero_without_a_place_is_counted(tmp_path):
     drawn = lines("T", "y", {"a": [1.0, 0.0, None, 3.0], "b": [-1.0, 2.0, 3.0, 4.0]}, log_y=True)
     assert drawn.left_out == 2
-    assert "(2 of 0 or below have no place here)" in _svg(tmp_path, {"net": _finding(drawn)})
+    assert "(values of 0 or below, which have no place: 2)" in _svg(tmp_path, {"net": _finding(drawn)})
+    both = {"net": _finding(drawn), "other": _finding(drawn)}
+    assert "(values of 0 or below, which have no place: 4)" in _svg(tmp_path, both)
     assert lines("T", "y", {"a": [1.0, 0.0]}).left_out == 0
 
 

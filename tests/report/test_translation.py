@@ -37,6 +37,7 @@ def test_no_text_is_without_use_and_none_is_missing():
     code = "".join(path.read_text() for path in room.glob("*.py"))
     templates = "".join(path.read_text() for path in room.glob("templates/*.html"))
     kinds = {f"say_{kind}" for kind in ("degraded", "overfitted")}  # f-strings
+    kinds |= {f"search_{status}" for status in ("trained", "too_slow", "no_time", "waiting")}
     said = set(re.findall(r"""["']([a-z_0-9]+(?: [a-z]+)*)["']""", code)) | kinds
     said |= set(re.findall(r"""(?<={% macro )\w+|(?<=\bt\(["'])[\w ]+""", templates))
     assert set(EN) <= said

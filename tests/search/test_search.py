@@ -52,7 +52,7 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(room, "_train", clock.train)
     monkeypatch.setattr(room, "time", clock)
-    monkeypatch.setattr(room, "look_at", lambda data: PHOTOS)
+    monkeypatch.setattr(room, "read_facts", lambda data: PHOTOS)
     monkeypatch.setattr(room, "build", lambda spec: spec.name)
     monkeypatch.setattr(room, "latency", lambda name, shape, device: LATENCY[name] * shape[-1] / 32)
     return clock

@@ -122,7 +122,8 @@ def test_an_image_is_shown_to_a_network_and_told_to_a_screen_reader(page, tmp_pa
 
 def test_it_is_used_by_keyboard_alone(page):
     shown, address = page
-    see(shown, address, "runs")
+    shown.open(address)
+    shown.until("document.getElementById('runs').children.length")
     shown.press(
         "\ue004\ue004\ue004\ue007"
     )  # Tab, Tab, Tab, Enter: past the link to the content, to the second view

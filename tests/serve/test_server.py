@@ -63,7 +63,7 @@ def place(weights, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(place):
-    with serving(place, "--threads", 1) as server:
+    with serving(place, "--threads", 1, "--timeout", 200) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from residua.data import load_data
-from residua.data.facts import look_at
+from residua.data.facts import read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.spec import DataSpec
 from residua.survey import take_survey
@@ -47,7 +47,7 @@ def test_classes_parts_and_choice_are_those_of_a_training(photos):
         assert files == {
             name for name, where in zip(contents.names, contents.parts, strict=True) if where == part
         }
-    assert survey.choice == choose(look_at(DataSpec.of(str(photos))), device=choose_device("auto"))
+    assert survey.choice == choose(read_facts(DataSpec.of(str(photos))), device=choose_device("auto"))
 
 
 def test_odd_photos_are_told_by_what_they_are(photos):
@@ -125,6 +125,25 @@ def test_a_table_of_numbers_has_no_classes(photos):
     survey = take_survey(photos / "ages.csv")
     assert survey.classes == () and len(survey.contents.photos) == 21
     assert not any(map(survey.contradicts, survey.groups))
+
+
+def test_a_table_and_a_parquet_file_are_looked_at_as_the_folder_is(photos, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="parquet files are read by pyarrow (residua[parquet])")
+    from pyarrow import parquet
+
+    files = sorted(photos.rglob("*.png"))
+    labels = [path.parent.name for path in files]
+    names = [path.relative_to(photos).as_posix() for path in files]
+    rows = [",".join(row) for row in zip(names, labels, strict=True)]
+    (photos / "labels.csv").write_text("\n".join(["file,label", *rows, "gone.png,a"]))
+    contents = [path.read_bytes() for path in files]
+    parquet.write_table(pa.table({"image": contents, "label": labels}), tmp_path / "photos.parquet")
+    folder, table, shard = map(take_survey, (photos, photos / "labels.csv", tmp_path / "photos.parquet"))
+    assert table.contents.left_out == {"gone.png": "no such file"}
+    for survey in (table, shard):
+        assert survey.counts() == folder.counts()
+        assert survey.sizes() == folder.sizes()
+        assert survey.choice is not None and survey.choice.steps == folder.choice.steps
 
 
 @pytest.mark.parametrize("source", ["text", "moving-digits"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from residua.data.facts import Facts, facts_of, look_at
+from residua.data.facts import Facts, facts_of, read_facts
 from residua.errors import UsageError
 from residua.loading import create_model
 from residua.spec import DataSpec
@@ -138,14 +138,14 @@ def photos(tmp_path):
 
 
 def test_facts_are_read_without_decoding_and_are_those_of_the_loaded_data(photos):
-    seen = look_at(DataSpec.of(photos))
+    seen = read_facts(DataSpec.of(photos))
     assert seen is not None
     assert (seen.counts["train"], seen.channels, len(seen.sides)) == ((14, 14), 3, 40)
     assert 32 <= seen.sides[0] <= seen.sides[-1] < 120
     from residua.data import load_data
 
     assert facts_of(load_data(photos)).counts == seen.counts
-    assert look_at(DataSpec.of("digits")) is None
+    assert read_facts(DataSpec.of("digits")) is None
 
 
 def test_a_run_of_a_folder_keeps_what_was_chosen_and_why(photos, tmp_path):
@@ -178,9 +178,7 @@ def test_a_few_colour_photos_start_from_the_bundled_network(bundled):
     assert (choice.weights, choice.model.name, choice.image_size) == ("bundled", "cifar_resnet20", 32)
     assert (choice.recipe.name, choice.recipe.batch_size, choice.model.num_classes) == ("finetune", 16, 4)
     assert choice.steps >= TUNING_UPDATES
-    assert (
-        str(choice.reasons[0]) == "weights bundled: 216 training images are few to learn from random weights"
-    )
+    assert str(choice.reasons[0]) == "weights bundled: 216 images are few to learn from random weights"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import torch
 
 from residua.data import load_data
 from residua.errors import ResiduaError, UsageError
+from residua.machine import compiler
 from residua.registry import build, model_spec
 from residua.runs.checkpoint import read_state
 from residua.spec import DataSpec, Recipe
@@ -204,3 +205,23 @@ def test_fine_tuning_of_nothing_is_refused(tmp_path):
             recipe_changes={"finetuning": "head_first"},
         )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(compiler().problem is not None, reason="no C++ compiler")
+@pytest.mark.parametrize("changes", [{}, {"drop_path": 0.5, "drop_path_mode": "batch"}])
+def test_a_compiled_training_holds_the_same_still(tmp_path, changes):
+    given = weights_of()
+    run = fit(
+        "cifar_resnet8",
+        weights=given,
+        run_dir=tmp_path / "run",
+        **{**QUIET, "compile": "on"},
+        model_changes=changes,
+        recipe_changes={"iterations": 4, "finetuning.until": 0.5},
+    )
+    found = read_weights(run.weights).tensors
+    moved = {name for name, value in found.items() if not torch.equal(value, given.tensors[name])}
+    assert {"stem.conv.weight", "head.fc.weight"} <= moved
+    assert int(found["stem.norm.num_batches_tracked"]) == 2  # in the second half

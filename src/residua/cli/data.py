@@ -53,11 +53,13 @@ def look(
         rows = [[row["name"], *(f"{row[part]:,}" for part in _COUNTED)] for row in survey.counts()]
         say_table([t("class"), *map(t, _COUNTED)], rows, right=range(1, len(_COUNTED) + 1))
         say("")
-    say(*(f"{'! ' if one.wrong else '  '}{t(one.key, **one.fields)}" for one in found))
-    left_out = list(survey.contents.left_out.items())
-    say(*(f"    {path}: {why}" for path, why in left_out[:_NAMED]))
-    if len(left_out) > _NAMED:
-        say("    " + t("more", n=len(left_out) - _NAMED))
+    left_out = [f"    {path}: {why}" for path, why in survey.contents.left_out.items()]
+    more = ["    " + t("more", n=len(left_out) - _NAMED)] if len(left_out) > _NAMED else []
+    say(
+        *(f"{'! ' if one.wrong else '  '}{t(one.key, **one.fields)}" for one in found),
+        *left_out[:_NAMED],
+        *more,
+    )
     say("", *chosen(survey, t), f"page  {page}", f"next: {command('residua', 'train', data)}")
 
 

@@ -40,7 +40,15 @@ def export(
     """
     from residua.deploy.export import export as write
 
-    artifact = write(source, format=format, precision=precision, data=data, out=out, overwrite=overwrite)
+    artifact = write(
+        source,
+        format=format,
+        precision=precision,
+        data=data,
+        out=out,
+        max_drop=max_drop,
+        overwrite=overwrite,
+    )
     if json:
         say_json({**artifact.to_dict(), "path": str(artifact.path)})
         return
@@ -68,7 +76,7 @@ def _text(artifact: Artifact) -> list[str]:
     if wish and not wish.fallback:
         lines.append(
             f"{wish.quantized} of {wish.layers} layers in int8, calibrated on {wish.calibration_images} "
-            f"{wish.calibrated_on}; on {wish.decided_on} of them it loses {wish.drop:.2f} points"
+            f"{wish.calibrated_on}; on {wish.decided_on} of these it loses {wish.drop:.2f} points"
         )
     size = "any size" if artifact.dynamic_size else "x".join(map(str, artifact.shape[1:]))
     lines.append(f"takes {artifact.dtype} images of {size} in batches of any number; {artifact.computes}")

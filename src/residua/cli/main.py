@@ -171,11 +171,19 @@ def _interruptible(tokens: Sequence[str]) -> Iterator[None]:
 
 
 class _Log(logging.Handler):
-    """What the package logs (skipped files), as the command prints names."""
+    """What the package logs (skipped files), as the command prints names; once, however often the files are read."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message in self._said:
+            return
+        self._said.add(message)
         with suppress(OSError):  # nobody reads: no reason to end what is under way
-            print(shown(record.getMessage()), file=sys.stderr)
+            print(shown(message), file=sys.stderr)
 
 
 @contextmanager

@@ -55,9 +55,10 @@ def train(
         data: digits (the default of image models), text (of language models), a folder of images, CIFAR-10 or CIFAR-100
             (folder or archive), or kind:path, such as text:FOLDER.
         model: a name of `residua models`; by default one that suits the images.
-        weights: start from a run, a weight file, a peer's checkpoint, published weights (torchvision:resnet50) or
-            bundled, the network that comes with the package: the default for up to 5,000 colour photos; or random.
-        recipe: quick, digits, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
+        weights: start from a run, a weight file, a peer's checkpoint, published weights (torchvision:resnet50; residua
+            models --weights lists them) or bundled, the network that comes with the package: the default for up to
+            5,000 colour photos; or random.
+        recipe: quick, digits, finetune, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
         batch_size: images a step.
@@ -227,7 +228,13 @@ def _judged(folder: Any) -> dict[str, Any] | None:
         return None
     if outcome is None:
         return None
-    step = next_step(outcome, str(folder.path), model=folder.spec.name, data=str(folder.data_spec.source))
+    step = next_step(
+        outcome,
+        str(folder.path),
+        model=folder.spec.name,
+        data=str(folder.data["source"]),
+        begun=folder.env.get("command") or (),
+    )
     return {**outcome.to_dict(), "advice": advised(outcome), "next": step}
 
 

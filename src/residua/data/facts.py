@@ -47,7 +47,7 @@ def facts_of(data: Any) -> Facts:
     return Facts(kind=data.kind, counts=counts, channels=shape[0] if shape else 1, shape=shape)
 
 
-def look_at(spec: DataSpec, *, threads: int = 0) -> Facts | None:
+def read_facts(spec: DataSpec, *, threads: int = 0) -> Facts | None:
     """The facts about encoded images that are not loaded yet; None for other sources. Raises as ``load_data``."""
     source = spec.source.resolved()
     listed = source.listed(spec)

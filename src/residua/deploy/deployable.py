@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,10 @@ class Deployable(nn.Module):
 
     Images are (N, C, H, W), or (N, C, D, H, W) of volumes. ``outputs`` names what comes out, in order.
     """
+
+    network: Any
+    scale: Tensor
+    offset: Tensor
 
     def __init__(
         self, network: nn.Module, mean: Sequence[float], std: Sequence[float], *, full: float = 255.0

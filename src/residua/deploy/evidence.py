@@ -74,7 +74,9 @@ def gather(trained: Trained, data: str | Path | DataSpec | None = None, *, every
     most = None if every else PARITY_IMAGES
     labelled = trained.task.answers == "classes"
     return Evidence(
-        tuning=_read(tuning, f"{which} images", _TUNING_IMAGES if every else 1, labelled=labelled),
+        tuning=_read(
+            tuning, f"{which} images", _TUNING_IMAGES if every else PARITY_IMAGES, labelled=labelled
+        ),
         test=_read(loaded.test, "test images", most, labelled=labelled),
     )
 
@@ -82,7 +84,7 @@ def gather(trained: Trained, data: str | Path | DataSpec | None = None, *, every
 def noise(trained: Trained, why: str) -> Evidence:
     """Pixels drawn from a seed."""
     shape = trained.images.shape or trained.spec.usual_input
-    pixels = generator(0, "export").integers(0, 256, (PARITY_IMAGES, *shape), np.uint8)
+    pixels = scaled(generator(0, "export").integers(0, 256, (PARITY_IMAGES, *shape), np.uint8))
     images = Images(pixels=pixels, labels=None, of="seeded noise")
     return Evidence(tuning=images, test=images, notes=(f"{why}: checked on seeded noise",))
 
@@ -94,6 +96,13 @@ def spread(there: int, wanted: int | None) -> np.ndarray:
     return np.linspace(0, there - 1, wanted).astype(np.int64)
 
 
+def scaled(pixels: np.ndarray) -> np.ndarray:
+    """Images stay uint8; volumes (N, C, D, H, W) are float32, uint8 scaled to [0, 1], as ``Predictor`` gives them."""
+    if pixels.ndim == 4:
+        return pixels
+    return pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 1)
+
+
 def _read(split: Any, of: str, most: int | None, *, labelled: bool) -> Images:
     positions = spread(len(split), most)
     if isinstance(split, Scenes):
@@ -101,4 +110,4 @@ def _read(split: Any, of: str, most: int | None, *, labelled: bool) -> Images:
     pixels, labels = split.read(positions)
     if not len(pixels):
         raise ResiduaError(f"none of the {of} can be read")
-    return Images(pixels=pixels.numpy(), labels=labels.numpy() if labelled else None, of=of)
+    return Images(pixels=scaled(pixels.numpy()), labels=labels.numpy() if labelled else None, of=of)

@@ -88,9 +88,13 @@ def export(
         evidence=evidence,
         provenance=provenance(source, trained),
     )
-    make = exporting.plain if precision != "int8" else exporting.quantized
-    asked = max_drop if precision == "int8" else precision
-    return write_artifact(place, lambda folder: make(folder, asked), overwrite=overwrite)  # type: ignore[arg-type]  # each its own
+
+    def make(folder: Path) -> Artifact:
+        if precision == "int8":
+            return exporting.quantized(folder, max_drop)
+        return exporting.plain(folder, precision)
+
+    return write_artifact(place, make, overwrite=overwrite)
 
 
 def asked_format(kind: str, precision: str) -> Format:
@@ -120,7 +124,8 @@ def deployable(trained: Trained) -> Deployable:
         raise UsageError(f"{name} has no classifier: there is nothing that its outputs say")
     if images.shape is None or images.mean is None or images.std is None:
         raise ResiduaError(f"{name} does not tell the size, mean and std of its images")
-    return Deployable(trained.model, images.mean, images.std)
+    full = 255.0 if len(images.shape) == 3 else 1.0  # volumes are scaled before
+    return Deployable(trained.model, images.mean, images.std, full=full)
 
 
 def program_of(trained: Trained, module: Deployable, images: Images) -> Program:
@@ -156,7 +161,7 @@ class Exporting:
 
     def quantized(self, folder: Path, max_drop: float) -> Artifact:
         """The artifact in int8, or in float32 where int8 loses more than ``max_drop`` points."""
-        tuning, test = self.evidence.tuning, self.evidence.test
+        tuning = self.evidence.tuning
         calibration = tuning.first(CALIBRATION_IMAGES)
         quantizer = self.format.quantizer(self.program, calibration.pixels)
         choice = quantization.choose(
@@ -179,9 +184,7 @@ class Exporting:
             drop=choice.drop,
         )
         if not choice.kept:
-            return self._as_float(
-                folder, about, f"int8 loses {choice.drop:.2f} points on {len(tuning)} {tuning.of}"
-            )
+            return self._as_float(folder, about, choice.drop, tuning)
         quantizer.write(folder, choice.floats)
         artifact, runtime = self._open(folder, "int8")
         accuracy = self._accuracy(runtime)
@@ -189,13 +192,16 @@ class Exporting:
         if lost > max_drop:  # other images decided; these are what is told
             for file in folder.iterdir():
                 file.unlink()
-            return self._as_float(folder, about, f"int8 loses {lost:.2f} points on {len(test)} {test.of}")
+            return self._as_float(folder, about, lost, self.evidence.test)
         parity = self._parity(runtime, "int8")
         return dataclasses.replace(artifact, parity=parity, accuracy=accuracy, quantization=about)
 
-    def _as_float(self, folder: Path, about: Quantization, lost: str) -> Artifact:
+    def _as_float(self, folder: Path, about: Quantization, lost: float, images: Images) -> Artifact:
         """The artifact in float32, which says why it is not what was asked for."""
-        reason = f"{lost}, more than the {about.max_drop:g} of --max-drop: all layers stay float32"
+        reason = (
+            f"int8 loses {lost:.2f} points on {len(images)} {images.of}, more than the {about.max_drop:g} of "
+            "--max-drop: all layers stay float32"
+        )
         about = dataclasses.replace(about, quantized=0, left_float=(), fallback=reason)
         return dataclasses.replace(self.plain(folder, "fp32"), quantization=about)
 

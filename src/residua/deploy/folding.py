@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +15,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from residua.errors import ResiduaError
 
+M = TypeVar("M", bound=nn.Module)
+
 _CONVOLUTIONS = (torch.ops.aten.conv2d.default, torch.ops.aten.conv3d.default)
 _NORM = torch.ops.aten.batch_norm.default
 _MOST = 1e-9  # that folding may change in float64, as a share of the largest output
 
 
-def fold_norms(module: nn.Module, recorded: ExportedProgram, images: Tensor) -> tuple[nn.Module, float]:
+def fold_norms(module: M, recorded: ExportedProgram, images: Tensor) -> tuple[M, float]:
     """A copy of ``module`` with its norms folded where a convolution alone feeds one, and what that changed.
 
     ``recorded`` is its program, which tells what follows what. The change is measured on ``images`` (N, C, H, W) with
@@ -55,7 +59,7 @@ def foldable(recorded: ExportedProgram) -> list[tuple[str, str]]:
     return pairs
 
 
-def _owner(node: Node, parameters: dict[str, str]) -> str:
+def _owner(node: Node, parameters: Mapping[str, str]) -> str:
     """The module whose weight a node takes; empty where it has none of its own."""
     weight = node.args[1]
     name = parameters.get(weight.name, "") if isinstance(weight, Node) else ""
@@ -63,7 +67,8 @@ def _owner(node: Node, parameters: dict[str, str]) -> str:
 
 
 def _fold(module: nn.Module, conv_name: str, norm_name: str) -> None:
-    conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
+    conv: Any = module.get_submodule(conv_name)
+    norm: Any = module.get_submodule(norm_name)
     conv.weight, conv.bias = fuse_conv_bn_weights(
         conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
     )

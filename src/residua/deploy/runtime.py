@@ -28,7 +28,7 @@ class Runtime(Protocol):
     """A network, ready to be asked; pixels go in, normalised inside. May be called by several threads at once."""
 
     def __call__(self, images: np.ndarray) -> Outputs:
-        """The outputs for images, uint8 (N, C, H, W).
+        """The outputs for images, uint8 (N, C, H, W); or for volumes, float32 (N, C, D, H, W) in [0, 1].
 
         ``"logits"``: float32 (N, K). Where the head is pooling and one layer, ``"cam"``: float32 (N, h, w), the
         class-activation map of the top class (Zhou et al. 2016, sec. 2): its mean is the logit without its bias.

@@ -92,9 +92,9 @@ class ResidualEstimator(BaseEstimator):
         """Samples to learn from, rows float64 (N, columns) or images uint8 (N, H, W, C), and their answers (N, ...)."""
         self.kind_: Kind = kind_of(x)
         if self.kind_ == "rows":
-            rows, answers = validate_data(self, x, y, dtype=np.float64, **check)
-            check_range(rows)
-            return rows, answers
+            checked: Any = validate_data(self, x, y, dtype=np.float64, **check)  # as many types as options
+            check_range(checked[0])
+            return checked
         images = images_of(x) if self.kind_ == "images" else read_paths(x, self.image_size)
         return images, check_X_y(np.zeros((len(images), 1)), y, estimator=self, **check)[1]
 
@@ -104,7 +104,7 @@ class ResidualEstimator(BaseEstimator):
         if (kind == "rows") != (len(shape) == 1):
             raise UsageError(f"this {type(self).__name__} was trained on {self.kind_}, X holds {kind}")
         if kind == "rows":
-            rows = validate_data(self, x, reset=False, dtype=np.float64)
+            rows: Any = validate_data(self, x, reset=False, dtype=np.float64)
             check_range(rows)
             return rows
         images = images_of(x) if kind == "images" else read_paths(x, shape[-1])
@@ -138,6 +138,7 @@ class ResidualEstimator(BaseEstimator):
                 overwrite=self.run_dir is not None,
                 device=self.device,
                 progress=self.verbose,
+                track=None if self.run_dir is not None else "none",
             )
             self.network_ = build_model(read_weights(run.weights)).eval()
             self.history_ = run.metrics("epoch")
@@ -163,7 +164,7 @@ class ResidualEstimator(BaseEstimator):
 
     def _outputs(self, x: Any) -> np.ndarray:
         """The network's outputs float64 (N, K). Rows are computed in float64: no answer depends on its batch."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         samples = self._samples(x)
         exact = torch.float64 if samples.ndim == 2 else torch.float32
         device = choose_device(self.device)

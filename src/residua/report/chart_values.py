@@ -17,7 +17,7 @@ ROWS = 100  # of a table
 PER_INCH = 72  # units of an SVG of matplotlib's
 
 
-class Curve(Protocol):
+class DrawnCurve(Protocol):
     """What is told of a curve."""
 
     @property
@@ -36,7 +36,9 @@ class Curve(Protocol):
         ...
 
 
-def pointed(figure: Figure, axes: Axes, curves: Sequence[Curve], x_label: str) -> list[tuple[str, str, str]]:
+def pointed(
+    figure: Figure, axes: Axes, curves: Sequence[DrawnCurve], x_label: str
+) -> list[tuple[str, str, str]]:
     """``(x, y, text)`` of points of the drawn figure, in units of its SVG."""
     height = figure.get_figheight()
     found = []
@@ -49,7 +51,7 @@ def pointed(figure: Figure, axes: Axes, curves: Sequence[Curve], x_label: str) -
     return found
 
 
-def table(curves: Sequence[Curve], x_label: str, y_label: str) -> dict[str, Any]:
+def table(curves: Sequence[DrawnCurve], x_label: str, y_label: str) -> dict[str, Any]:
     """``head`` and ``rows`` of a table, a column for each curve; ``all`` says how many rows there would be."""
     columns = [dict(zip(curve.x, curve.y, strict=True)) for curve in curves]
     places = sorted({x for column in columns for x in column})

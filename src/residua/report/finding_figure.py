@@ -11,6 +11,7 @@ import io
 import math
 import textwrap
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,16 +123,21 @@ def _together(findings: Mapping[str, Finding]) -> list[tuple[Panel, list[_Pen]]]
         panels = next(iter(findings.values())).panels
         return [(panel, [_Pen(i, i) for i in range(len(panel.curves))]) for panel in panels]
     shared: dict[str, tuple[Panel, list[Curve], list[_Pen]]] = {}
+    left_out: Counter[str] = Counter()
     for number, (name, finding) in enumerate(findings.items()):
         for panel in finding.panels:
             if panel.surface is not None:
                 panel = dataclasses.replace(panel, title=f"{name}: {panel.title}")
             _, curves, pens = shared.setdefault(panel.title, (panel, [], []))
+            left_out[panel.title] += panel.left_out
             for variant, curve in enumerate(panel.curves):
                 label = name if len(panel.curves) == 1 else f"{name}: {curve.label}"
                 curves.append(dataclasses.replace(curve, label=label))
                 pens.append(_Pen(number, number if len(panel.curves) == 1 else variant))
-    drawn = [(dataclasses.replace(panel, curves=curves), pens) for panel, curves, pens in shared.values()]
+    drawn = [
+        (dataclasses.replace(panel, curves=curves, left_out=left_out[title]), pens)
+        for title, (panel, curves, pens) in shared.items()
+    ]
     return sorted(drawn, key=lambda item: item[0].surface is None)  # maps first, side by side
 
 
@@ -148,7 +154,7 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, float, float]:
 def _panel(
     figure: Figure, axes: Axes, panel: Panel, pens: Sequence[_Pen], scales: Mapping[str, _Scale], width: float
 ) -> None:
-    left_out = f"\n({panel.left_out} of 0 or below have no place here)" if panel.left_out else ""
+    left_out = f"\n(values of 0 or below, which have no place: {panel.left_out})" if panel.left_out else ""
     axes.set_title(_wrapped(panel.title, width - _BESIDE, 9.5))
     axes.set_xlabel(_wrapped(panel.x_label, width - _BESIDE, 8.5) + left_out)
     axes.set_ylabel(_wrapped(panel.y_label, _PANEL_HEIGHT, 8.5))

@@ -18,7 +18,13 @@ def outcome(run: Run, lang: str) -> dict[str, str] | None:
     if found is None or run.result is None:
         return None
     kind = "good" if found.status == "learned" else "bad" if found.status == "diverged" else "caution"
-    step = next_step(found, str(near(run.path)), model=run.model, data=str(run.data.get("source") or ""))
+    step = next_step(
+        found,
+        str(near(run.path)),
+        model=run.model,
+        data=str(run.data.get("source") or run.dataset),
+        begun=[*map(str, begun)] if isinstance(begun := run.env.get("command"), list) else (),
+    )
     said = {"word": word(found.status, lang), "reasons": reasons(found, lang), "advice": advised(found, lang)}
     return {"kind": kind, **said, "next": step}
 

@@ -147,7 +147,7 @@ def _groups(survey: Survey, t: Translate) -> dict[str, Any] | None:
         pictures = [picture for place in group.places[:MEMBERS] if (picture := _picture(survey, place))]
         says = [t("look_same_bytes" if group.exact else "look_same_picture")]
         says += [t("look_several_classes")] if survey.contradicts(group) else []
-        says += [t("look_test_and_training")] if survey.across(group) else []
+        says += [t("look_across_parts")] if survey.across(group) else []
         more = max(0, len(group.places) - MEMBERS)
         shown.append({"pictures": pictures, "says": says, "wrong": len(says) > 1, "more": more})
     return {"shown": shown, "more": max(0, len(survey.groups) - GROUPS)}

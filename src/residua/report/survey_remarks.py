@@ -40,6 +40,7 @@ def chosen(survey: Survey, t: Translate) -> list[str]:
             "look_chosen",
             {"model": choice.model.name, "recipe": choice.recipe.name, "steps": count(choice.steps)},
         ),
+        ("look_weights", {"weights": choice.weights}),
         ("look_at_size", {"side": choice.image_size}),
         ("look_epochs", {"epochs": choice.recipe.epochs}),
         ("look_takes", {"seconds": None if choice.seconds is None else duration(choice.seconds)}),

@@ -124,6 +124,7 @@ class Inspection(TypedDict):
     confusion: list[list[Count]] | None  # images of true class (row) given predicted class (column)
     per_class: list[ClassFigures] | None
     top1: Share | None
+    balanced_accuracy: Share | None  # mean recall of the classes that have test images
     top5: Share | None
     nll: Positive | None  # nats
     ece: Share | None

@@ -16,6 +16,7 @@ from residua.names import command
 from residua.spec.check import Count, Measured, Share
 
 NAMED = 5  # small classes in a sentence
+_ONCE = ("--run-dir", "--lr")  # flags with a value that a training anew does not repeat
 
 Status = Literal["learned", "not learned", "collapsed", "diverged", "too few images"]
 Fit = Literal["overfitted", "underfitted", "by heart"]
@@ -118,12 +119,13 @@ def advised(outcome: Outcome, lang: str = "en") -> str:
     return _texts(lang)[outcome.advice]
 
 
-def next_step(outcome: Outcome, run: str, *, model: str, data: str) -> str:
+def next_step(outcome: Outcome, run: str, *, model: str, data: str, begun: Sequence[str] = ()) -> str:
     """The command that does what the outcome advises, as a shell takes it.
 
-    ``run`` is the folder, ``model`` the network's name, ``data`` the source that it was trained on.
+    ``run`` is the folder, ``model`` the network's name, ``data`` the source that it was trained on, and ``begun`` the
+    command that began it, which a training anew repeats but for what is advised.
     """
-    again = ["train", data, "--model", model]
+    again = _again(begun) or ["train", data, "--model", model]
     steps: Mapping[Advice, Sequence[str]] = {
         "use it": ["predict", run, "IMAGE"],
         "train longer": ["train", "--resume", run, "--epochs", str(2 * outcome.epochs)],
@@ -132,3 +134,18 @@ def next_step(outcome: Outcome, run: str, *, model: str, data: str) -> str:
         "learn slower": [*again, "--lr", f"{outcome.lr / 10:g}"],
     }
     return command("residua", *steps[outcome.advice])
+
+
+def _again(begun: Sequence[str]) -> list[str]:
+    """The words of a ``residua train`` without those that only that one training takes; none of another command."""
+    words = [*begun[1:]]
+    if words[:1] != ["train"] or any(word.startswith("--resume") for word in words):
+        return []
+    kept: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in _ONCE:
+            next(left, None)
+        elif word not in ("--overwrite", "--json") and word.split("=")[0] not in _ONCE:
+            kept.append(word)
+    return kept

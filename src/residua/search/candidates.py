@@ -56,16 +56,14 @@ def candidates(
     def candidate(**asked: Any) -> Candidate:
         how = {"model": model, "recipe": recipe, "recipe_changes": recipe_changes, **asked}
         choice = choose(facts, device=device, threads=threads, **how)
-        side = choice.image_size
-        shape = facts.shape or (facts.channels, side, side)
         return Candidate(
             spec=choice.model,
-            shape=shape,
-            image_size=side,
+            shape=choice.shape,
+            image_size=choice.image_size,
             weights=choice.weights or "random",
             epochs=choice.recipe.epochs,
             seconds=expected_seconds(
-                choice.model, choice.recipe, choice.steps, shape, device=device, threads=threads
+                choice.model, choice.recipe, choice.steps, choice.shape, device=device, threads=threads
             ),
         )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.data import load_data
-from residua.data.facts import facts_of, look_at
+from residua.data.facts import facts_of, read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.registry import build
 from residua.runs.folder import RunFolder
@@ -55,9 +55,10 @@ def search(
         ResiduaError: as ``fit``.
 
     """
+    began = time.monotonic()
     asked = {"data": str(data.source), "target": str(target) if target else None, "how": _plain(how)}
     record = read_record(folder, {**asked, "budget": budget})
-    facts = look_at(data) if data.image_size is None else None
+    facts = read_facts(data) if data.image_size is None else None
     facts = facts or facts_of(load_data(data))
     tried = candidates(
         facts,
@@ -66,18 +67,18 @@ def search(
     )
     known = {trial.name: trial for trial in record.trials}
     record.trials = [known.get(each.name) or _trial(each) for each in tried]
-    spent, pace = sum(trial.seconds or 0.0 for trial in record.trials), _pace(record, tried)
+    earlier, pace = sum(trial.seconds or 0.0 for trial in record.trials), _pace(record, tried)
     for candidate, trial in zip(tried, record.trials, strict=True):
         if trial.status == "trained":
             continue
-        began = time.monotonic()
         if trial.latency_ms is None:
             trial.latency_ms = _latency(candidate, target)
         if target is not None and trial.latency_ms > 1e3 * target.seconds:
             trial.status = "too slow"
             record.write(folder)
             continue
-        left = budget - spent
+        started = time.monotonic()
+        left = budget - earlier - (started - began)
         first = not any(other.status == "trained" for other in record.trials)
         if candidate.seconds * pace > left and not first:
             trial.status, trial.why = (
@@ -89,10 +90,9 @@ def search(
         record.write(folder)
         note(f"{candidate.name}: about {candidate.seconds * pace:.0f} s of {max(left, 0):.0f} left")
         shorter = _shorter(candidate, how, left / pace) if first else {}
-        stop_at = began + left + (OVERRUN - 1) * budget
+        stop_at = started + left + (OVERRUN - 1) * budget
         run = _train(candidate, data, folder / candidate.name, how, shorter, stop_at)
-        _finish(record, trial, run, time.monotonic() - began)
-        spent += trial.seconds or 0.0
+        _finish(record, trial, run, time.monotonic() - started)
         pace = _pace(record, tried)
         record.write(folder)
         note(f"{candidate.name}: validation {trial.validation}, {trial.latency_ms:.2f} ms an image")
@@ -171,6 +171,7 @@ def _finish(record: Record, trial: Trial, run: RunFolder, took: float) -> None:
         raise ResiduaError(f"{run.path} is not complete")
     record.metric, record.direction = result["primary"], result["direction"]
     trial.status, trial.seconds = "trained", max(took, result["seconds"])
+    trial.why = (result.get("stopped") or {}).get("why", "")
     trial.validation = result.get(f"val_{record.metric}")
     trial.test = result.get(f"test_{record.metric}")
     judged = Metric(record.metric, "max" if record.direction == "max" else "min")

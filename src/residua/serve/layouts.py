@@ -31,9 +31,9 @@ def write_layout(kind: str, artifact: str | Path, repository: Path, name: str) -
     place = repository / name
     try:
         make_folder(place)
-        with locked(place):
-            numbers = [int(path.name) for path in place.iterdir() if path.name.isdecimal()]
-            version = place / str(max(numbers, default=0) + 1)
+        numbers = [int(path.name) for path in place.iterdir() if path.name.isdecimal()]
+        version = place / str(max(numbers, default=0) + 1)
+        with locked(version):
             new = beside(version, NEW)
             clear(new)
             new.mkdir()

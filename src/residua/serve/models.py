@@ -136,7 +136,7 @@ class NamedModels(Models):
             await self._load(model)
             outcome, model.error = "switched", ""
             _log.info("%s: switched to a new version", name)
-        except ResiduaError as error:
+        except (ResiduaError, OSError) as error:  # or there is no memory for another process
             outcome, model.error, model.loaded = "failed", str(error), now  # until its files change again
             _log.warning("%s: the new version is not served: %s", name, error)
         self._metrics.reloaded(name, outcome)

@@ -40,18 +40,27 @@ def application(
     ``batching.workers`` are replicas of each model. A new version is deployed by running it again.
     """
     files = files_in_use()
+    asked = {
+        "num_replicas": batching.workers,
+        "max_ongoing_requests": 2 * batching.max_batch,  # or batches could not fill
+        "ray_actor_options": {"num_cpus": batching.threads},
+    }
     networks = [
         serve.deployment(_Network)
-        .options(name=source.name, num_replicas=batching.workers, ray_actor_options={"num_cpus": batching.threads})
+        .options(name=source.name, **asked)
         .bind(source.place, limits, batching, files)
         for source in sources
-    ]  # fmt: skip
+    ]
     names = [source.name for source in sources]
 
     def build() -> FastAPI:  # on the replica that speaks HTTP
         return make_app(_RayModels(names), limits=limits, metrics=Metrics(), token=token, hosts=hosts)
 
-    return serve.deployment(serve.ingress(build)()).options(name=HTTP).bind(*networks)
+    return (
+        serve.deployment(serve.ingress(build)())
+        .options(name=HTTP, max_ongoing_requests=limits.connections)
+        .bind(*networks)
+    )
 
 
 class _Network:

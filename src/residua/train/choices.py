@@ -38,6 +38,7 @@ class Choice:
 
     model: ModelSpec
     image_size: int | None  # px; None: the data have a shape of their own
+    shape: tuple[int, ...]  # of a sample, without the batch
     recipe: Recipe
     steps: int
     weights: str | None = None  # by name; None: those that the user has named, or random ones
@@ -156,10 +157,16 @@ class _Choosing:
         how, reasons = chosen_recipe(facts, spec, self.recipe, self.said, trained=self.weights is not None)
         steps = number_of_steps(how, facts.images("train"))
         if is_settled(facts.kind):
-            return Choice(model=spec, image_size=None, recipe=how, steps=steps)
-        seconds = expected_seconds(spec, how, steps, shape, device=self.device, threads=self.threads)
-        size = None if facts.shape else side
-        return Choice(model=spec, image_size=size, recipe=how, steps=steps, seconds=seconds, reasons=reasons)
+            return Choice(model=spec, image_size=None, shape=shape, recipe=how, steps=steps)
+        return Choice(
+            model=spec,
+            image_size=None if facts.shape else side,
+            shape=shape,
+            recipe=how,
+            steps=steps,
+            seconds=expected_seconds(spec, how, steps, shape, device=self.device, threads=self.threads),
+            reasons=reasons,
+        )
 
     def _network(self, shape: tuple[int, ...]) -> ModelSpec:
         fields = {"num_classes": len(self.facts.counts["train"]), "in_channels": self.facts.channels}

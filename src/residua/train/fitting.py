@@ -12,7 +12,7 @@ from typing import Any, Literal
 from torch import nn
 
 from residua.data import AnyData, load_data, same_identity
-from residua.data.facts import facts_of, look_at
+from residua.data.facts import facts_of, read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
@@ -126,7 +126,7 @@ def fit(
     choice = None
     if isinstance(data, str | Path | DataSpec):
         asked = DataSpec.of(data)
-        facts = look_at(asked, threads=workers or 0) if asked.image_size is None else None
+        facts = read_facts(asked, threads=workers or 0) if asked.image_size is None else None
         if facts is not None:
             choice = choosing(facts, model_changes=model_changes)
             asked = asked.change(image_size=choice.image_size)

@@ -8,13 +8,20 @@ checkpoint. What follows is a function of the losses alone, and a resumed traini
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from residua.errors import ResiduaError
 from residua.spec import Recipe
 
 MOST = 5  # times that a training backs off before it is given up
 _STEP, _EPOCH = 10.0, 3.0  # times chance, that the loss of a step and the mean of an epoch may be
+
+
+def mean_loss(sums: Mapping[str, Any]) -> float:
+    """The loss of a sample, from the sums of a step."""
+    return float(sums["loss"]) / max(float(sums["count"]), 1)
 
 
 class Diverged(Exception):
@@ -44,6 +51,14 @@ class Guard:
         within = math.isfinite(loss) and (self.chance is None or loss <= most * self.chance)
         if self.recipe.backoff is not None and not within:
             raise Diverged(step, loss)
+
+    def finite(self, step: int, value: float) -> float:
+        """The value itself. Raises ResiduaError if it is not finite."""
+        if not math.isfinite(value):
+            raise ResiduaError(
+                f"the loss is no longer finite at step {step}: try a smaller --lr (it was {self.recipe.lr:g})"
+            )
+        return value
 
     def factor(self, backoffs: int) -> float:
         """What rates are multiplied by after so many times."""

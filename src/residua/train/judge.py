@@ -1,9 +1,10 @@
 """The judge of generated images: a small classifier, trained here on the same data, whose features are compared.
 
 Published Frechet distances (Heusel et al. 2017) use the features of an Inception network trained on ImageNet; those
-say little of digits, and residua ships no weights. The judge is a ``cifar_resnet8`` (64 features, those that its
-fully connected layer sees). Its start and its batches follow from a seed of its own: runs on the same data have the
-same judge whatever their seed, so that their distances can be compared with each other, and with no published ones.
+say little of digits, as do those of the network that residua ships. The judge is a ``cifar_resnet8`` (64 features,
+those that its fully connected layer sees). Its start and its batches follow from a seed of its own: runs on the same
+data have the same judge whatever their seed, so that their distances can be compared with each other, and with no
+published ones.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from residua.runs.layout import BEST, GOOD, LAST, LOGS, METRICS, TIMINGS
 from residua.runs.logs import Log
 from residua.spec import Recipe
 from residua.train.callbacks import Callbacks, Moment, When
-from residua.train.guard import Diverged, Guard
+from residua.train.guard import Diverged, Guard, mean_loss
 from residua.train.interruption import Interrupted, how_to_go_on, signals
 from residua.train.progress import Progress
 from residua.train.seeding import seed_torch
@@ -174,7 +174,7 @@ class Loop:
         lr = self._set_lr(step / self.total_steps)
         sums = self.task.step(batch, step / self.total_steps)
         if self.recipe.backoff is not None:  # reading the loss waits for a GPU
-            self._guard.look_at_step(step + 1, float(sums["loss"]) / max(float(sums["count"]), 1))
+            self._guard.look_at_step(step + 1, mean_loss(sums))
         for name, value in sums.items():
             self._sums[name] = (
                 self._sums[name].to(value.device) + value if name in self._sums else value.double()
@@ -183,7 +183,7 @@ class Loop:
         self.progress.step(self.state.step)
         figures: dict[str, float | None] = {"lr": lr}
         if self.state.step % self.recipe.log_every == 0:
-            figures["loss"] = self._finite(float(sums["loss"]) / max(float(sums["count"]), 1))
+            figures["loss"] = self._guard.finite(self.state.step, mean_loss(sums))
             line = {"event": "step", "step": self.state.step, "epoch": epoch, **figures}
             self._logs[METRICS].append(line)
         self.tell("on_step", epoch, figures)
@@ -200,7 +200,7 @@ class Loop:
             "epoch": epoch,
             "step": self.state.step,
             "lr": self._set_lr(min(self.state.step, self.total_steps - 1) / self.total_steps),
-            **{f"train_{name}": self._finite(value) for name, value in train.items()},
+            **{f"train_{name}": self._guard.finite(self.state.step, value) for name, value in train.items()},
         }
         if self.validation is not None:
             measured, _ = self.measure(self.validation())
@@ -265,14 +265,6 @@ class Loop:
                 group["lr"] = group["initial_lr"] * factor
         return self.recipe.lr * factor
 
-    def _finite(self, loss: float) -> float:
-        if not math.isfinite(loss):
-            raise ResiduaError(
-                f"the loss is no longer finite at step {self.state.step}: "
-                f"try a smaller --lr (it was {self.recipe.lr:g})"
-            )
-        return loss
-
     def _on_signal(self, number: int) -> None:
         self._signal = number
 
@@ -295,7 +287,8 @@ class Loop:
 
     def _write(self, name: Path) -> None:
         """The whole training as it stands, as a checkpoint of this name."""
-        self.state.sums = {name: self._finite(float(value)) for name, value in self._sums.items()}
+        step = self.state.step
+        self.state.sums = {n: self._guard.finite(step, float(value)) for n, value in self._sums.items()}
         self.state.seconds = self._earlier_seconds + time.monotonic() - self._started
         for log_name, log in self._logs.items():
             log.sync()

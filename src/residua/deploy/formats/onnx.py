@@ -76,7 +76,8 @@ class OnnxRuntime:
 
     def __call__(self, images: np.ndarray) -> Outputs:
         """Run it."""
-        return dict(zip(self._names, self._session.run(None, {self._input: images}), strict=True))
+        found: Any = self._session.run(None, {self._input: images})  # arrays: no output is anything else
+        return dict(zip(self._names, found, strict=True))
 
 
 class OnnxQuantizer:
@@ -106,7 +107,7 @@ class OnnxQuantizer:
             quantize_static(
                 self._floats,
                 folder / MODEL,
-                _Batches(self._images),
+                _Batches(self._images),  # type: ignore[arg-type]  # of its base class, get_next is all that is called
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=[*_LAYERS, *_BETWEEN],
                 nodes_to_exclude=[*self._outside, *floats],

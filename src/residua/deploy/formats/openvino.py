@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class NncfQuantizer:
         with contextlib.redirect_stdout(io.StringIO()):  # its bars are no result
             import nncf
 
-            nncf.set_log_level("ERROR")
+            nncf.set_log_level(logging.ERROR)
             found = nncf.quantize(
                 self._model,
                 nncf.Dataset([image[None] for image in self._images]),

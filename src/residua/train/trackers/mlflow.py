@@ -31,8 +31,8 @@ class MLflow(Tracker):
         # an address where nobody answers is given up after seconds, not minutes
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        from mlflow import MlflowClient
-        from mlflow.entities import Param
+        from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
+        from mlflow.entities import Param  # pyright: ignore[reportMissingImports]
 
         client, mine = MlflowClient(tracking_uri=self.uri), identity(run)
         known = client.get_experiment_by_name(self.experiment)
@@ -63,7 +63,7 @@ class _Logged:
         self.client.set_terminated(self.run, "KILLED" if result is None else "FINISHED")
 
     def _log(self, values: Mapping[str, float], step: int) -> None:
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric  # pyright: ignore[reportMissingImports]
 
         now = int(time.time() * 1000)
         self.client.log_batch(self.run, [Metric(name, value, now, step) for name, value in values.items()])

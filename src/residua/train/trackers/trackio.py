@@ -22,13 +22,10 @@ class Trackio(Tracker):
     project: str = "residua"
 
     def follow(self, run: Any, step: int) -> _Project:  # noqa: D102
-        import trackio
+        import trackio  # pyright: ignore[reportMissingImports]
 
-        return _Project(
-            trackio.init(
-                self.project, name=run.name, config=settings(run), resume="allow" if step else "never"
-            )
-        )
+        how: Any = {"resume": "allow" if step else "never", "embed": False}
+        return _Project(trackio.init(self.project, name=run.name, config=settings(run), **how))
 
 
 @dataclass(frozen=True)

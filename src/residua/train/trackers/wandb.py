@@ -23,7 +23,7 @@ class WeightsAndBiases(Tracker):
     mode: Literal["offline", "online"] = "offline"
 
     def follow(self, run: Any, step: int) -> _Followed:  # noqa: D102
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]
 
         return _Followed(
             wandb.init(

@@ -79,6 +79,7 @@ async function consult(files) {
   if (!run) return;
   const answers = document.getElementById("answers");
   if (!answers.querySelector(".asked")) answers.replaceChildren();
+  answers.setAttribute("aria-busy", "true");
   for (const file of files) {
     const sides = el("div", { class: "sides" });
     const agreement = el("p", { class: "note" });
@@ -99,6 +100,7 @@ async function consult(files) {
     }
     if (labels.length > 1) agreement.textContent = t(new Set(labels).size > 1 ? "differ" : "agree");
   }
+  answers.removeAttribute("aria-busy");
 }
 
 /** What a network says of a file; asked twice if it had to be loaded first, so that the time is that of an answer. */
