@@ -204,7 +204,7 @@ class Predictor:
         """Of at most a batch."""
         outputs = self._runtime(pixels)
         logits, maps = outputs["logits"], outputs.get("cam") if cams else None
-        finite: np.ndarray = np.isfinite(logits).all(axis=1)
+        finite = np.logical_and.reduce(np.isfinite(logits), axis=1)
         tops = iter(self.named(logits[finite], k))
         return [
             Answer(name="image", top=next(tops), cam=None if maps is None else maps[i])
