@@ -18,7 +18,7 @@ from residua.deploy.artifact import (
 from residua.deploy.parity import UNMEASURED
 from residua.deploy.runtime import open_runtime
 from residua.errors import ResiduaError, UsageError
-from residua.files import InUse, locked
+from residua.files import InUse, beside, locked
 
 
 def described(folder):
@@ -181,6 +181,15 @@ def test_what_fails_leaves_the_old_one_and_nothing_else(folder):
     assert names(folder.parent) == ["a"]
     with pytest.raises(ResiduaError, match="its answers differ"):
         write_artifact(folder.parent / "b", fail)
+    assert names(folder.parent) == ["a"]
+
+
+def test_a_writer_that_was_killed_between_its_renames_has_lost_nothing(folder):
+    """The next one puts the old artifact back first, and fails then."""
+    folder.rename(beside(folder, module._OLD))
+    with pytest.raises(UsageError, match="--overwrite replaces it"):
+        write_artifact(folder, fill)
+    assert (folder / "model.onnx").read_bytes() == b"weights"
     assert names(folder.parent) == ["a"]
 
 

@@ -195,9 +195,11 @@ def write_artifact(path: Path, make: Callable[[Path], Artifact], *, overwrite: b
     try:
         make_folder(place.parent)
         with locked(place):
+            new, old = beside(place, NEW), beside(place, _OLD)
+            if old.exists() and not place.exists():  # a writer was killed between its two renames
+                old.rename(place)
             sweep(place.parent)
             refuse_existing(path, overwrite=overwrite)
-            new, old = beside(place, NEW), beside(place, _OLD)
             for leftover in (new, old):
                 clear(leftover)
             try:
@@ -209,6 +211,8 @@ def write_artifact(path: Path, make: Callable[[Path], Artifact], *, overwrite: b
                 new.rename(place)
                 sync_folder(place.parent)
             finally:
+                if old.exists() and not place.exists():
+                    old.rename(place)
                 clear(new)
                 clear(old)
     except OSError as error:

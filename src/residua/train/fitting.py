@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from residua.data import AnyData, load_data, same_identity
+from residua.data import AnyData, same_identity
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
@@ -24,15 +24,15 @@ from residua.runs.intact import is_intact
 from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
-from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
 from residua.train.interruption import telling_how_to_go_on
-from residua.train.plan import Plan, Request, check_here, choose_device
+from residua.train.plan import Request, check_here, choose_device
 from residua.train.prepare import (
+    data_again,
     file_header,
     load_and_choose,
     network_for,
@@ -232,7 +232,7 @@ def resume(
             check_here(plan)
             if changed := files_changed(folder.env.get("files", {})):
                 raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
-        loaded = _data_again(folder, data, plan) if data is None or isinstance(data, str) else data
+        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else data
         if difference := same_identity(folder.data, loaded.identity):
             raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
         network = build(folder.spec)
@@ -285,12 +285,6 @@ def _say(mended: list[str]) -> None:
     """What was lost is said by the logger, also to a program that wants to see no progress."""
     for said in mended:
         _log.warning("%s", said)
-
-
-def _data_again(folder: RunFolder, moved: str | None, plan: Plan) -> AnyData:
-    """The data of a run, from where they were or from where they lie now."""
-    spec = trusted_data(folder) if moved is None else folder.data_spec.moved(moved)
-    return load_data(spec, workers=plan.workers, storage=folder.data["storage"])
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from residua.data.facts import facts_of, read_facts
 from residua.errors import ResiduaError, UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
+from residua.runs.folder import RunFolder
+from residua.runs.trusted_data import trusted_data
 from residua.spec import DataSpec, ModelSpec, Recipe
 from residua.spec.stored import checked
 from residua.train.choices import Choice
@@ -46,6 +48,12 @@ def load_and_choose(
             return load_data(sized, workers=workers, storage=storage), choice
         loaded = load_data(spec, workers=workers, storage=storage)
     return loaded, choosing(facts_of(loaded), model_changes={**loaded.model_changes(), **model_changes})
+
+
+def data_again(folder: RunFolder, moved: str | None, plan: Plan) -> AnyData:
+    """The data of a run, from where they were or from where they lie now."""
+    spec = trusted_data(folder) if moved is None else folder.data_spec.moved(moved)
+    return load_data(spec, workers=plan.workers, storage=folder.data["storage"])
 
 
 def network_for(model: Any, changes: Mapping[str, Any], data: AnyData, seed: int) -> Any:
