@@ -1,7 +1,13 @@
 """What the README says is run, and what it shows is what was measured."""
 
+import json
 import re
 import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +18,9 @@ from residua.cli.main import main
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ("README.md", "README.zh-CN.md")
+SERVERS = ("residua serve latest", "residua ui")
+# what is tested is the command, not the wait
+QUICKLY = ["--threads", "1", "--limit-batches", "2"]
 
 
 def blocks(name, language):
@@ -41,26 +50,54 @@ def place(tmp_path_factory):
 @pytest.mark.timeout(600)
 def test_every_command_of_the_tour_works(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    ours = [line for line in commands("README.md") if line.startswith("residua ")]
-    assert len(ours) >= 12
+    ours = [line for line in commands("README.md") if line.startswith("residua ") and line not in SERVERS]
+    assert len(ours) >= 16
     for line in dict.fromkeys(ours):
         arguments = shlex.split(line)[1:]
         if arguments[0] == "train":
-            arguments += [
-                "--threads",
-                "1",
-                "--limit-batches",
-                "2",
-            ]  # what is tested is the command, not the wait
+            arguments += QUICKLY if "--epochs" in arguments else [*QUICKLY, "--epochs", "1"]
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         said = capsys.readouterr()
+        if "openvino" in arguments and find_spec("openvino") is None:
+            assert ended.value.code == 1
+            assert 'pip install "residua[openvino]"' in said.err
+            continue
         assert ended.value.code == 0, f"{line}: {said.err}"
         assert said.out, line
 
 
+@pytest.mark.timeout(600)
+def test_the_service_of_the_readme_answers_its_curl(place, monkeypatch, capsys):
+    pytest.importorskip("fastapi", reason="needs the extra serve")
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    serve, asked = SERVERS[0], next(line for line in commands("README.md") if line.startswith("curl "))
+    assert serve in commands("README.md")
+    monkeypatch.chdir(place)
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "path/to/images", *QUICKLY, "--epochs", "1", "--run-dir", "runs/served"])
+    capsys.readouterr()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = shlex.split(serve.replace("latest", "runs/served"))[1:]
+    server = subprocess.Popen([sys.executable, "-m", "residua", *words, "--port", str(port)])
+    try:
+        ready = f"http://127.0.0.1:{port}/readyz"
+        waiting = ["curl", "-sf", "--retry", "240", "--retry-delay", "1", "--retry-all-errors", ready]
+        subprocess.run(waiting, check=True, stdout=subprocess.DEVNULL)
+        asking = shlex.split(asked.replace(":8000", f":{port}"))
+        answer = json.loads(subprocess.run(asking, check=True, capture_output=True).stdout)
+    finally:
+        server.terminate()
+    assert server.wait(60) == 0
+    assert answer["label"] in ("cat", "dog")
+    assert 0 < answer["probability"] <= 1
+
+
 def test_make_knows_the_other_commands():
-    others = [line for line in commands("README.md") if not line.startswith("residua ")]
+    others = [line for line in commands("README.md") if not line.startswith(("residua ", "curl "))]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for line in others:
         assert line == "pip install ." or re.search(

@@ -3,7 +3,9 @@
 import csv
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 def test_suspected_labels_are_listed_shown_and_kept(command, run):
@@ -35,3 +37,21 @@ def test_suspected_labels_are_listed_shown_and_kept(command, run):
 def test_what_cannot_be_asked_is_one_line(command, run, arguments, said):
     assert said in command("labels", *arguments).refused(2)
     assert not (run / "labels").exists()
+
+
+def test_folds_begin_from_what_comes_with_the_package_as_the_run_did(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    shortly = ("--epochs", "1", "--limit-batches", "1", "--threads", "1", "--run-dir", "run")
+    trained = command("train", "photos", "--weights", "bundled", *shortly)
+    assert trained.code == 0, trained.err
+    answer = command("labels", "run", "--folds", "2")
+    assert answer.code == 0, answer.err
+    assert "--weights" not in answer.err
+    envs = [json.loads(path.read_text()) for path in (tmp_path / "run").glob("**/env.json")]
+    assert len(envs) == 3 and len({env["weights"] for env in envs}) == 1 and envs[0]["weights"]

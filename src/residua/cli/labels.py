@@ -33,12 +33,12 @@ def labels(
         run: a finished run of a classifier: a folder, a name under runs/, or latest.
         data: where the run's images lie now, if they have moved.
         folds: parts that the training images are dealt into, from 2 to 20.
-        weights: what the run was fine-tuned from, if it was.
+        weights: what the run was fine-tuned from, if it was, and not from what comes with the package.
         json: print one JSON object.
 
     """
     from residua.evaluation.label_errors import listed_suspects
-    from residua.evaluation.out_of_fold import PLACE, out_of_fold
+    from residua.evaluation.out_of_fold import PLACE, known_start, out_of_fold
     from residua.files import write_text
     from residua.loading import load_weights
     from residua.report.label_page import SHOWN, render_labels
@@ -47,14 +47,15 @@ def labels(
     from residua.runs.record import read_run
 
     folder = RunFolder(resolve_run(run))
-    if folder.env.get("weights") and weights is None:
+    start = known_start(folder) if weights is None else load_weights(weights, folder.spec)
+    if folder.env.get("weights") and start is None:
         note(
             f"{folder.name} began from weights that it does not name: --weights names them, else all begin anew"
         )
     whole, outputs = out_of_fold(
         folder,
         folds=folds,
-        weights=None if weights is None else load_weights(weights, folder.spec),
+        weights=start,
         data=data,
         began=lambda number, count: note(f"fold {number} of {count}"),
     )

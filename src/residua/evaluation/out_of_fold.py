@@ -22,12 +22,20 @@ from residua.evaluation.outputs import Outputs, read_outputs
 from residua.evaluation.source import open_classifier
 from residua.runs.folder import RunFolder
 from residua.runs.trusted_data import trusted_data
+from residua.train.asked import weights_digest
 from residua.train.fitting import fit
 from residua.train.task import run_task
-from residua.weights.model_files import Weights
+from residua.weights.bundled import bundled_file
+from residua.weights.model_files import Weights, read_weights
 
 FOLDS = 4
 PLACE = "labels"  # below the run
+
+
+def known_start(run: RunFolder) -> Weights | None:
+    """The weights that come with the package, if the run began from them."""
+    bundled = read_weights(bundled_file())
+    return bundled if run.env.get("weights") == weights_digest(bundled) else None
 
 
 def out_of_fold(
