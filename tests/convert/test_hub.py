@@ -331,6 +331,6 @@ def test_the_table_of_timm_is_timms(peers):
             assert one.resize == int(theirs.input_size[1] / theirs.crop_pct)
 
 
-@pytest.mark.parametrize("name", {*TABLE["torchvision"], *TABLE["timm"]})
+@pytest.mark.parametrize("name", sorted({*TABLE["torchvision"], *TABLE["timm"]}))
 def test_every_published_network_has_a_name_here(name):
     assert model_spec(name).name == name
