@@ -4,7 +4,7 @@ import pytest
 from tests.report.conftest import make_run  # noqa: F401 - a fixture
 
 from residua.errors import UsageError
-from residua.serve.sources import named_sources, signature
+from residua.serve.sources import artifacts_of, named_sources, signature
 
 
 def test_models_are_called_after_their_files_or_as_they_are_told(weights, make_run, monkeypatch, tmp_path):  # noqa: F811
@@ -49,3 +49,13 @@ def test_a_signature_follows_the_files_of_a_model(weights, make_run, tmp_path): 
     before = signature(str(artifact))
     (artifact / "model.onnx").write_bytes(b"22")
     assert signature(str(artifact)) != before is not None
+
+
+def test_what_was_exported_of_a_run_is_known_beside_it(weights, make_run):  # noqa: F811
+    run = make_run("a")
+    assert artifacts_of(str(run)) == artifacts_of(str(weights())) == []
+    place = run / "artifacts" / "onnx-int8"
+    place.mkdir(parents=True)
+    (place / "artifact.json").write_text(json.dumps({"schema": 1}))
+    assert artifacts_of(str(run)) == [place]
+    assert artifacts_of(str(place)) == []

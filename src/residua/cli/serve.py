@@ -14,7 +14,7 @@ from residua.machine import usable_cores
 from residua.serve.batching import Batching
 from residua.serve.limits import Limits
 from residua.serve.needs import need_extra, need_ray
-from residua.serve.sources import ModelSource, named_sources
+from residua.serve.sources import ModelSource, artifacts_of, named_sources
 
 
 def serve(
@@ -120,6 +120,10 @@ def _here(
         for table in models.table():
             for text in table["notes"]:
                 note(f"{table['name']}: {text}")
+        for source in sources:
+            if exported := artifacts_of(source.place):
+                listed = ", ".join(map(str, exported))
+                note(f"{source.name} is the run's own network, by PyTorch; exported of it is {listed}")
         say(f"serving {_named(sources)} at {address_of(opened)}")
 
     run(app, models, opened, limits, started)

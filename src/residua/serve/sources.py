@@ -55,6 +55,11 @@ def _path(place: str) -> Path:
     return resolve_run(place)
 
 
+def artifacts_of(place: str) -> list[Path]:
+    """What was exported of a run, below it; none of anything else. Raises UsageError."""
+    return sorted(found.parent for found in _path(place).glob(f"artifacts/*/{ARTIFACT}"))
+
+
 def files_of(place: str) -> list[Path]:
     """The files that make a model, the one that it is known by first; none while there is nothing to load.
 
