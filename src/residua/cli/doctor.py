@@ -21,6 +21,7 @@ EXTRA_USES = {
     "parquet": "images in Hugging Face parquet files",
     "heic": "HEIC and HEIF photos",
     "video": "what is on the frames of a video",
+    "serve": "residua serve and residua ui",
     "compat": "comparisons with torchvision and timm",
     "export": "residua export --format onnx",
     "openvino": "residua export --format openvino, and its int8",
