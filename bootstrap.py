@@ -28,7 +28,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "bootstrap.json"  # what is installed; unfinished while an installation runs
 INPUTS = ("pyproject.toml", "constraints.txt")
-EXTRAS = ("test", "compat", "interop", "dev")  # of pyproject.toml, for the jobs below
+EXTRAS = ("test", "compat", "interop", "openvino", "dev")  # of pyproject.toml, for the jobs below
 WORKERS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -55,7 +55,7 @@ JOBS = {
     "test": Job("run the tests", ("test",), (PYTEST,), ONE_THREAD),
     "interop": Job(
         "run docs/interop.md's examples, and compare outputs, with other people's libraries",
-        ("compat", "interop", "test"),
+        ("compat", "interop", "openvino", "test"),
         ((*PYTEST, *WITH_OTHERS),),
         ONE_THREAD,
     ),

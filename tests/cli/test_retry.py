@@ -105,7 +105,7 @@ OTHER = [
     (("--precision", "bf16"), "plan.precision is 'float32' there"),
     (("--val-fraction", "0.2"), "data.val_fraction is 0.1 there"),
     (("digits:fold=1",), "data.fold is None there, 1 is asked for"),
-    (("--weights", "first"), "run.weights is None there"),
+    (("--weights", "first", "--recipe", "digits"), "run.weights is None there"),
 ]
 
 
