@@ -35,7 +35,7 @@ for _ in sys.stdin:
     step()
     print(flush=True)
 """
-NETWORKS = {"cifar_resnet20": (128, 32), "resnet50": (16, 224)}  # images a step, pixels
+NETWORKS = {"cifar_resnet20": (128, 32), "resnet50": (4, 224)}  # images a step, pixels
 
 
 def stepper(tree: Path, name: str, batch: int, side: int) -> Callable[[], object]:

@@ -9,6 +9,7 @@ from residua.machine import describe_machine, instruction_set
 
 TABLES = {
     "train_step": harness.table,
+    "versions": harness.table,
     "stochastic_depth": harness.table,
     "busy": busy.table,
     "digest": digest.table,
