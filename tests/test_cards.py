@@ -1,35 +1,12 @@
 """What notebooks show: escaped, by itself, with a figure where there is one."""
 
-from html.parser import HTMLParser
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.markup import Markup
 
 from residua import cards, describe
 from residua.analysis.finding import Finding, lines
-
-
-class Markup(HTMLParser):
-    """Fails where tags do not close in order; keeps tags and text."""
-
-    def __init__(self, markup):
-        super().__init__()
-        self.open, self.tags, self.text = [], [], ""
-        self.feed(markup)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag != "img":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @given(st.text(), st.text())

@@ -2,11 +2,11 @@
 
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.markup import Markup
 
 from residua.cli.report import report
 from residua.cli.reproduce import reproduce
@@ -21,40 +21,8 @@ from residua.report.translation import messages, translator
 EN = translator("en")
 
 
-class Page(HTMLParser):
-    def __init__(self, markup):
-        super().__init__()
-        self.open, self.tags, self.text = [], [], ""
-        self.feed(markup)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] not in (["style"], ["script"]):
-            self.text += data
-
-    @property
-    def sections(self):
-        return [attrs["id"] for tag, attrs in self.tags if tag == "section"]
-
-    @property
-    def links(self):
-        return [attrs["href"] for tag, attrs in self.tags if tag == "a"]
-
-
 def page(path, **options):
-    return Page(render_reproduction(path, **options).read_text(encoding="utf-8"))
+    return Markup(render_reproduction(path, **options).read_text(encoding="utf-8"))
 
 
 def test_a_page_says_everything_that_the_result_holds(make_result):
@@ -262,7 +230,7 @@ def test_hostile_text_stays_text_and_links_only_to_the_web(make_result, tmp_path
     values["evidence"] = {arm + HOSTILE: seeds for arm, seeds in values["evidence"].items()}
     values["published"][0]["url"] = "javascript:alert(1)"
     path.write_text(json.dumps(values))
-    for shown in (page(path), Page(render_gallery(tmp_path).read_text(encoding="utf-8"))):
+    for shown in (page(path), Markup(render_gallery(tmp_path).read_text(encoding="utf-8"))):
         tags = [tag for tag, _ in shown.tags]
         assert tags.count("script") == 1 and "img" not in tags
         assert not any(name.startswith("on") for _, attrs in shown.tags for name in attrs)
@@ -342,7 +310,7 @@ def test_the_gallery_leads_to_every_page_and_lists_every_claim(make_result, tmp_
     make_result(
         "he2016/orders", scale="small", verdict="undecided", claims=[{"id": "X11", "text": "t", "zh": "z"}]
     )
-    shown = Page(render_gallery(tmp_path).read_text(encoding="utf-8"))
+    shown = Markup(render_gallery(tmp_path).read_text(encoding="utf-8"))
     assert {"he2015/degradation/quick/report.html", "he2016/orders/small/report.html"} <= set(shown.links)
     assert len([tag for tag, attrs in shown.tags if attrs.get("class") == "card"]) == 2
     for claim in claims():

@@ -6,11 +6,11 @@ import re
 import subprocess
 import sys
 import time
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.markup import Markup
 
 from residua.errors import ResiduaError, UsageError
 from residua.report import render_report
@@ -20,45 +20,15 @@ SECTIONS = ("curves", "schedule", "confusion", "classes", "calibration", "mistak
 SECTIONS += ("pairs", "suspects", "leaks", "depth", "cost", "recipe", "plan", "data", "environment", "repeat")
 
 
-class Page(HTMLParser):
-    """Reads a page as a browser does, and fails where tags do not close in order."""
-
-    def __init__(self, markup):
-        super().__init__()
-        self.open, self.tags, self.text = [], [], ""
-        self.feed(markup)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] not in (["style"], ["script"]):
-            self.text += data.replace("\N{NO-BREAK SPACE}", " ")
-
-    @property
-    def sections(self):
-        return [attrs["id"] for tag, attrs in self.tags if tag == "section"]
-
-
 def page(runs, **options):
-    return Page(render_report(runs, **options).read_text(encoding="utf-8"))
+    return Markup(render_report(runs, **options).read_text(encoding="utf-8"))
 
 
 def test_a_whole_run_has_every_section(make_run, make_inspection):
     run = make_run("my-run", inspected=make_inspection([str(i) for i in range(10)]))
     path = render_report([run])
     assert path == run / "report.html"
-    shown = Page(path.read_text())
+    shown = Markup(path.read_text())
     assert tuple(shown.sections) == SECTIONS
     for said in (
         "cifar_resnet20 on digits",
@@ -112,7 +82,7 @@ def test_a_chinese_page_has_no_english_sentence_left(make_run, make_inspection, 
 
 def test_a_page_loads_nothing_and_its_policy_allows_only_its_own_script(make_run, make_inspection):
     markup = render_report([make_run(inspected=make_inspection(["a", "b"]))]).read_text()
-    shown = Page(markup)
+    shown = Markup(markup)
     for tag, attrs in shown.tags:
         for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
             assert attrs.get(name, "#").startswith(("#", "data:image/")), (tag, attrs)

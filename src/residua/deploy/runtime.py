@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 
 from residua.deploy.artifact import Artifact
-from residua.errors import ResiduaError
+from residua.errors import ResiduaError, UsageError
 from residua.machine import extras
 from residua.parts import find
 from residua.spec import PartSpec
@@ -59,8 +59,11 @@ class Format(PartSpec):
         """Write the files of the model, in one of its precisions but int8."""
 
     def quantizer(self, program: Program, images: np.ndarray) -> Quantizer:
-        """What writes the model in int8, calibrated on images as the network takes them (N, C, H, W)."""
-        raise NotImplementedError(f"{self.kind} has no int8")
+        """What writes the model in int8, calibrated on images as the network takes them (N, C, H, W).
+
+        Raises UsageError if the format has no int8.
+        """
+        raise UsageError(f"the format {self.kind} has no int8")
 
     @abstractmethod
     def open(self, artifact: Artifact, threads: int | None) -> Runtime:
