@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import io
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -184,6 +185,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn, about")
     arguments = parser.parse_args()
+    # what the page calls the command: a path means nothing there
+    sys.argv[1:] = ["PHOTOS" if word == str(arguments.photos) else word for word in sys.argv[1:]]
     threads = usable_cores()
     torch.set_num_threads(threads)
     torchvision, peaks, measured = import_torchvision(), measure_peaks(), []
