@@ -69,7 +69,7 @@ def peers(
     except ImportError as error:
         print(f"left out: {PEERS[2]}: {error}")
     try:
-        import openvino
+        import openvino  # pyright: ignore[reportMissingImports]
 
         config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
         ready = openvino.compile_model(openvino.convert_model(model, example_input=floats), "CPU", config)

@@ -87,7 +87,7 @@ class NncfQuantizer:
         """Write the model, int8 but for the layers ``floats``."""
         _openvino()
         with contextlib.redirect_stdout(io.StringIO()):  # its bars are no result
-            import nncf
+            import nncf  # pyright: ignore[reportMissingImports]
 
             nncf.set_log_level(logging.ERROR)
             found = nncf.quantize(
@@ -122,6 +122,6 @@ def _save(model: Any, folder: Path, labels: tuple[str, ...], *, float16: bool) -
 def _openvino() -> Any:
     """The library, which without this would report its use to its maker."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: it cannot be imported
-    import openvino
+    import openvino  # pyright: ignore[reportMissingImports]
 
     return openvino
