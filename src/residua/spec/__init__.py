@@ -2,7 +2,7 @@
 
 from residua.spec.base import SCHEMA, PartSpec, Spec
 from residua.spec.data import DataSource, DataSpec
-from residua.spec.limits import fraction, positive, probability
+from residua.spec.limits import fraction, positive, probability, rising
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
@@ -28,4 +28,5 @@ __all__ = [
     "positive",
     "probability",
     "read_toml",
+    "rising",
 ]

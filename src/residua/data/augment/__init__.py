@@ -25,6 +25,22 @@ def of_images(part: Augmentation, data: Any) -> None:
         )
 
 
+def of_pixels(part: Augmentation, data: Any) -> None:
+    """Raise UsageError unless the data are grey or colour images: clips and volumes have no colours to change."""
+    if len(data.shape) != 3 or data.shape[0] not in (1, 3):
+        shape = " x ".join(map(str, data.shape))
+        raise UsageError(
+            f"{part.title()} is for grey or colour images, not for data of {shape}: leave it out"
+        )
+
+
+def as_shares(targets: Tensor, classes: int) -> Tensor:
+    """Classes, int64 (B,), as the share of each class, float32 (B, classes); what are shares already stays."""
+    from torch.nn.functional import one_hot
+
+    return one_hot(targets, classes).float() if targets.ndim == 1 else targets
+
+
 def refuse_augmentation(recipe: Recipe, data: str) -> None:
     """Raise UsageError if a recipe augments what has no images with classes; habits of data, the default, are none."""
     for augmentation in recipe.augmentation:

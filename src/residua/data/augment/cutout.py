@@ -43,18 +43,11 @@ class Cutout(Augmentation):
 
 def cutout(images: Tensor, *, size: int | None = None, seed: int, step: int) -> Tensor:
     """Images (B, C, ..., H, W) with a square of zeros in each, the same in all slices of a clip or volume."""
-    import torch
+    from residua.data.batches.geometry import hidden
 
-    count, height, width = len(images), *images.shape[-2:]
+    height, width = images.shape[-2:]
     size = min(height, width) // 2 if size is None else size
-    centres = generator(seed, "cutout", step).integers(0, (height, width), (count, 2))
-    rows, columns = (
-        _hidden(centres[:, i, None], size, np.arange(side)) for i, side in enumerate((height, width))
-    )
-    square = torch.from_numpy(rows[:, :, None] & columns[:, None, :]).to(images.device)  # (B, H, W)
-    return images.masked_fill(square.view(count, *[1] * (images.ndim - 3), height, width), 0)
-
-
-def _hidden(centre: np.ndarray, size: int, place: np.ndarray) -> np.ndarray:
-    begin = centre - size // 2
-    return (begin <= place) & (place < begin + size)
+    centres = generator(seed, "cutout", step).integers(0, (height, width), (len(images), 2))
+    top, left = (centres - size // 2).T
+    sides = np.full(len(images), size)
+    return hidden(images, np.stack([left, top, sides, sides], 1))

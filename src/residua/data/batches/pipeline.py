@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import torch
 
+from residua.data.augment.random_resized_crop import RandomResizedCrop
 from residua.data.batches.keyed import BatchKey, generator
 from residua.data.batches.normalize import normalize
 from residua.data.splits import ArraySplit, Split, StreamingSplit
@@ -87,7 +88,9 @@ class TrainBatches:
     def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         train = self.data.train
         if isinstance(train, StreamingSplit):
-            images, labels = train.read_augmented(positions, (self.seed, epoch))
+            named = (part for part in self.augmentation if isinstance(part, RandomResizedCrop))
+            crop = next(named, RandomResizedCrop())
+            images, labels = train.read_augmented(positions, (self.seed, epoch), crop.area, crop.aspect)
         else:
             images, labels = train.read(positions)
         if not len(labels):
@@ -135,7 +138,8 @@ def _read_in_order(split: Split, positions: np.ndarray) -> EvalBatch:
 
 def _kept(split: Split, positions: np.ndarray) -> np.ndarray:
     """Those of the positions, just read, whose images could be."""
-    return positions[np.array([position not in split.left_out for position in positions.tolist()])]
+    left_out = split.left_out
+    return positions[np.array([position not in left_out for position in positions.tolist()])]
 
 
 def _in_advance(reads: Iterable[Callable[[], T]], split: Split) -> Iterator[T]:
