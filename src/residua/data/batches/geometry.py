@@ -62,10 +62,9 @@ def _padded(pixels: Tensor, pad: int, padding: Padding) -> Tensor:
     padded[:, pad : pad + height, pad : pad + width] = pixels
     if padding != "zeros":
         for dimension, side in ((2, width), (1, height)):
-            border = np.r_[:pad, pad + side : side + 2 * pad]
-            source = pad + np.pad(np.arange(side), pad, mode=padding)[border]  # reflected as often as needed
-            to, of = (torch.from_numpy(places).to(pixels.device) for places in (border, source))
-            padded.index_copy_(dimension, to, padded.index_select(dimension, of))
+            sources = pad + np.pad(np.arange(side), pad, mode=padding)  # reflected as often as needed
+            for place in (*range(pad), *range(pad + side, side + 2 * pad)):
+                padded.select(dimension, place).copy_(padded.select(dimension, int(sources[place])))
     return padded
 
 
@@ -118,13 +117,15 @@ def hidden(images: Tensor, boxes: np.ndarray) -> Tensor:
         _, height, width, channels = pixels.shape
         left, top, across, down = boxes.T[:, :, None]
         rows, columns = (
-            torch.from_numpy((first <= place) & (place < first + length)).to(images.device)
+            torch.from_numpy(((first <= place) & (place < first + length)).view(np.uint8)).to(images.device)
             for place, first, length in (
                 (np.arange(height), top, down),
                 (np.arange(width).repeat(channels), left, across),
             )
         )
-        # over whole rows of pixels: a mask that is broadcast over the channels takes five times as long
-        return pixels.flatten(2).masked_fill(rows[:, :, None] & columns[:, None, :], 0).view_as(pixels)
+        # Over whole rows of pixels, and bytes until the last: a mask that is broadcast over channels, or made of truth
+        # values, takes several times as long.
+        mask = (rows[:, :, None] & columns[:, None, :]).view(torch.bool)
+        return pixels.flatten(2).masked_fill(mask, 0).view_as(pixels)
 
     return _in_rows(hide, images)
