@@ -117,7 +117,7 @@ def decoded_size(size: int) -> int:
     return math.ceil(size / CENTRE) if size >= SMALL else size
 
 
-def random_crop(source: Path | bytes, size: int, channels: int, random: np.random.Generator) -> np.ndarray:
+def random_crop(source: Encoded, size: int, channels: int, random: np.random.Generator) -> np.ndarray:
     """As ``read_image`` and ``preprocess``, but of a random part of the image: the usual training crop.
 
     Its area is drawn from 8 % to 100 % of the image and its aspect ratio from 3/4 to 4/3; after ten draws that do not
@@ -211,8 +211,8 @@ def _pixels(
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def _name(source: str | os.PathLike[str] | bytes) -> str:
-    return "image" if isinstance(source, bytes) else image_name(source)
+def _name(source: Encoded) -> str:
+    return "image" if isinstance(source, bytes | Image.Image) else image_name(source)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
