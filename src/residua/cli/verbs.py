@@ -179,6 +179,15 @@ DATA_VERBS = {
         "Look at images before training on them: classes, sizes, what cannot be read, what lies there twice.",
         ("residua data look path/to/images", "residua data look labels.csv --lang zh --out look.html"),
     ),
+    "prepare": Verb(
+        "data:prepare",
+        "Make images small once, into checksummed tar shards that train from then on; the same command goes on.",
+        (
+            "residua data prepare path/to/photos --out small",
+            "residua data prepare parquet:path --out small --size 160 --quality 90",
+            "residua train small",
+        ),
+    ),
     "fetch": Verb(
         "data:fetch",
         "Download CIFAR-10 or CIFAR-100, resumed and verified; training reads the archive as it is.",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from torch import nn
 
 from residua.data import AnyData, same_identity
+from residua.data.given import as_data
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
@@ -24,7 +25,7 @@ from residua.runs.intact import is_intact
 from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
-from residua.spec import DataSpec, ModelSpec, Recipe, Tracker
+from residua.spec import ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
@@ -54,7 +55,7 @@ _log = logging.getLogger("residua")
 
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
-    data: str | Path | DataSpec | AnyData | None = None,
+    data: Any = None,
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
@@ -79,8 +80,8 @@ def fit(
     Args:
         model: a name, a spec, or a module made by ``create_model`` (it is trained in place); by default one that
             suits the size of the images. The number of classes and channels of a name follow the data.
-        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec`` or loaded ``Data``; by default what the model's
-            family is trained on.
+        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec``, loaded ``Data``, arrays ``(X, y)``, a torch
+            Dataset or DataLoader (``residua.data.data_of``); by default what the model's family is trained on.
         recipe: a name or a ``Recipe``; by default the one of the model's family, or one that suits the data.
         seed: everything random follows from it: initialisation, order, augmentation, drop path. Splits do not.
         weights: start from these (fine-tuning); a classifier for other classes starts fresh. Images are normalised as
@@ -192,7 +193,7 @@ def resume(
     epochs: int | None = None,
     allow_inexact: bool = False,
     retune: bool = False,
-    data: str | AnyData | None = None,
+    data: Any = None,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -207,7 +208,7 @@ def resume(
             of progress.
         allow_inexact: go on although the machine or the versions differ from the plan's.
         retune: make every automatic choice anew; implies ``allow_inexact``.
-        data: where the same images lie now, if they have moved; or loaded ``Data``.
+        data: where the same images lie now, if they have moved; or what ``fit`` was given.
         progress: True shows it on stderr.
         track: as of ``fit``; by default those that the run was begun with and that are installed here.
         callbacks: as of ``fit``; a run does not remember those that it was begun with.
@@ -232,7 +233,7 @@ def resume(
             check_here(plan)
             if changed := files_changed(folder.env.get("files", {})):
                 raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
-        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else data
+        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else as_data(data)
         if difference := same_identity(folder.data, loaded.identity):
             raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
         network = build(folder.spec)

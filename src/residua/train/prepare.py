@@ -11,6 +11,7 @@ from torch import nn
 from residua.analysis.cost import totals
 from residua.data import AnyData, NormalizedData, load_data
 from residua.data.facts import facts_of, read_facts
+from residua.data.given import as_data
 from residua.errors import ResiduaError, UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
@@ -26,7 +27,7 @@ from residua.weights.model_files import Weights
 
 
 def load_and_choose(
-    data: str | Path | DataSpec | AnyData,
+    data: Any,
     choosing: Callable[..., Choice],
     model_changes: Mapping[str, Any],
     *,
@@ -38,7 +39,7 @@ def load_and_choose(
     Of images whose size is open the facts are read first, so that none is decoded at a size that is not wanted.
     """
     if not isinstance(data, str | Path | DataSpec):
-        loaded = data
+        loaded = as_data(data)
     else:
         spec = DataSpec.of(data)
         facts = read_facts(spec, threads=workers) if spec.image_size is None else None
