@@ -34,6 +34,7 @@ ROOMS = {
     "augmentation": "residua.data.augment",
     "optimizer": "residua.train.optimizers",
     "schedule": "residua.train.schedules",
+    "averaging": "residua.train.averaging",
     "tracker": "residua.train.trackers",
     "finetuning": "residua.train.finetuning",
     "source": "residua.data.sources",

@@ -6,11 +6,21 @@ from residua.spec.limits import fraction, positive
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
-from residua.spec.training import Augmentation, Finetuning, Metric, Optimizer, Schedule, TaskSpec, Tracker
+from residua.spec.training import (
+    Augmentation,
+    Averaging,
+    Finetuning,
+    Metric,
+    Optimizer,
+    Schedule,
+    TaskSpec,
+    Tracker,
+)
 
 __all__ = [
     "SCHEMA",
     "Augmentation",
+    "Averaging",
     "DataSource",
     "DataSpec",
     "Finetuning",

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec
 from residua.spec.limits import positive
-from residua.spec.training import Augmentation, Finetuning, Optimizer, Schedule, TaskSpec
+from residua.spec.training import Augmentation, Averaging, Finetuning, Optimizer, Schedule, TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Recipe(Spec):
     warmup: float = 0.0  # progress at which warm-up ends
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
+    # which mean of the weights along the way is evaluated and kept; None: the last ones
+    averaging: Averaging | None = None
     # of a network that starts from trained weights: what learns when, and how fast. None: everything, alike
     finetuning: Finetuning | None = None
     # what becomes of training images, in this order; crops and mirror images by the data's own habit

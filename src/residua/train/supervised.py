@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import update_bn
 
 from residua.nn.residual import recomputing
 from residua.runs.plan import Plan
@@ -85,6 +86,12 @@ class Supervised:
         self.network.eval()
         with autocast(self.plan):
             return self._evaluate(batch)
+
+
+    def recount(self, batches: Iterable[Any]) -> None:
+        """Batch statistics are those of some training batches, each of them weighing alike."""
+        with autocast(self.plan):
+            update_bn((self._prepare(batch) for batch in batches), self.network)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
