@@ -2,7 +2,7 @@
 
 from residua.spec.base import SCHEMA, PartSpec, Spec
 from residua.spec.data import DataSource, DataSpec
-from residua.spec.limits import fraction, positive
+from residua.spec.limits import fraction, positive, probability
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
@@ -36,5 +36,6 @@ __all__ = [
     "fraction",
     "parse_value",
     "positive",
+    "probability",
     "read_toml",
 ]

@@ -33,6 +33,13 @@ def fraction(spec: Titled, *names: str) -> None:
             raise UsageError(f"{spec.title()}.{name} must be in [0, 1), not {getattr(spec, name)}")
 
 
+def probability(spec: Titled, *names: str) -> None:
+    """Raise UsageError unless every named field is in [0, 1]."""
+    for name in names:
+        if not 0 <= getattr(spec, name) <= 1:
+            raise UsageError(f"{spec.title()}.{name} must be in [0, 1], not {getattr(spec, name)}")
+
+
 def deeper(value: Any, most: int) -> bool:
     """Whether tables and lists stand in one another more often than ``most``: anybody may have written them."""
     level = [value]

@@ -151,8 +151,10 @@ class Augmentation(PartSpec):
 
     @abstractmethod
     def build(self, data: Any) -> Any:
-        """A function of (images, targets, seed, step) that gives images and targets, for ``residua.data.Data``.
+        """A function of (images, targets, key) that gives images and targets, for ``residua.data.Data``.
 
         Images are (B, C, H, W) or (B, C, D, H, W), uint8 or, if ``normalized``, float32. Targets are classes, int64
-        (B,), or the share of each class, float32 (B, classes). Nothing else may decide what it gives.
+        (B,), or the share of each class, float32 (B, classes). ``key``, a ``residua.data.batches.keyed.BatchKey``, has
+        seed, epoch, step and which images they are: nothing else may decide what it gives. Made anew for every epoch.
+        Raises UsageError for data that it has no meaning for.
         """

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from residua.errors import UsageError
-from residua.spec import Recipe
+from residua.spec import Augmentation, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    # images, targets, seed, step -> images, targets; what ``Augmentation.build`` makes
-    Augment = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
+    from residua.data.batches.keyed import BatchKey
+
+    # images, targets, key -> images, targets; what ``Augmentation.build`` makes
+    Augment = Callable[[Tensor, Tensor, BatchKey], tuple[Tensor, Tensor]]
+
+
+def of_images(part: Augmentation, data: Any) -> None:
+    """Raise UsageError unless the data are images, clips or volumes: the rows of a table have no sides."""
+    if len(data.shape) < 3:
+        raise UsageError(
+            f"{part.title()} is for images, not for rows of {data.shape[0]} columns: leave it out"
+        )
 
 
 def refuse_augmentation(recipe: Recipe, data: str) -> None:

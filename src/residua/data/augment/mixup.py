@@ -30,8 +30,8 @@ class Mixup(Augmentation):
 
     def build(self, data: Any) -> Augment:  # noqa: D102
         classes = len(data.classes)
-        return lambda images, targets, seed, step: mixup(
-            images, targets, classes=classes, alpha=self.alpha, seed=seed, step=step
+        return lambda images, targets, key: mixup(
+            images, targets, classes=classes, alpha=self.alpha, seed=key.seed, step=key.step
         )
 
 

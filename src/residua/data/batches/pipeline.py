@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import torch
 
-from residua.data.batches.keyed import generator
+from residua.data.batches.keyed import BatchKey, generator
 from residua.data.batches.normalize import normalize
 from residua.data.splits import ArraySplit, Split, StreamingSplit
 from residua.errors import ResiduaError
@@ -73,17 +73,18 @@ class TrainBatches:
             [part.build(self.data) for part in self.augmentation if part.normalized is normalized]
             for normalized in (False, True)
         )
-        for i, (images, targets) in enumerate(_in_advance(reads, train), start):
+        for i, (images, targets, positions) in enumerate(_in_advance(reads, train), start):
             images, targets = (part.to(self.device, non_blocking=True) for part in (images, targets))
             step = epoch * self.steps_per_epoch + i
+            key = BatchKey(seed=self.seed, epoch=epoch, step=step, positions=positions)
             for augment in of_pixels:
-                images, targets = augment(images, targets, self.seed, step)
+                images, targets = augment(images, targets, key)
             images = normalize(images, self.data.mean, self.data.std, memory_format=self.memory_format)
             for augment in of_normalized:
-                images, targets = augment(images, targets, self.seed, step)
+                images, targets = augment(images, targets, key)
             yield images, targets
 
-    def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         train = self.data.train
         if isinstance(train, StreamingSplit):
             images, labels = train.read_augmented(positions, (self.seed, epoch))
@@ -91,7 +92,7 @@ class TrainBatches:
             images, labels = train.read(positions)
         if not len(labels):
             raise ResiduaError(f"none of the {len(positions)} files of a training batch can be read")
-        return images, labels
+        return images, labels, _kept(train, positions)
 
 
 class EvalBatch(NamedTuple):
@@ -129,8 +130,12 @@ def eval_batches(
 
 def _read_in_order(split: Split, positions: np.ndarray) -> EvalBatch:
     images, labels = split.read(positions)
-    kept = [position not in split.left_out for position in positions.tolist()]
-    return EvalBatch(images, labels, positions[np.array(kept)])
+    return EvalBatch(images, labels, _kept(split, positions))
+
+
+def _kept(split: Split, positions: np.ndarray) -> np.ndarray:
+    """Those of the positions, just read, whose images could be."""
+    return positions[np.array([position not in split.left_out for position in positions.tolist()])]
 
 
 def _in_advance(reads: Iterable[Callable[[], T]], split: Split) -> Iterator[T]:
