@@ -32,6 +32,7 @@ ROOMS = {
     "look": "residua.looks",
     "paper": "residua.papers",
     "augmentation": "residua.data.augment",
+    "resolution": "residua.data.resolution",
     "optimizer": "residua.train.optimizers",
     "schedule": "residua.train.schedules",
     "averaging": "residua.train.averaging",

@@ -158,3 +158,18 @@ class Augmentation(PartSpec):
         seed, epoch, step and which images they are: nothing else may decide what it gives. Made anew for every epoch.
         Raises UsageError for data that it has no meaning for.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution(PartSpec):
+    """How large training images are in the course of a training (residua.data.resolution): a pure function of it."""
+
+    slot: ClassVar[str] = "resolution"
+
+    @abstractmethod
+    def side(self, progress: float, full: int) -> int:
+        """Pixels at ``progress`` in [0, 1] of a side that has ``full`` of them in an evaluation."""
+
+    @abstractmethod
+    def build(self, data: Any, total_steps: int) -> Any:
+        """A function of (images, key) that gives images: normalised ones (B, C, ..., H, W), and ``key`` as above."""

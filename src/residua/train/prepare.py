@@ -106,7 +106,13 @@ def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> P
 
 
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
-    """The task of a training, its network where the plan wants it."""
+    """The task of a training, its network where the plan wants it.
+
+    Raises UsageError if the network does not take images as small as the recipe begins with, and as ``make_task``.
+    """
+    if recipe.resolution is not None and len(data.shape) > 2:
+        sides = (recipe.resolution.side(0.0, side) for side in data.shape[-2:])
+        totals(network.spec, network.spec.input_shape((*data.shape[:-2], *sides)))
     return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
 
 
