@@ -66,7 +66,12 @@ def test_an_ensemble_is_one_object(residua, files):
 
 
 def test_views(residua, files):
-    asked = ((["--flip"], 2), (["--ten-crop"], 10), (["--scales", "1,1.25", "--flip"], 4), (["--shift", "1"], 3))
+    asked = (
+        (["--flip"], 2),
+        (["--ten-crop"], 10),
+        (["--scales", "1,1.25", "--flip"], 4),
+        (["--shift", "1"], 3),
+    )
     for flags, count in asked:
         code, out, _ = residua(files[0], "digits", "--limit-batches", "1", "-b", "8", "--json", *flags)
         assert code == 0
@@ -79,7 +84,11 @@ def test_the_plain_figure_comes_first(residua, files):
     shown = residua(files[0], "digits", "--flip")[1].splitlines()
     assert shown[:2] == plain[:2]
     assert shown[2].startswith("shown whole, whole mirrored: top-1 ")
-    assert residua(files[0], "digits", "--ten-crop")[1].splitlines()[2].startswith("shown the mean of 10 views: ")
+    assert (
+        residua(files[0], "digits", "--ten-crop")[1]
+        .splitlines()[2]
+        .startswith("shown the mean of 10 views: ")
+    )
 
 
 def test_the_text_names_the_figures_and_every_class(residua, files):

@@ -24,7 +24,9 @@ def test_every_recipe_is_listed_with_its_evidence(residua):
     lines = out.splitlines()
     fast = next(line for line in lines if line.startswith("fast "))
     assert "18 epochs" in fast
-    assert next(line for line in lines if line.startswith("leclerc2023-imagenet-16 ")).endswith("untested here")
+    assert next(line for line in lines if line.startswith("leclerc2023-imagenet-16 ")).endswith(
+        "untested here"
+    )
     assert next(line for line in lines if line.startswith("digits ")).endswith("accuracy.md")
 
 

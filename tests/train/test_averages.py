@@ -93,7 +93,10 @@ def test_a_ramp_ends_at_alpha_as_jordans():
 
 
 @given(
-    kind=st.sampled_from(KINDS), total=st.integers(1, 500), epoch=st.integers(1, 100), step=st.integers(1, 500)
+    kind=st.sampled_from(KINDS),
+    total=st.integers(1, 500),
+    epoch=st.integers(1, 100),
+    step=st.integers(1, 500),
 )
 def test_shares_are_shares_and_a_mean_begins_within_the_training(kind, total, epoch, step):
     one = averaging(kind)
@@ -130,9 +133,9 @@ def train(path, kind, **options):
         threads=1,
         precision="float32",
         progress=False,
-        limit_batches=5,
+        limit_batches=4,
         track="none",
-        recipe_changes={"epochs": 4, "averaging": kind, **options.pop("recipe_changes", {})},
+        recipe_changes={"epochs": 3, "averaging": kind, **options.pop("recipe_changes", {})},
         **options,
     )
 
@@ -158,7 +161,7 @@ class StopAt(Callback):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_stopped_anywhere_ends_with_the_same_bits(tmp_path, whole, kind):
-    for step in (2, 9, 16, 20):
+    for step in (3, 11):  # before and after swa has begun
         path = tmp_path / str(step)
         with pytest.raises(ResiduaError, match="enough"):
             train(path, kind, callbacks=[StopAt(step)])
@@ -174,7 +177,7 @@ def test_a_signal_while_means_are_measured_leaves_the_weights_of_the_training(
 
     def evaluating(task, batch):
         asked.append(1)
-        if len(asked) == 3:  # in the third epoch's validation
+        if len(asked) == 2:  # in the second epoch's validation
             os.kill(os.getpid(), signal.SIGTERM)
         return measured(task, batch)
 
@@ -199,12 +202,22 @@ def test_what_is_measured_and_kept_is_the_mean(tmp_path, whole):
     run = train(tmp_path / "run", KINDS[0], callbacks=[mine], recipe_changes={"lr": 0.01})
     kept = dict(load_model(run.path).named_parameters())
     assert run.result["averaging"] == {"kind": "ema", "decay": 0.9}
-    for name, value in kept.items():  # the first mean is of the first weights, so 0.9 of these were the random ones
+    for (
+        name,
+        value,
+    ) in kept.items():  # the first mean is of the first weights, so 0.9 of these were the random ones
         assert torch.allclose(value, mine.mean[name], atol=0.02)
-    assert evaluate(run.path, limit=5).top1 == pytest.approx(run.result["test_accuracy"])
-    assert "averaging" not in fit(
-        run_dir=tmp_path / "plain", limit_batches=1, progress=False, track="none", recipe_changes={"epochs": 1}
-    ).result
+    assert evaluate(run.path, limit=4).top1 == pytest.approx(run.result["test_accuracy"])
+    assert (
+        "averaging"
+        not in fit(
+            run_dir=tmp_path / "plain",
+            limit_batches=1,
+            progress=False,
+            track="none",
+            recipe_changes={"epochs": 1},
+        ).result
+    )
 
 
 def test_swa_counts_batch_statistics_anew(whole):
@@ -218,11 +231,10 @@ def test_swa_counts_batch_statistics_anew(whole):
 
 
 def test_a_finished_run_goes_on(tmp_path):
-    for kind in KINDS:
-        run = train(tmp_path / kind, kind, recipe_changes={"patience": 2})
-        longer = resume(run, epochs=6, progress=False)
-        assert longer.result["epochs"] > 0
-        assert np.isfinite(longer.result["test_loss"])
+    run = train(tmp_path / "run", KINDS[2], recipe_changes={"patience": 5})
+    longer = resume(run, epochs=5, progress=False)
+    assert longer.result["epochs"] == 5
+    assert np.isfinite(longer.result["test_loss"])
 
 
 def test_what_has_no_batch_norms_to_count_is_refused(tmp_path):

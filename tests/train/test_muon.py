@@ -55,7 +55,7 @@ def test_convolutions_step_as_torchs_own_muon_and_the_rest_as_sgd():
     for step in range(3):
         torch.manual_seed(step)
         for name, parameter in model.named_parameters():
-            parameter.grad = torch.randn(parameter.shape).to(memory_format=torch.preserve_format)
+            parameter.grad = torch.randn_like(parameter)  # in the layout of the parameter, as autograd's are
             if name in others:
                 others[name].grad = parameter.grad.clone()
         for mine, other in zip(convolutions, flat, strict=True):
@@ -110,7 +110,9 @@ def test_a_network_without_convolutions_is_refused():
         make_optimizer(nn.Linear(2, 2), recipe())
 
 
-@pytest.mark.parametrize("options", ["momentum=1", "iterations=0", "other_lr=0", "other_momentum=-1", "nesterov=1"])
+@pytest.mark.parametrize(
+    "options", ["momentum=1", "iterations=0", "other_lr=0", "other_momentum=-1", "nesterov=1"]
+)
 def test_wrong_options_are_refused(options):
     with pytest.raises(UsageError):
         Recipe(optimizer=f"muon({options})")

@@ -42,7 +42,9 @@ def test_it_stays_within_its_bounds(progress, peak, shape):
     assert -1e-12 <= factor <= 1 + 1e-12
 
 
-@pytest.mark.parametrize("options", ["peak=1", "peak=0.5, until=0.4", "until=2", "start=2", "end=-1", "shape=round"])
+@pytest.mark.parametrize(
+    "options", ["peak=1", "peak=0.5, until=0.4", "until=2", "start=2", "end=-1", "shape=round"]
+)
 def test_wrong_options_are_refused(options):
     with pytest.raises(UsageError):
         Recipe(schedule=f"one_cycle({options})")

@@ -103,8 +103,8 @@ def evaluate(
         data: the images; by default those that a run was trained with. Images are normalised with the network's own
             mean and std where its file has them, else with those of the data.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        views: how each image is shown, see ``make_views``; probabilities are averaged. The figures of the images as they
-            are stand beside these, as ``plain``.
+        views: how each image is shown, see ``make_views``; probabilities are averaged. The figures of the images as
+            they are stand beside these, as ``plain``.
         ensemble: average the probabilities of all sources and measure the result.
         batch_size: images at a time; no figure depends on it beyond rounding.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.

@@ -8,7 +8,15 @@ from typing import ClassVar, Literal
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec
 from residua.spec.limits import positive
-from residua.spec.training import Augmentation, Averaging, Finetuning, Optimizer, Resolution, Schedule, TaskSpec
+from residua.spec.training import (
+    Augmentation,
+    Averaging,
+    Finetuning,
+    Optimizer,
+    Resolution,
+    Schedule,
+    TaskSpec,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

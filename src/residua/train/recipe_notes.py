@@ -31,9 +31,12 @@ NOTES: dict[str, Note] = {
     "digits": Note("the bundled digits", "as quick, longer", "benchmarks/results/accuracy.md"),
     "vit": Note("vision transformers on small images", "Touvron et al. 2021 (DeiT), Table 9", _MODELS),
     "language": Note("language models", "Brown et al. 2020, appendix B", _MODELS),
-    "gan": Note("the small GAN on the digits", "as miyato2018-cifar, two critic steps instead of five", _MODELS),
+    "gan": Note(
+        "the small GAN on the digits", "as miyato2018-cifar, two critic steps instead of five", _MODELS
+    ),
     "finetune": Note(
-        "classifiers that start from trained weights", "Howard & Ruder 2018 (ULMFiT): the head first, then rates by depth"
+        "classifiers that start from trained weights",
+        "Howard & Ruder 2018 (ULMFiT): the head first, then rates by depth",
     ),
     "finetune-fast": Note(
         "the same with about a third of the images",
@@ -60,7 +63,9 @@ NOTES: dict[str, Note] = {
     "leclerc2023-imagenet-32": Note("the same, longer", _FFCV.format(published="76.6 %")),
     "leclerc2023-imagenet-88": Note("the same, longest", _FFCV.format(published="78.4 %")),
     "miyato2018-cifar": Note("SNGAN's pair for CIFAR", "Miyato et al. 2018, sec. 4 and appendix"),
-    "zagoruyko2016-cifar": Note("Wide ResNets on CIFAR", "Zagoruyko & Komodakis 2016, Implementation details"),
+    "zagoruyko2016-cifar": Note(
+        "Wide ResNets on CIFAR", "Zagoruyko & Komodakis 2016, Implementation details"
+    ),
     "huang2016-cifar": Note("CIFAR ResNets with stochastic depth", "Huang et al. 2016, sec. 4"),
     "huang2017-cifar": Note("DenseNets on CIFAR", "Huang et al. 2017, sec. 4.2"),
 }

@@ -87,7 +87,6 @@ class Supervised:
         with autocast(self.plan):
             return self._evaluate(batch)
 
-
     def recount(self, batches: Iterable[Any]) -> None:
         """Batch statistics are those of some training batches, each of them weighing alike."""
         with autocast(self.plan):

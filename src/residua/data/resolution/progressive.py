@@ -34,7 +34,9 @@ class Progressive(Resolution):
     begin: float = 0.0
     end: float = 0.75
     multiple: int = 4
-    by: Literal["resize", "crop"] = "resize"  # crop: a window of the image, which lies elsewhere in each batch
+    by: Literal["resize", "crop"] = (
+        "resize"  # crop: a window of the image, which lies elsewhere in each batch
+    )
 
     def validate(self) -> None:  # noqa: D102
         positive(self, "multiple")
@@ -52,9 +54,6 @@ class Progressive(Resolution):
         return min(max(round(wanted / self.multiple), 1) * self.multiple, full)
 
     def build(self, data: Any, total_steps: int) -> Any:  # noqa: D102
-        if len(data.shape) < 3:
-            raise UsageError(f"{self.title()} is for images, not for rows of a table: leave it out")
-
         def shown(images: Tensor, key: Any) -> Tensor:
             height, width = (self.side(key.step / total_steps, side) for side in images.shape[-2:])
             if (height, width) == images.shape[-2:]:

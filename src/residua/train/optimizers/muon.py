@@ -46,5 +46,9 @@ class Muon(Optimizer):
         if not sides[0]:
             raise UsageError(f"{self.title()} is for convolutions, which this network has not: sgd or adamw")
         return OrthogonalSGD(
-            *sides, lr=lr, momentum=self.momentum, other_momentum=self.other_momentum, iterations=self.iterations
+            *sides,
+            lr=lr,
+            momentum=self.momentum,
+            other_momentum=self.other_momentum,
+            iterations=self.iterations,
         )
