@@ -8,7 +8,15 @@ from typing import ClassVar, Literal
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec
 from residua.spec.limits import positive
-from residua.spec.training import Augmentation, Finetuning, Optimizer, Schedule, TaskSpec
+from residua.spec.training import (
+    Augmentation,
+    Averaging,
+    Finetuning,
+    Optimizer,
+    Resolution,
+    Schedule,
+    TaskSpec,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +37,22 @@ class Recipe(Spec):
     # of norms and biases (1-d parameters). None: the optimiser's habit: He et al. decay everything with SGD, AdamW
     # decays matrices only
     decay_norm: bool | None = None
+    # factor of the rate of biases; their decay is divided by it, so that it takes as much of them as without
+    bias_lr: float = 1.0
     clip_norm: float | None = None  # gradients longer than this (all parameters together) are shortened to it
     schedule: Schedule = field(default_factory=lambda: Schedule.called("step")())
     warmup: float = 0.0  # progress at which warm-up ends
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
+    # which mean of the weights along the way is evaluated and kept; None: the last ones
+    averaging: Averaging | None = None
     # of a network that starts from trained weights: what learns when, and how fast. None: everything, alike
     finetuning: Finetuning | None = None
     # what becomes of training images, in this order; crops and mirror images by the data's own habit
     augmentation: tuple[Augmentation, ...] = field(
         default_factory=lambda: (Augmentation.called("crop_flip")(),)
     )
+    resolution: Resolution | None = None  # sizes of training images; None: the full one all the way
     # when the loss is not finite, or far above that of a network that knows nothing, the training goes back to its last
     # good epoch, with rates multiplied by this; None: a loss that is not finite ends it
     backoff: float | None = None
@@ -50,7 +63,7 @@ class Recipe(Spec):
     log_every: int = 50  # steps between the step lines of metrics.jsonl
 
     def validate(self) -> None:  # noqa: D102
-        positive(self, "epochs", "batch_size", "lr", "log_every")
+        positive(self, "epochs", "batch_size", "lr", "bias_lr", "log_every")
         for name in ("iterations", "clip_norm", "patience"):
             if getattr(self, name) is not None:
                 positive(self, name)

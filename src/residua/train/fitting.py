@@ -18,7 +18,7 @@ from residua.machine import describe_machine
 from residua.names import check_name
 from residua.registry import build
 from residua.runs import layout
-from residua.runs.checkpoint import State, load_checkpoint, save_checkpoint
+from residua.runs.checkpoint import State, load_averages, load_checkpoint, save_checkpoint
 from residua.runs.find import new_path, point_latest, resolve_run
 from residua.runs.folder import RunFolder, first_session
 from residua.runs.intact import is_intact
@@ -250,7 +250,8 @@ def resume(
         if epochs is not None:
             if state.waited:  # said first: a run that is extended waits anew
                 state.waited = 0
-                save_checkpoint(folder.last, task, state, file_header(network, loaded))
+                about, means = file_header(network, loaded), load_averages(folder.last)
+                save_checkpoint(folder.last, task, state, about, means)
             folder.extend(recipe)
         if retune:
             folder.replan(plan)
