@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = [
     "extras",
     "instruction_set",
     "machine",
+    "machine_class",
     "usable_cores",
 ]
 
@@ -88,6 +90,14 @@ def machine() -> Machine:
         versions=versions(),
         extras={name: None not in parts.values() for name, parts in extras().items()},
     )
+
+
+def machine_class() -> str:
+    """The class of machines whose speeds can be compared with this one's: its GPU, else its instruction set."""
+    found = machine()
+    if found.gpus:
+        return "-".join(re.findall("[a-z0-9]+", found.gpus[0].name.lower()))
+    return instruction_set(found.instructions)
 
 
 def describe_machine() -> dict[str, Any]:
