@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec
@@ -30,7 +31,8 @@ class Recipe(Spec):
     task: TaskSpec | None = None  # None: what the data are for, or the network's family
     epochs: int = 20
     iterations: int | None = None  # trains exactly this many steps instead of whole epochs
-    batch_size: int = 128
+    batch_size: int = 128  # samples of a step
+    accumulate: int = 1  # parts that these are passed through the network in, one after the other: memory for time
     optimizer: Optimizer = field(default_factory=lambda: Optimizer.called("sgd")())
     lr: float = 0.1
     weight_decay: float = 1e-4
@@ -59,11 +61,16 @@ class Recipe(Spec):
     # epochs without a better value on the validation images after which it stops; the weights that did best there are
     # then the final ones, also if it comes to its end. None: it does not look at them
     patience: int | None = None
-    recompute: bool = False  # recompute units in the backward pass: memory for time
     log_every: int = 50  # steps between the step lines of metrics.jsonl
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """As of any spec; ``recompute``, which recipes stated in version 0.1, is the plan's ``memory``."""
+        old = isinstance(values, Mapping) and isinstance(values.get("recompute"), bool)
+        return super().from_dict({k: v for k, v in values.items() if k != "recompute"} if old else values)
+
     def validate(self) -> None:  # noqa: D102
-        positive(self, "epochs", "batch_size", "lr", "bias_lr", "log_every")
+        positive(self, "epochs", "batch_size", "accumulate", "lr", "bias_lr", "log_every")
         for name in ("iterations", "clip_norm", "patience"):
             if getattr(self, name) is not None:
                 positive(self, name)
@@ -72,6 +79,10 @@ class Recipe(Spec):
                 raise UsageError(f"Recipe.{name} must be in [0, 1], not {getattr(self, name)}")
         if self.backoff is not None and not 0 < self.backoff < 1:
             raise UsageError(f"Recipe.backoff must be between 0 and 1, not {self.backoff}")
+        if self.accumulate > self.batch_size:
+            raise UsageError(
+                f"Recipe.accumulate: a batch of {self.batch_size} cannot be passed in {self.accumulate} parts"
+            )
         if self.weight_decay < 0:
             raise UsageError("Recipe.weight_decay cannot be negative")
 

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import update_bn
 
-from residua.nn.residual import recomputing
+from residua.nn.segments import recomputing
+from residua.nn.statistics import StatisticsOfParts
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
+from residua.train.accumulate import added, divide_gradients, parts_of
 from residua.train.compile import compiled
 from residua.train.layers import depths, held
 
@@ -33,10 +35,11 @@ class Supervised:
 
     Args:
         network: it stays eager and unwrapped: only the step is compiled.
-        recipe: optimiser, clipping, recomputation.
-        plan: precision, compilation.
+        recipe: optimiser, clipping, accumulation.
+        plan: precision, compilation, recomputation.
         primary: what the network is judged by.
-        loss: of a training batch: the scalar to descend, and the sums that are logged (``"loss"`` and ``"count"``).
+        loss: of a training batch: the scalar to descend, a mean over samples, and the sums that are logged (``"loss"``
+            and ``"count"``, that of the samples that it is the mean over).
         evaluate: the sums of a batch in evaluation mode; under autocast, as the loss.
         metrics: the figures of an evaluation, from the sums of all of its batches.
         prepare: makes of a training batch what the loss is computed of; never compiled.
@@ -62,7 +65,12 @@ class Supervised:
         self.optimizers = {"model": make_optimizer(network, recipe)}
         self.primary, self.metrics = primary, metrics
         self._prepare, self._evaluate = prepare, evaluate
-        self._loss = compiled(loss, network, plan.compile if compiles else "off")
+        scope = plan.compile if compiles else "off"
+        self._loss, self._descend = loss, self._forward_and_backward
+        if scope == "units":  # until the backward pass is done, which may compute some of them again
+            self._descend = compiled(self._descend, network, scope)
+        else:
+            self._loss = compiled(loss, network, scope)
 
     def step(self, batch: Any, progress: float) -> Sums:
         """One step on a batch."""
@@ -70,14 +78,26 @@ class Supervised:
         frozen = tuning is not None and tuning.frozen(progress)
         self.network.train()
         batch = self._prepare(batch)
-        with (
-            autocast(self.plan),
-            recomputing(self.network, self.recipe.recompute),
-            held(self.network, frozen),
-        ):
-            loss, sums = self._loss(batch)
-            loss.backward()
+        with recomputing(self.network, self.plan.memory == "low"), held(self.network, frozen):
+            sums = self._descend(batch) if self.recipe.accumulate == 1 else self._descend_in_parts(batch)
         take_step(self.optimizers["model"], self.recipe)
+        return sums
+
+    def _forward_and_backward(self, batch: Any, of_sum: bool = False) -> Sums:
+        """Add the gradients of the mean over a batch, or of the sum, to those that there are."""
+        with autocast(self.plan):
+            loss, sums = self._loss(batch)
+            (loss * sums["count"] if of_sum else loss).backward()
+        return sums
+
+    def _descend_in_parts(self, batch: Any) -> Sums:
+        """Gradients of the mean over the batch, from parts that count by their samples."""
+        statistics, sums, total = StatisticsOfParts(self.network), {}, 0
+        for samples, part in parts_of(batch, self.recipe.accumulate):
+            sums, total = added(sums, self._descend(part, True)), total + samples
+            statistics.add(samples)
+        statistics.settle(total)
+        divide_gradients(list(self.network.parameters()), sums["count"])
         return sums
 
     @torch.no_grad()
