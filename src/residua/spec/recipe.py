@@ -32,7 +32,9 @@ class Recipe(Spec):
     epochs: int = 20
     iterations: int | None = None  # trains exactly this many steps instead of whole epochs
     batch_size: int = 128  # samples of a step
-    accumulate: int = 1  # parts that these are passed through the network in, one after the other: memory for time
+    accumulate: int = (
+        1  # parts that these are passed through the network in, one after the other: memory for time
+    )
     optimizer: Optimizer = field(default_factory=lambda: Optimizer.called("sgd")())
     lr: float = 0.1
     weight_decay: float = 1e-4

@@ -41,7 +41,9 @@ class Averaging(PartSpec):
     """
 
     slot: ClassVar[str] = "averaging"
-    goes_on: ClassVar[bool] = False  # whether the training goes on from the mean whenever weights have entered it
+    goes_on: ClassVar[bool] = (
+        False  # whether the training goes on from the mean whenever weights have entered it
+    )
 
     def first(self, total_steps: int, epoch_steps: int) -> int:
         """The step from which on there is a mean; before it the weights themselves are evaluated and kept."""
