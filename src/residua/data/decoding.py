@@ -15,7 +15,15 @@ import numpy as np
 import torch
 
 from residua.data.batches.keyed import generator
-from residua.data.image import BadImage, decoded_size, image_name, preprocess, random_crop, read_image
+from residua.data.image import (
+    BadImage,
+    Encoded,
+    decoded_size,
+    image_name,
+    preprocess,
+    random_crop,
+    read_image,
+)
 from residua.data.parallel import in_parallel
 from residua.data.random_part import AREA, ASPECT, Range
 
@@ -49,8 +57,8 @@ class Blocks:
 class Store(Protocol):
     """Where the encoded images of a set lie, by name."""
 
-    def contents(self, name: str) -> Path | bytes:
-        """The file of an image, or the bytes of one. Raises BadImage. Called by several threads at once."""
+    def contents(self, name: str) -> Encoded:
+        """The file of an image, its bytes or Pillow's image. Raises BadImage. Called by several threads at once."""
         ...
 
     def blocks(self, names: Sequence[str]) -> Blocks | None:

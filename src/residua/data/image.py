@@ -117,7 +117,7 @@ def decoded_size(size: int) -> int:
 
 
 def random_crop(
-    source: Path | bytes,
+    source: Encoded,
     size: int,
     channels: int,
     random: np.random.Generator,
@@ -206,8 +206,8 @@ def _pixels(
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def _name(source: str | os.PathLike[str] | bytes) -> str:
-    return "image" if isinstance(source, bytes) else image_name(source)
+def _name(source: Encoded) -> str:
+    return "image" if isinstance(source, bytes | Image.Image) else image_name(source)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:

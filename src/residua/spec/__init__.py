@@ -6,11 +6,22 @@ from residua.spec.limits import fraction, positive, probability, rising
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
-from residua.spec.training import Augmentation, Finetuning, Metric, Optimizer, Schedule, TaskSpec, Tracker
+from residua.spec.training import (
+    Augmentation,
+    Averaging,
+    Finetuning,
+    Metric,
+    Optimizer,
+    Resolution,
+    Schedule,
+    TaskSpec,
+    Tracker,
+)
 
 __all__ = [
     "SCHEMA",
     "Augmentation",
+    "Averaging",
     "DataSource",
     "DataSpec",
     "Finetuning",
@@ -19,6 +30,7 @@ __all__ = [
     "Optimizer",
     "PartSpec",
     "Recipe",
+    "Resolution",
     "Schedule",
     "Spec",
     "TaskSpec",

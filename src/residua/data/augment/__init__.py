@@ -48,3 +48,7 @@ def refuse_augmentation(recipe: Recipe, data: str) -> None:
             raise UsageError(
                 f"{augmentation.title()} is for images with classes, not for {data}: leave it out"
             )
+    if recipe.resolution is not None:
+        raise UsageError(
+            f"{recipe.resolution.title()} is for images with classes, not for {data}: leave it out"
+        )

@@ -25,9 +25,14 @@ class AlternatingFlip(Augmentation):
     """Half of the images, drawn once for all, are mirrored in even epochs, the others in odd ones."""
 
     kind: ClassVar[str] = "alternating_flip"
+    always: bool = (
+        True  # false: only where mirror images are the data's own habit, which they are not of digits
+    )
 
     def build(self, data: Any) -> Augment:  # noqa: D102
         of_images(self, data)
+        if not (self.always or data.flip):
+            return lambda images, targets, key: (images, targets)
 
         @cache
         def chosen(seed: int) -> np.ndarray:  # bool, of each training image

@@ -17,7 +17,7 @@ from residua.data.batches.keyed import BatchKey, generator
 from residua.data.batches.normalize import normalize
 from residua.data.splits import ArraySplit, Split, StreamingSplit
 from residua.errors import ResiduaError
-from residua.spec import Augmentation
+from residua.spec import Augmentation, Resolution
 
 AHEAD = 3  # batches of a streaming split that are decoded before they are asked for
 
@@ -46,6 +46,8 @@ class TrainBatches:
     batch_size: int
     seed: int
     augmentation: Sequence[Augmentation] = ()
+    resolution: Resolution | None = None
+    total_steps: int | None = None  # of the training, in whose course the resolution changes
     device: torch.device | str = "cpu"
     memory_format: torch.memory_format = torch.channels_last
     limit: int | None = None
@@ -74,6 +76,8 @@ class TrainBatches:
             [part.build(self.data) for part in self.augmentation if part.normalized is normalized]
             for normalized in (False, True)
         )
+        total = self.total_steps or self.steps_per_epoch
+        shown = None if self.resolution is None else self.resolution.build(self.data, total)
         for i, (images, targets, positions) in enumerate(_in_advance(reads, train), start):
             images, targets = (part.to(self.device, non_blocking=True) for part in (images, targets))
             step = epoch * self.steps_per_epoch + i
@@ -83,7 +87,7 @@ class TrainBatches:
             images = normalize(images, self.data.mean, self.data.std, memory_format=self.memory_format)
             for augment in of_normalized:
                 images, targets = augment(images, targets, key)
-            yield images, targets
+            yield images if shown is None else shown(images, key), targets
 
     def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         train = self.data.train
