@@ -119,6 +119,11 @@ VERBS = {
         "List the networks that can be built, with exact costs.",
         ("residua models", 'residua models "cifar*"', "residua models cifar_resnet26"),
     ),
+    "recipes": Verb(
+        "recipes:recipes",
+        "List the recipes of training: what each is for, where it comes from, what was measured with it here.",
+        ("residua recipes", 'residua recipes "fast*"', "residua recipes he2015-cifar"),
+    ),
     "describe": Verb(
         "describe:describe",
         "Show a network stage by stage: shapes, costs, what deviates from the paper, the published figures.",

@@ -25,6 +25,7 @@ from residua.data.image import (
     read_image,
 )
 from residua.data.parallel import in_parallel
+from residua.data.random_part import AREA, ASPECT, Range
 
 T = TypeVar("T")
 
@@ -134,7 +135,7 @@ class EncodedSplit:
         return self._read(positions, lambda position: self._decoding.read(self._files[position]))
 
     def read_augmented(
-        self, positions: np.ndarray, key: tuple[int, int]
+        self, positions: np.ndarray, key: tuple[int, int], area: Range = AREA, aspect: Range = ASPECT
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``read``, but each image is a random crop, drawn by ``key`` (seed, epoch) and its position."""
         seed, epoch = key
@@ -142,7 +143,8 @@ class EncodedSplit:
 
         def crop(position: int) -> np.ndarray:
             random = generator(seed, "crop", epoch, position)
-            return random_crop(how.store.contents(self._files[position]), how.size, how.channels, random)
+            source = how.store.contents(self._files[position])
+            return random_crop(source, how.size, how.channels, random, area, aspect)
 
         return self._read(positions, crop)
 

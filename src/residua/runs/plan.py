@@ -27,6 +27,8 @@ class Plan(Spec):
     workers: int  # threads that decode images
     channels_last: bool
     compile: Literal["off", "network", "units"]
+    # "low": the backward pass computes most activations again (nn.segments), to the same bits
+    memory: Literal["full", "low"] = "full"
     reasons: tuple[str, ...] = ()
     torch: str
     instruction_set: str

@@ -18,7 +18,7 @@ from residua.machine import describe_machine
 from residua.names import check_name
 from residua.registry import build
 from residua.runs import layout
-from residua.runs.checkpoint import State, load_checkpoint, save_checkpoint
+from residua.runs.checkpoint import State, load_averages, load_checkpoint, save_checkpoint
 from residua.runs.find import new_path, point_latest, resolve_run
 from residua.runs.folder import RunFolder, first_session
 from residua.runs.intact import is_intact
@@ -69,6 +69,7 @@ def fit(
     threads: int | None = None,
     workers: int | None = None,
     compile: str = "auto",
+    memory: Literal["full", "low"] | None = None,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -95,6 +96,8 @@ def fit(
         threads: of computation; by default every core that the process may use.
         workers: threads that decode images which do not fit in memory.
         compile: ``"auto"``, ``"on"`` or ``"off"``.
+        memory: ``"low"`` keeps few activations and computes the others again in the backward pass, to the same bits in
+            about four thirds of the time; ``"full"`` by default.
         progress: True shows it on stderr.
         track: where figures go beside the run folder, such as ``"mlflow,wandb"`` or ``"none"``; by default to
             TensorBoard, if it is installed.
@@ -148,7 +151,14 @@ def fit(
         raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
-    request = Request(device=device, precision=precision, threads=threads, workers=workers, compile=compile)
+    request = Request(
+        device=device,
+        precision=precision,
+        threads=threads,
+        workers=workers,
+        compile=compile,
+        memory=memory,
+    )
     numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
     with _leaving(shown):
         if begun is not None:
@@ -241,7 +251,7 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            anew = plan_for(network, recipe, loaded, Request(device=plan.device))
+            anew = plan_for(network, recipe, loaded, Request(device=plan.device, memory=plan.memory))
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         if epochs is not None:
             recipe = extended(folder, recipe, epochs)
@@ -250,7 +260,8 @@ def resume(
         if epochs is not None:
             if state.waited:  # said first: a run that is extended waits anew
                 state.waited = 0
-                save_checkpoint(folder.last, task, state, file_header(network, loaded))
+                about, means = file_header(network, loaded), load_averages(folder.last)
+                save_checkpoint(folder.last, task, state, about, means)
             folder.extend(recipe)
         if retune:
             folder.replan(plan)

@@ -37,6 +37,7 @@ class Request:
     threads: int | None = None
     workers: int | None = None
     compile: str = "auto"
+    memory: str | None = None
 
 
 def make_plan(request: Request, model: nn.Module, step_work: float, steps: float) -> Plan:
@@ -54,6 +55,7 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         reasons.append(
             f"{threads} threads: " + ("every core" if threads == cores else "a step is too small for more")
         )
+    memory = _memory(request.memory)
     precision = _precision(request.precision, device, machine().has_fast_bf16, reasons)
     return Plan(
         device=device,
@@ -61,7 +63,8 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         threads=threads,
         workers=workers,
         channels_last=True,
-        compile=_compile(request.compile, device, model, step_work * steps, reasons),
+        compile=_compile(request.compile, device, model, step_work * steps, memory, reasons),
+        memory=memory,
         reasons=tuple(reasons),
         **_whereabouts(device),  # type: ignore[arg-type]  # texts all
     )
@@ -118,7 +121,7 @@ def _precision(
 
 
 def _compile(
-    name: str, device: str, model: nn.Module, work: float, reasons: list[str]
+    name: str, device: str, model: nn.Module, work: float, memory: Literal["full", "low"], reasons: list[str]
 ) -> Literal["off", "network", "units"]:
     if name not in ("auto", "on", "off"):
         raise UsageError(f"--compile must be auto, on or off, not {name!r}")
@@ -134,7 +137,13 @@ def _compile(
         reasons.append(f"not compiled: C++ compiler {compiler().name}: {problem}")
         return "off"
     reasons.append("compiled: the training is long enough" if name == "auto" else "compiled: as asked")
-    return compile_scope(model)  # type: ignore[return-value]  # one of the three
+    return compile_scope(model, memory)  # type: ignore[return-value]  # one of the three
+
+
+def _memory(name: str | None) -> Literal["full", "low"]:
+    if name not in (None, "full", "low"):
+        raise UsageError(f"--memory must be full or low, not {name!r}")
+    return "low" if name == "low" else "full"
 
 
 def _whereabouts(device: str) -> dict[str, str]:
