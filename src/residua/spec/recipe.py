@@ -9,7 +9,15 @@ from typing import Any, ClassVar, Literal, Self
 from residua.errors import UsageError
 from residua.spec.base import SCHEMA, Spec
 from residua.spec.limits import positive
-from residua.spec.training import Augmentation, Finetuning, Optimizer, Schedule, TaskSpec
+from residua.spec.training import (
+    Augmentation,
+    Averaging,
+    Finetuning,
+    Optimizer,
+    Resolution,
+    Schedule,
+    TaskSpec,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,24 +32,31 @@ class Recipe(Spec):
     epochs: int = 20
     iterations: int | None = None  # trains exactly this many steps instead of whole epochs
     batch_size: int = 128  # samples of a step
-    accumulate: int = 1  # parts that these are passed through the network in, one after the other: memory for time
+    accumulate: int = (
+        1  # parts that these are passed through the network in, one after the other: memory for time
+    )
     optimizer: Optimizer = field(default_factory=lambda: Optimizer.called("sgd")())
     lr: float = 0.1
     weight_decay: float = 1e-4
     # of norms and biases (1-d parameters). None: the optimiser's habit: He et al. decay everything with SGD, AdamW
     # decays matrices only
     decay_norm: bool | None = None
+    # factor of the rate of biases; their decay is divided by it, so that it takes as much of them as without
+    bias_lr: float = 1.0
     clip_norm: float | None = None  # gradients longer than this (all parameters together) are shortened to it
     schedule: Schedule = field(default_factory=lambda: Schedule.called("step")())
     warmup: float = 0.0  # progress at which warm-up ends
     warmup_factor: float = 0.0  # learning rate at the start of warm-up, as a factor of lr
     warmup_shape: Literal["linear", "constant"] = "linear"
+    # which mean of the weights along the way is evaluated and kept; None: the last ones
+    averaging: Averaging | None = None
     # of a network that starts from trained weights: what learns when, and how fast. None: everything, alike
     finetuning: Finetuning | None = None
     # what becomes of training images, in this order; crops and mirror images by the data's own habit
     augmentation: tuple[Augmentation, ...] = field(
         default_factory=lambda: (Augmentation.called("crop_flip")(),)
     )
+    resolution: Resolution | None = None  # sizes of training images; None: the full one all the way
     # when the loss is not finite, or far above that of a network that knows nothing, the training goes back to its last
     # good epoch, with rates multiplied by this; None: a loss that is not finite ends it
     backoff: float | None = None
@@ -57,7 +72,7 @@ class Recipe(Spec):
         return super().from_dict({k: v for k, v in values.items() if k != "recompute"} if old else values)
 
     def validate(self) -> None:  # noqa: D102
-        positive(self, "epochs", "batch_size", "accumulate", "lr", "log_every")
+        positive(self, "epochs", "batch_size", "accumulate", "lr", "bias_lr", "log_every")
         for name in ("iterations", "clip_norm", "patience"):
             if getattr(self, name) is not None:
                 positive(self, name)

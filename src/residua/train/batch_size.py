@@ -35,6 +35,7 @@ STEPS = 8  # that an epoch keeps at least
 ROOM = (
     0.8  # of the memory that is free; the rest is for evaluations, for compiled code and for other processes
 )
+_LATE = 0.999  # of a training: everything learns by then
 _FIRST = 16  # samples of the first step
 _TOLD = 64e6  # bytes between two steps that tell a line: less is lost in what the allocator keeps
 
@@ -113,9 +114,10 @@ def _peak(network: nn.Module, recipe: Recipe, data: AnyData, plan: Plan) -> floa
     forget_peak(plan.device)
     try:
         task = task_for(network, recipe, data, plan)
-        batches = data.train_batches(recipe, seed=0, device=plan.device, memory_format=plan.memory_format)
+        whole = recipe.change(resolution=None)
+        batches = data.train_batches(whole, seed=0, device=plan.device, memory_format=plan.memory_format)
         with closing(batches.epoch(0)) as epoch:
-            task.step(next(epoch), 0.0)
+            task.step(next(epoch), _LATE)
     except torch.OutOfMemoryError:
         return math.inf
     except RuntimeError as error:

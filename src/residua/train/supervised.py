@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import update_bn
 
 from residua.nn.segments import recomputing
 from residua.nn.statistics import StatisticsOfParts
@@ -106,33 +107,40 @@ class Supervised:
         with autocast(self.plan):
             return self._evaluate(batch)
 
+    def recount(self, batches: Iterable[Any]) -> None:
+        """Batch statistics are those of some training batches, each of them weighing alike."""
+        with autocast(self.plan):
+            update_bn((self._prepare(batch) for batch in batches), self.network)
+
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     """The optimiser that the recipe asks for; norms and biases (1-d parameters) decay as ``decay_norm`` says.
 
-    In fine-tuning, what stands at one depth is a group with a rate of its own.
+    In fine-tuning, what stands at one depth is a group with a rate of its own. Biases have theirs times ``bias_lr``.
     """
     decay_all = recipe.optimizer.decays_norms if recipe.decay_norm is None else recipe.decay_norm
     groups: list[dict[str, Any]] = []
-    for share, layer in _shares(model, recipe).items():
+    for (share, of_bias), layer in _shares(model, recipe).items():
         decayed = [p for p in layer if decay_all or p.ndim > 1]
         others = [p for p in layer if not (decay_all or p.ndim > 1)]
         for parameters, decay in ((decayed, recipe.weight_decay), (others, 0.0)):
-            groups.append({"params": parameters, "weight_decay": decay, "lr": recipe.lr * share})
+            rates = {"lr": recipe.lr * share * of_bias, "weight_decay": decay / of_bias}
+            groups.append({"params": parameters, **rates})
     optimizer = recipe.optimizer.build([group for group in groups if group["params"]], recipe.lr)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
 
 
-def _shares(model: nn.Module, recipe: Recipe) -> dict[float, list[nn.Parameter]]:
-    """The parameters that learn, by their share of the rate; of a network that is not fine-tuned all alike."""
+def _shares(model: nn.Module, recipe: Recipe) -> dict[tuple[float, float], list[nn.Parameter]]:
+    """The parameters that learn, by their share of the rate and the factor of biases; by default all alike."""
     at = {} if recipe.finetuning is None else depths(model)
-    shares: dict[float, list[nn.Parameter]] = {}
+    shares: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             share = 1.0 if recipe.finetuning is None else recipe.finetuning.rate(at[name])
-            shares.setdefault(share, []).append(parameter)
+            of_bias = recipe.bias_lr if name.endswith("bias") else 1.0
+            shares.setdefault((share, of_bias), []).append(parameter)
     return shares
 
 
