@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -25,7 +25,7 @@ def train(
     weights: Annotated[str | None, Parameter(name=["--weights", "--pretrained"])] = None,
     recipe: str | None = None,
     epochs: int | None = None,
-    batch_size: Annotated[int | None, Parameter(name=["--batch-size", "-b"])] = None,
+    batch_size: Annotated[int | Literal["auto"] | None, Parameter(name=["--batch-size", "-b"])] = None,
     lr: float | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -62,7 +62,7 @@ def train(
         recipe: quick, digits, finetune, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
-        batch_size: images a step.
+        batch_size: images a step; auto: as many as fit into memory, which is measured first.
         lr: peak learning rate.
         seed: everything random follows from it; 0 by default.
         device: auto, cpu, cuda or cuda:N.
@@ -149,6 +149,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.registry import model_spec
     from residua.spec import DataSpec, Recipe
     from residua.train import fit, recipe
+    from residua.train.batch_size import LARGEST
     from residua.train.defaults import default_source
     from residua.weights.model_files import Weights
 
@@ -156,7 +157,8 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
         # a wrong name or value is said before any data is read; only with them the task is known
-        shared = {k: v for k, v in recipe_table.items() if not Recipe.placed(k)[0].startswith("task")}
+        told = {k: v for k, v in recipe_table.items() if (k, v) != LARGEST}
+        shared = {k: v for k, v in told.items() if not Recipe.placed(k)[0].startswith("task")}
         recipe(recipe_name, **shared)
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
@@ -181,6 +183,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
 
 def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> Any:
     from residua.train import RunFolder, resolve_run, resume
+    from residua.train.batch_size import LARGEST
 
     folder = RunFolder(resolve_run(text))
     epochs, track = settings["recipe"].pop("epochs", None), settings["run"].pop("track", None)
@@ -189,8 +192,10 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
     for table, values in settings.items():
         spec = stored.get(table)
         for key, value in values.items():
+            if value == "auto" and (spec is None or (key, value) == LARGEST):  # as the run has it
+                continue
             same = run.get(key) == value if spec is None else spec.change(**{key: value}) == spec
-            if value != "auto" and not same:  # auto: as the plan has it
+            if not same:
                 has = run if spec is None else spec.flat()
                 field = key if spec is None else spec.placed(key)[0]
                 raise UsageError(

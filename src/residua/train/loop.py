@@ -75,7 +75,7 @@ class Loop:
         self.recipe, self.seed, self.folder, self.about = recipe, seed, folder, about
         self.state = state or State()
         self.progress, self.callbacks = progress, callbacks or Callbacks()
-        self._guard = Guard(recipe, chance)
+        self._guard = Guard(recipe, chance, folder / LAST, self.state.step)
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
         self._averages = Averages(task, recipe.averaging, batches, total_steps=self.total_steps, seed=seed)
         self._sums: dict[str, Tensor] = {}
@@ -177,8 +177,8 @@ class Loop:
         seed_torch(self.seed, "step", step)
         lr = self._set_lr(step / self.total_steps)
         sums = self.task.step(batch, step / self.total_steps)
-        if self.recipe.backoff is not None:  # reading the loss waits for a GPU
-            self._guard.look_at_step(step + 1, mean_loss(sums))
+        if self.recipe.backoff is not None or not sums["loss"].is_cuda:  # reading the loss waits for a GPU
+            self._guard.look_at_step(step + 1, mean_loss(sums), batch)
         for name, value in sums.items():
             self._sums[name] = (
                 self._sums[name].to(value.device) + value if name in self._sums else value.double()
@@ -282,12 +282,15 @@ class Loop:
     def _save(self) -> None:
         began = time.monotonic()
         self._write(LAST)
+        self._guard.saved = self.state.step
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
 
     def _write(self, name: Path) -> None:
         """The whole training as it stands, as a checkpoint of this name."""
         step = self.state.step
+        if step > self._guard.saved:
+            self._guard.look_at_weights(step, self.task.networks.values())
         self.state.sums = {n: self._guard.finite(step, float(value)) for n, value in self._sums.items()}
         self.state.seconds = self._earlier_seconds + time.monotonic() - self._started
         for log_name, log in self._logs.items():
