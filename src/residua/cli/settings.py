@@ -22,6 +22,10 @@ class RunSettings(Spec):
     threads: int | None = None
     workers: int | None = None
     compile: str | None = None
+    channels_last: bool | None = None
+    cuda_graphs: bool | None = None
+    tf32: bool | None = None
+    tune: bool | None = None
     limit_batches: int | None = None
     run_dir: str | None = None
     track: str | None = None

@@ -22,7 +22,17 @@ from residua.train.plan import Plan, Request
 from residua.train.recipes import recipe as find_recipe
 from residua.weights.model_files import Weights, read_about
 
-_CHOSEN = ("device", "precision", "threads", "workers", "compile")  # of a plan, by a request
+# of a plan, by a request
+_CHOSEN = (
+    "device",
+    "precision",
+    "threads",
+    "workers",
+    "compile",
+    "channels_last",
+    "cuda_graphs",
+    "tf32",
+)
 _ANYWHERE = (
     "schema",
     "source",

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from residua.nn.residual import Residual, residual_units
 from residua.nn.reversible import Reversible
+from residua.runs.plan import Plan
+from residua.train.compiled_code import kept_code
 
 # Above this many units, compiling the whole network takes longer than it gives back: units alike share one kernel.
 _WHOLE_NETWORK_UNITS = 60
@@ -28,12 +30,19 @@ def compile_scope(model: nn.Module) -> str:
     return "units" if skipping or inverting or len(units) > _WHOLE_NETWORK_UNITS else "network"
 
 
-def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable[..., Any]:
-    """``step`` compiled as ``scope`` says: ``"off"``, ``"network"`` or ``"units"`` (their branches)."""
-    if scope == "off":
+def compiled(step: Callable[..., Any], model: nn.Module, plan: Plan) -> Callable[..., Any]:
+    """``step`` compiled as the plan says: not at all, whole, or only the branches of the model's units.
+
+    What is compiled is kept from one process to the next. Raises ResiduaError at the first call if it cannot be
+    compiled.
+    """
+    if plan.compile == "off":
         return step
-    if scope == "network":
-        return torch.compile(step, dynamic=False)
+    if plan.compile == "network":
+        if plan.cuda_graphs:
+            graphed = torch.compile(step, dynamic=False, options={"triton.cudagraphs": True})
+            return kept_code(_replayed(graphed), model, plan)
+        return kept_code(torch.compile(step, dynamic=False), model, plan)
 
     branches = {
         name: torch.compile(unit.branch.forward, dynamic=False)
@@ -43,6 +52,17 @@ def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable
     def run(*args: Any) -> Any:
         with _forwards(residual_units(model), branches):
             return step(*args)
+
+    return kept_code(run, model, plan)
+
+
+def _replayed(graphed: Callable[..., tuple[Tensor, dict[str, Any]]]) -> Callable[..., Any]:
+    """A step whose kernels a CUDA graph launches at once; its sums are copied, for the next replay overwrites them."""
+
+    def run(*args: Any) -> tuple[Tensor, dict[str, Any]]:
+        torch.compiler.cudagraph_mark_step_begin()
+        loss, sums = graphed(*args)
+        return loss, {name: value.clone() for name, value in sums.items()}
 
     return run
 

@@ -68,6 +68,10 @@ def fit(
     threads: int | None = None,
     workers: int | None = None,
     compile: str = "auto",
+    channels_last: bool | None = None,
+    cuda_graphs: bool | None = None,
+    tf32: bool | None = None,
+    tune: bool = False,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -94,6 +98,11 @@ def fit(
         threads: of computation; by default every core that the process may use.
         workers: threads that decode images which do not fit in memory.
         compile: ``"auto"``, ``"on"`` or ``"off"``.
+        channels_last: how images lie in memory; by default with their channels last.
+        cuda_graphs: whether a GPU is given a compiled step at once; needs ``compile="on"``.
+        tf32: whether a GPU may round the factors of float32 products; by default where it is quicker.
+        tune: time precision, layout, threads and compilation on this machine, as far as they are not named here, and
+            remember what is quickest for this network and batch.
         progress: True shows it on stderr.
         track: where figures go beside the run folder, such as ``"mlflow,wandb"`` or ``"none"``; by default to
             TensorBoard, if it is installed.
@@ -147,14 +156,24 @@ def fit(
         raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
-    request = Request(device=device, precision=precision, threads=threads, workers=workers, compile=compile)
+    request = Request(
+        device=device,
+        precision=precision,
+        threads=threads,
+        workers=workers,
+        compile=compile,
+        channels_last=channels_last,
+        cuda_graphs=cuda_graphs,
+        tf32=tf32,
+        tune=tune,
+    )
     numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
     with _leaving(shown):
         if begun is not None:
             asked = plan_for(network, chosen, loaded, as_planned(request, begun.plan))
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
             return resume(begun, data=loaded, progress=shown, track=track, callbacks=callbacks)
-        plan = plan_for(network, chosen, loaded, request)
+        plan = plan_for(network, chosen, loaded, request, limit=limit_batches, tell=shown.note)
         for reason in choice.reasons:
             shown.note(str(reason))
         plan = plan.change(reasons=(*map(str, choice.reasons), *plan.reasons))
@@ -240,7 +259,8 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            anew = plan_for(network, recipe, loaded, Request(device=plan.device))
+            asked = Request(device=plan.device)
+            anew = plan_for(network, recipe, loaded, asked, limit=folder.limit, tell=shown.note)
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         if epochs is not None:
             recipe = extended(folder, recipe, epochs)

@@ -61,7 +61,8 @@ class Supervised:
         self.optimizers = {"model": make_optimizer(network, recipe)}
         self.primary, self.metrics = primary, metrics
         self._prepare, self._evaluate = prepare, evaluate
-        self._loss = compiled(loss, network, plan.compile if compiles else "off")
+        self.compiles = compiles
+        self._loss = compiled(loss, network, plan) if compiles else loss
 
     def step(self, batch: Any, progress: float) -> Sums:
         """One step on a batch."""

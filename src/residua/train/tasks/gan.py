@@ -67,8 +67,9 @@ class Adversarial:
         like = {"device": plan.device, "dtype": torch.float32}
         self._mean = torch.tensor(self.data.mean, **like).view(1, -1, 1, 1)
         self._std = torch.tensor(self.data.std, **like).view(1, -1, 1, 1)
-        self._critic_loss = compiled(self._eager_critic_loss, model, plan.compile)
-        self._generator_loss = compiled(self._eager_generator_loss, model, plan.compile)
+        alone = plan.change(cuda_graphs=False)  # two functions in turns would overwrite each other's graph
+        self._critic_loss = compiled(self._eager_critic_loss, model, alone)
+        self._generator_loss = compiled(self._eager_generator_loss, model, alone)
 
     def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
         """One step of the discriminator on each part of the batch, then one of the generator."""
