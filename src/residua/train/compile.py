@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from residua.nn.residual import Residual, residual_units
 from residua.nn.reversible import Reversible
 from residua.runs.plan import Plan
-from residua.train.compiled_code import kept_code
 
 # Above this many units, compiling the whole network takes longer than it gives back: units alike share one kernel.
 _WHOLE_NETWORK_UNITS = 60
@@ -31,18 +30,13 @@ def compile_scope(model: nn.Module) -> str:
 
 
 def compiled(step: Callable[..., Any], model: nn.Module, plan: Plan) -> Callable[..., Any]:
-    """``step`` compiled as the plan says: not at all, whole, or only the branches of the model's units.
-
-    What is compiled is kept from one process to the next. Raises ResiduaError at the first call if it cannot be
-    compiled.
-    """
+    """``step`` compiled as the plan says: not at all, whole, or only the branches of the model's units."""
     if plan.compile == "off":
         return step
     if plan.compile == "network":
         if plan.cuda_graphs:
-            graphed = torch.compile(step, dynamic=False, options={"triton.cudagraphs": True})
-            return kept_code(_replayed(graphed), model, plan)
-        return kept_code(torch.compile(step, dynamic=False), model, plan)
+            return _replayed(torch.compile(step, dynamic=False, options={"triton.cudagraphs": True}))
+        return torch.compile(step, dynamic=False)
 
     branches = {
         name: torch.compile(unit.branch.forward, dynamic=False)
@@ -53,7 +47,7 @@ def compiled(step: Callable[..., Any], model: nn.Module, plan: Plan) -> Callable
         with _forwards(residual_units(model), branches):
             return step(*args)
 
-    return kept_code(run, model, plan)
+    return run
 
 
 def _replayed(graphed: Callable[..., tuple[Tensor, dict[str, Any]]]) -> Callable[..., Any]:

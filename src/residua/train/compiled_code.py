@@ -10,10 +10,9 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -32,26 +31,28 @@ _PLACES = (
 _log = logging.getLogger("residua")
 
 
-def kept_code(function: Callable[..., Any], model: nn.Module, plan: Plan) -> Callable[..., Any]:
-    """A compiled function whose first call, which compiles it, finds the code of earlier processes."""
-    ready = False
+class KeptCode:
+    """Where the code of a compiled step is: made or found in its first call, backward pass and all."""
 
-    def run(*args: Any) -> Any:
-        nonlocal ready
-        if ready:
-            return function(*args)
-        with code_of(model, plan):
+    def __init__(self, model: nn.Module, plan: Plan) -> None:
+        self._model, self._plan = model, plan
+        self._ready = plan.compile == "off"
+
+    @contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """Open while a whole step is taken. Raises ResiduaError if it cannot be compiled."""
+        if self._ready:
+            yield
+            return
+        with code_of(self._model, self._plan):
             try:
-                result = function(*args)
-            except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
+                yield
+            except torch._dynamo.exc.TorchDynamoException as error:  # a failure of inductor is one, too
                 said = str(error).strip().splitlines() or [type(error).__name__]
                 raise ResiduaError(
                     f"the step cannot be compiled: {said[0]} (--compile off trains without)"
                 ) from error
-        ready = True
-        return result
-
-    return run
+        self._ready = True
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from residua.nn.residual import recomputing
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
 from residua.train.compile import compiled
+from residua.train.compiled_code import KeptCode
 from residua.train.layers import depths, held
 
 Sums = dict[str, Any]  # over a batch: tensors of any shape, or lists; "count" among them
@@ -63,6 +64,7 @@ class Supervised:
         self._prepare, self._evaluate = prepare, evaluate
         self.compiles = compiles
         self._loss = compiled(loss, network, plan) if compiles else loss
+        self._code = KeptCode(network, plan)
 
     def step(self, batch: Any, progress: float) -> Sums:
         """One step on a batch."""
@@ -71,6 +73,7 @@ class Supervised:
         self.network.train()
         batch = self._prepare(batch)
         with (
+            self._code.at_hand(),
             autocast(self.plan),
             recomputing(self.network, self.recipe.recompute),
             held(self.network, frozen),

@@ -19,6 +19,11 @@ from residua.train.supervised import Supervised
 from residua.train.task import make_task
 
 _ROUNDS = 5  # of ways in turns
+# of a recipe: what a step takes as long with, whatever it is
+_NO_MATTER = (
+    *("schema", "name", "epochs", "iterations", "log_every", "backoff", "patience"),
+    *("lr", "weight_decay", "schedule", "warmup", "warmup_factor", "warmup_shape"),
+)
 
 
 class Trial:
@@ -37,18 +42,15 @@ class Trial:
 
     def key(self, plan: Plan) -> dict[str, Any]:
         """What decides the seconds of a step: machine and versions, network and shapes, what it learns with."""
-        recipe = self._recipe
+        recipe = self._recipe.to_dict()
         return {
             "machine": {
                 name: getattr(plan, name) for name in ("torch", "instruction_set", "processor", "device")
             },
             "model": self._network.spec.to_dict(),
             "shape": list(self._data.shape),
-            "batch_size": recipe.batch_size,
-            "task": self._data.kind if recipe.task is None else recipe.task.to_dict(),
-            "optimizer": recipe.optimizer.to_dict(),
-            "recompute": recipe.recompute,
-            "finetuning": recipe.finetuning is not None,
+            "data": self._data.kind,
+            "recipe": {name: value for name, value in recipe.items() if name not in _NO_MATTER},
         }
 
     def modules(self) -> int:

@@ -31,6 +31,7 @@ from residua.runs.layout import SAMPLES
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe, TaskSpec
 from residua.train.compile import compiled
+from residua.train.compiled_code import KeptCode
 from residua.train.judge import Judge
 from residua.train.supervised import autocast, make_optimizer, take_step
 
@@ -70,6 +71,7 @@ class Adversarial:
         alone = plan.change(cuda_graphs=False)  # two functions in turns would overwrite each other's graph
         self._critic_loss = compiled(self._eager_critic_loss, model, alone)
         self._generator_loss = compiled(self._eager_generator_loss, model, alone)
+        self._code = {name: KeptCode(model, alone) for name in self.optimizers}
 
     def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
         """One step of the discriminator on each part of the batch, then one of the generator."""
@@ -135,7 +137,7 @@ class Adversarial:
         """One optimiser step of one network; the other gets no gradient."""
         optimizer = self.optimizers[name]
         own = [p for group in optimizer.param_groups for p in group["params"]]
-        with autocast(self.plan), recomputing(self.model, self.recipe.recompute):
+        with self._code[name].at_hand(), autocast(self.plan), recomputing(self.model, self.recipe.recompute):
             loss = loss_of(*inputs)
             loss.backward(inputs=own)
         take_step(optimizer, self.recipe)
