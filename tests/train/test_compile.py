@@ -3,11 +3,10 @@ import torch
 
 from residua.machine import compiler
 from residua.registry import build, model_spec
-from residua.train import Request, fit, make_plan
+from residua.train import fit
 from residua.train.compile import compiled
 from residua.weights.model_files import read_weights
 
-PLAN = make_plan(Request(device="cpu", threads=1), torch.nn.Identity(), 0, 0)
 needs_compiler = pytest.mark.skipif(compiler().problem is not None, reason="no C++ compiler")
 
 
@@ -15,14 +14,14 @@ def test_off_is_the_step_itself():
     def step():
         return 1
 
-    assert compiled(step, torch.nn.Identity(), PLAN) is step
+    assert compiled(step, torch.nn.Identity(), "off") is step
 
 
 def test_units_are_compiled_only_inside_the_step(monkeypatch):
     model = build(model_spec("cifar_resnet8", drop_path=0.5, drop_path_mode="batch"))
     calls = []
     monkeypatch.setattr(torch, "compile", lambda function, **_: lambda x: calls.append(1) or function(x))
-    step = compiled(lambda x: model(x).sum(), model.eval(), PLAN.change(compile="units"))
+    step = compiled(lambda x: model(x).sum(), model.eval(), "units")
     keys = list(model.state_dict())
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(step(x), model(x).sum())
@@ -46,8 +45,7 @@ def test_sums_of_a_replayed_graph_are_the_caller_s_own(monkeypatch):
         return replay
 
     monkeypatch.setattr(torch, "compile", compile)
-    plan = PLAN.change(compile="network", cuda_graphs=True)
-    step = compiled(lambda x: (x.sum(), {"count": x.sum()}), torch.nn.Identity(), plan)
+    step = compiled(lambda x: (x.sum(), {"count": x.sum()}), torch.nn.Identity(), "network", graphs=True)
     first = step(torch.ones(2))[1]["count"]
     assert (float(step(torch.ones(3))[1]["count"]), float(first)) == (3, 2)
 

@@ -33,6 +33,7 @@ def train(
     threads: int | None = None,
     workers: Annotated[int | None, Parameter(name=["--workers", "-j"])] = None,
     compile: str | None = None,
+    memory: str | None = None,
     tune: Annotated[bool, Parameter(negative="")] = False,
     val_fraction: float | None = None,
     limit_batches: int | None = None,
@@ -70,6 +71,8 @@ def train(
         threads: of computation; by default every core.
         workers: threads that decode images of sets which do not fit in memory.
         compile: auto, on or off.
+        memory: low keeps few activations and computes the others again in the backward pass, to the same result in
+            about four thirds of the time; full by default.
         tune: time precision, layout, threads and compilation for this machine, network and batch, and remember what is
             quickest; what is named (--threads 2, --set run.channels_last=false) stays.
         val_fraction: of the training images, held out for validation.
@@ -104,6 +107,7 @@ def train(
             "threads": threads,
             "workers": workers,
             "compile": compile,
+            "memory": memory,
             "tune": tune or None,
             "limit_batches": limit_batches,
             "run_dir": str(run_dir) if run_dir is not None else None,

@@ -29,6 +29,8 @@ class Plan(Spec):
     compile: Literal["off", "network", "units"]
     cuda_graphs: bool = False  # a GPU is given a whole compiled step at once
     tf32: bool = False  # a GPU rounds the factors of float32 products to 10 bits of mantissa
+    # "low": the backward pass computes most activations again (nn.segments), to the same bits
+    memory: Literal["full", "low"] = "full"
     reasons: tuple[str, ...] = ()
     torch: str
     instruction_set: str

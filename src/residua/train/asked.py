@@ -24,14 +24,8 @@ from residua.weights.model_files import Weights, read_about
 
 # of a plan, by a request
 _CHOSEN = (
-    "device",
-    "precision",
-    "threads",
-    "workers",
-    "compile",
-    "channels_last",
-    "cuda_graphs",
-    "tf32",
+    *("device", "precision", "threads", "workers", "channels_last"),
+    *("compile", "cuda_graphs", "tf32", "memory"),
 )
 _ANYWHERE = (
     "schema",

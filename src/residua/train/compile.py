@@ -11,30 +11,35 @@ from torch import Tensor, nn
 
 from residua.nn.residual import Residual, residual_units
 from residua.nn.reversible import Reversible
-from residua.runs.plan import Plan
 
 # Above this many units, compiling the whole network takes longer than it gives back: units alike share one kernel.
 _WHOLE_NETWORK_UNITS = 60
 
 
-def compile_scope(model: nn.Module) -> str:
+def compile_scope(model: nn.Module, memory: str = "full") -> str:
     """What of a model is compiled: ``"network"``, or for very deep or randomly skipped ones ``"units"``.
 
     A network of 1202 layers is the same unit hundreds of times, stochastic depth per batch would otherwise compile
-    every pattern of skipped units anew, and chains that are inverted are Python's.
+    every pattern of skipped units anew, and chains that are inverted, or computed again in segments, are Python's.
     """
     units = residual_units(model).values()
     skipping = any(unit.drop_path.rate and unit.drop_path.mode == "batch" for unit in units)
     inverting = any(isinstance(module, Reversible) for module in model.modules())
-    return "units" if skipping or inverting or len(units) > _WHOLE_NETWORK_UNITS else "network"
+    by_units = memory == "low" or skipping or inverting or len(units) > _WHOLE_NETWORK_UNITS
+    return "units" if by_units else "network"
 
 
-def compiled(step: Callable[..., Any], model: nn.Module, plan: Plan) -> Callable[..., Any]:
-    """``step`` compiled as the plan says: not at all, whole, or only the branches of the model's units."""
-    if plan.compile == "off":
+def compiled(
+    step: Callable[..., Any], model: nn.Module, scope: str, *, graphs: bool = False
+) -> Callable[..., Any]:
+    """``step`` compiled as ``scope`` says: ``"off"``, ``"network"`` or ``"units"`` (their branches).
+
+    With ``graphs`` a whole network's kernels are launched at once by a CUDA graph; ``step`` gives a loss and sums then.
+    """
+    if scope == "off":
         return step
-    if plan.compile == "network":
-        if plan.cuda_graphs:
+    if scope == "network":
+        if graphs:
             return _replayed(torch.compile(step, dynamic=False, options={"triton.cudagraphs": True}))
         return torch.compile(step, dynamic=False)
 

@@ -12,19 +12,20 @@ from typing import Any, Literal
 from torch import nn
 
 from residua.data import AnyData, same_identity
+from residua.data.given import as_data
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
 from residua.registry import build
 from residua.runs import layout
-from residua.runs.checkpoint import State, load_checkpoint, save_checkpoint
+from residua.runs.checkpoint import State, load_averages, load_checkpoint, save_checkpoint
 from residua.runs.find import new_path, point_latest, resolve_run
 from residua.runs.folder import RunFolder, first_session
 from residua.runs.intact import is_intact
 from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
-from residua.spec import DataSpec, ModelSpec, Recipe, Tracker
+from residua.spec import ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
@@ -54,7 +55,7 @@ _log = logging.getLogger("residua")
 
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
-    data: str | Path | DataSpec | AnyData | None = None,
+    data: Any = None,
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
@@ -68,6 +69,7 @@ def fit(
     threads: int | None = None,
     workers: int | None = None,
     compile: str = "auto",
+    memory: Literal["full", "low"] | None = None,
     channels_last: bool | None = None,
     cuda_graphs: bool | None = None,
     tf32: bool | None = None,
@@ -83,8 +85,8 @@ def fit(
     Args:
         model: a name, a spec, or a module made by ``create_model`` (it is trained in place); by default one that
             suits the size of the images. The number of classes and channels of a name follow the data.
-        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec`` or loaded ``Data``; by default what the model's
-            family is trained on.
+        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec``, loaded ``Data``, arrays ``(X, y)``, a torch
+            Dataset or DataLoader (``residua.data.data_of``); by default what the model's family is trained on.
         recipe: a name or a ``Recipe``; by default the one of the model's family, or one that suits the data.
         seed: everything random follows from it: initialisation, order, augmentation, drop path. Splits do not.
         weights: start from these (fine-tuning); a classifier for other classes starts fresh. Images are normalised as
@@ -98,6 +100,8 @@ def fit(
         threads: of computation; by default every core that the process may use.
         workers: threads that decode images which do not fit in memory.
         compile: ``"auto"``, ``"on"`` or ``"off"``.
+        memory: ``"low"`` keeps few activations and computes the others again in the backward pass, to the same bits in
+            about four thirds of the time; ``"full"`` by default.
         channels_last: how images lie in memory; by default with their channels last.
         cuda_graphs: whether a GPU is given a compiled step at once; needs ``compile="on"``.
         tf32: whether a GPU may round the factors of float32 products; by default where it is quicker.
@@ -162,6 +166,7 @@ def fit(
         threads=threads,
         workers=workers,
         compile=compile,
+        memory=memory,
         channels_last=channels_last,
         cuda_graphs=cuda_graphs,
         tf32=tf32,
@@ -211,7 +216,7 @@ def resume(
     epochs: int | None = None,
     allow_inexact: bool = False,
     retune: bool = False,
-    data: str | AnyData | None = None,
+    data: Any = None,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -226,7 +231,7 @@ def resume(
             of progress.
         allow_inexact: go on although the machine or the versions differ from the plan's.
         retune: make every automatic choice anew; implies ``allow_inexact``.
-        data: where the same images lie now, if they have moved; or loaded ``Data``.
+        data: where the same images lie now, if they have moved; or what ``fit`` was given.
         progress: True shows it on stderr.
         track: as of ``fit``; by default those that the run was begun with and that are installed here.
         callbacks: as of ``fit``; a run does not remember those that it was begun with.
@@ -251,7 +256,7 @@ def resume(
             check_here(plan)
             if changed := files_changed(folder.env.get("files", {})):
                 raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
-        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else data
+        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else as_data(data)
         if difference := same_identity(folder.data, loaded.identity):
             raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
         network = build(folder.spec)
@@ -259,7 +264,7 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            asked = Request(device=plan.device)
+            asked = Request(device=plan.device, memory=plan.memory)
             anew = plan_for(network, recipe, loaded, asked, limit=folder.limit, tell=shown.note)
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         if epochs is not None:
@@ -269,7 +274,8 @@ def resume(
         if epochs is not None:
             if state.waited:  # said first: a run that is extended waits anew
                 state.waited = 0
-                save_checkpoint(folder.last, task, state, file_header(network, loaded))
+                about, means = file_header(network, loaded), load_averages(folder.last)
+                save_checkpoint(folder.last, task, state, about, means)
             folder.extend(recipe)
         if retune:
             folder.replan(plan)

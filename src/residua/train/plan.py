@@ -36,6 +36,7 @@ class Request:
     threads: int | None = None
     workers: int | None = None
     compile: str = "auto"
+    memory: str | None = None
     channels_last: bool | None = None
     cuda_graphs: bool | None = None
     tf32: bool | None = None
@@ -69,6 +70,7 @@ def make_plan(
         channels_last=request.channels_last is not False,
         compile="off",
         tf32=_tf32(request.tf32, device, precision, reasons),
+        memory=_memory(request.memory),
         reasons=tuple(reasons),
         **_whereabouts(device),  # type: ignore[arg-type]  # texts all
     )
@@ -174,7 +176,7 @@ def _compile(
     if name == "on":
         if problem:
             raise UsageError(f"--compile on needs a C++ compiler, and {compiler().name}: {problem}")
-        scope = compile_scope(model)
+        scope = compile_scope(model, plan.memory)
         return made("compiled: as asked", compile=scope, cuda_graphs=bool(graphs) and scope == "network")
     estimate = seconds_of_steps(steps, step_work / (1 + BACKWARD), device=plan.device, threads=plan.threads)
     if trial is None or not (request.tune or worth_timing(steps, estimate)):
@@ -183,7 +185,15 @@ def _compile(
         return made(f"not compiled: C++ compiler {compiler().name}: {problem}")
     if not trial.compiles(plan):
         return made("not compiled: the steps of this task are not")
-    return compiled_where_it_pays(plan, compile_scope(model), steps, trial, try_anyway=request.tune)
+    return compiled_where_it_pays(
+        plan, compile_scope(model, plan.memory), steps, trial, try_anyway=request.tune
+    )
+
+
+def _memory(name: str | None) -> Literal["full", "low"]:
+    if name not in (None, "full", "low"):
+        raise UsageError(f"--memory must be full or low, not {name!r}")
+    return "low" if name == "low" else "full"
 
 
 def _whereabouts(device: str) -> dict[str, str]:
