@@ -26,7 +26,8 @@ class Outputs:
     log_probabilities: np.ndarray  # float64 (N, K)
     labels: np.ndarray  # int64 (N,)
     positions: np.ndarray  # int64 (N,), in the split
-    plain: np.ndarray | None = None  # float64 (N, K), of the images as they are, where those are of other views
+    # float64 (N, K), of the images as they are, where the others are of several views
+    plain: np.ndarray | None = None
 
 
 def read_outputs(
