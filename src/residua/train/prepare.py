@@ -109,8 +109,10 @@ def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> P
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
     """The task of a training, its network where the plan wants it.
 
-    Raises UsageError if the network does not take images as small as the recipe begins with, and as ``make_task``.
+    Raises UsageError if the network does not take images as small as the recipe begins with, if the data do not take
+    its augmentation, and as ``make_task``.
     """
+    data.train_batches(recipe, seed=0)
     if recipe.resolution is not None:
         _check_smallest(network, recipe.resolution, data)
     return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
