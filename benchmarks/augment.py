@@ -35,7 +35,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each turn, about")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--compile", choices=["auto", "on", "off"], default="on")
+    parser.add_argument("--compile", choices=["on", "off"], default="on")
 
 
 def measure(asked: argparse.Namespace) -> Result:
