@@ -123,9 +123,10 @@ def plan_for(
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
     """The task of a training, its network where the plan wants it.
 
-    Raises UsageError if the network does not take images as small as the recipe begins with, or batches as small, and
-    as ``make_task``.
+    Raises UsageError if the network does not take images as small as the recipe begins with, or batches as small, if
+    the data do not take its augmentation, and as ``make_task``.
     """
+    data.train_batches(recipe, seed=0)
     if recipe.resolution is not None:
         _check_smallest(network, recipe.resolution, data)
     if min(recipe.batch_size, len(data.train)) // recipe.accumulate < 2:

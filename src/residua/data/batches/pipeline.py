@@ -39,7 +39,7 @@ class TrainBatches:
     """Training batches. Batch i of epoch e is a function of (seed, e, i): a resumed run sees the same stream.
 
     The last, partial batch of an epoch is dropped; a set smaller than a batch is one batch. ``limit`` ends each epoch
-    after so many batches.
+    after so many batches. Raises UsageError for an augmentation that has no meaning for the data.
     """
 
     data: _Images
@@ -51,6 +51,12 @@ class TrainBatches:
     device: torch.device | str = "cpu"
     memory_format: torch.memory_format = torch.channels_last
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for part in self.augmentation:
+            part.build(
+                self.data
+            )  # so that what has no meaning for the data is refused before the first epoch
 
     @property
     def steps_per_epoch(self) -> int:
