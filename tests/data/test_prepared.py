@@ -190,6 +190,21 @@ def test_parquet_and_shards_can_be_prepared_too(photos: Path, tmp_path: Path) ->
     assert load_data(tmp_path / "smaller").classes == ("ant", "zebra")
 
 
+FORMATS = ("BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "PNG", "JPEG", "MPO")
+
+
+def test_small_images_of_every_format_stay_as_they_are(tmp_path: Path) -> None:
+    for number, form in enumerate(FORMATS * 2):
+        path = tmp_path / "photos" / "ab"[number >= len(FORMATS)] / f"{form}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(np.full((20, 24, 3), 10 * number, np.uint8))
+        image.save(path, form, **({"save_all": True, "append_images": [image]} if form == "MPO" else {}))
+    found = prepare(tmp_path / "photos", tmp_path / "small", settings=SMALL)
+    assert found.images == 2 * len(FORMATS) and not found.left_out
+    assert prepare(tmp_path / "photos", tmp_path / "small", settings=SMALL).made == 0
+    assert sum(load_data(tmp_path / "small").identity["counts"].values()) == found.images
+
+
 SLOWLY = """
 import sys, time
 from residua.data import prepared

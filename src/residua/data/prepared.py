@@ -28,18 +28,18 @@ from residua.data.identity import digest
 from residua.data.image import BadImage, Encoded, decode, image_name, open_image
 from residua.data.listing import Listing, checked
 from residua.data.parallel import in_parallel
-from residua.data.tar_index import INDEX, ShardIndex, read_index
+from residua.data.tar_index import INDEX, MANIFEST, ShardIndex, read_index
 from residua.errors import ResiduaError, UsageError
-from residua.files import locked, make_folder, read_json, write_atomic, write_json
+from residua.files import locked, make_folder, read_json, sweep, write_atomic, write_json
 from residua.machine import usable_cores
 from residua.spec import DataSource, DataSpec
 
-MANIFEST = "prepared.json"
 MIN_SIZE = 8  # px
 SUFFIXES = {
     "JPEG2000": "jp2",
     "TIFF": "tif",
     "JPEG": "jpg",
+    "MPO": "jpg",
 }  # of formats that are not called as their files are
 Progress = Callable[[int, int], Any]
 
@@ -116,6 +116,7 @@ def prepare(
     _make_folder(out)
     with locked(out):
         _check_same(out, about)
+        sweep(out / INDEX)  # of the folder itself the next line does it
         write_json(out / MANIFEST, {**about, "complete": False})
         found, made, done = [], 0, 0
         for shard in shards:
@@ -224,7 +225,10 @@ def _make(
     checks: list[int] = []
 
     def write(path: Path) -> None:
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        with (
+            path.open("wb") as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
             for row, (name, kind, found) in enumerate(
                 zip(shard.images, shard.classes, pictures, strict=True)
             ):
