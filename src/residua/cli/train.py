@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -25,7 +25,7 @@ def train(
     weights: Annotated[str | None, Parameter(name=["--weights", "--pretrained"])] = None,
     recipe: str | None = None,
     epochs: int | None = None,
-    batch_size: Annotated[int | None, Parameter(name=["--batch-size", "-b"])] = None,
+    batch_size: Annotated[int | Literal["auto"] | None, Parameter(name=["--batch-size", "-b"])] = None,
     lr: float | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -34,6 +34,7 @@ def train(
     workers: Annotated[int | None, Parameter(name=["--workers", "-j"])] = None,
     compile: str | None = None,
     memory: str | None = None,
+    tune: Annotated[bool, Parameter(negative="")] = False,
     val_fraction: float | None = None,
     limit_batches: int | None = None,
     run_dir: Path | None = None,
@@ -62,7 +63,7 @@ def train(
         recipe: quick, digits, finetune, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
-        batch_size: images a step.
+        batch_size: images a step; auto: as many as fit into memory, which is measured first.
         lr: peak learning rate.
         seed: everything random follows from it; 0 by default.
         device: auto, cpu, cuda or cuda:N.
@@ -72,6 +73,8 @@ def train(
         compile: auto, on or off.
         memory: low keeps few activations and computes the others again in the backward pass, to the same result in
             about four thirds of the time; full by default.
+        tune: time precision, layout, threads and compilation for this machine, network and batch, and remember what is
+            quickest; what is named (--threads 2, --set run.channels_last=false) stays.
         val_fraction: of the training images, held out for validation.
         limit_batches: at most so many batches an epoch and an evaluation, for a quick look.
         run_dir: the run folder to make; by default a new one under runs/.
@@ -105,6 +108,7 @@ def train(
             "workers": workers,
             "compile": compile,
             "memory": memory,
+            "tune": tune or None,
             "limit_batches": limit_batches,
             "run_dir": str(run_dir) if run_dir is not None else None,
             "track": track,
@@ -129,6 +133,8 @@ def train(
                 "--resume goes on in the run's own folder: --run-dir, --resume-if-exists and --overwrite do not go "
                 "with it"
             )
+        if tune:
+            raise UsageError("--tune is for a new run; --retune makes the choices of one that goes on anew")
         moved = settings["data"].pop("source", None)
         folder = _resume(resume, settings, data=moved, allow_inexact=allow_inexact, retune=retune)
     else:
@@ -149,6 +155,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.registry import model_spec
     from residua.spec import DataSpec, Recipe
     from residua.train import fit, recipe
+    from residua.train.batch_size import LARGEST
     from residua.train.defaults import default_source
     from residua.weights.model_files import Weights
 
@@ -156,7 +163,8 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
         # a wrong name or value is said before any data is read; only with them the task is known
-        shared = {k: v for k, v in recipe_table.items() if not Recipe.placed(k)[0].startswith("task")}
+        told = {k: v for k, v in recipe_table.items() if (k, v) != LARGEST}
+        shared = {k: v for k, v in told.items() if not Recipe.placed(k)[0].startswith("task")}
         recipe(recipe_name, **shared)
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
@@ -181,6 +189,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
 
 def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> Any:
     from residua.train import RunFolder, resolve_run, resume
+    from residua.train.batch_size import LARGEST
 
     folder = RunFolder(resolve_run(text))
     epochs, track = settings["recipe"].pop("epochs", None), settings["run"].pop("track", None)
@@ -189,8 +198,10 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
     for table, values in settings.items():
         spec = stored.get(table)
         for key, value in values.items():
+            if value == "auto" and (spec is None or (key, value) == LARGEST):  # as the run has it
+                continue
             same = run.get(key) == value if spec is None else spec.change(**{key: value}) == spec
-            if value != "auto" and not same:  # auto: as the plan has it
+            if not same:
                 has = run if spec is None else spec.flat()
                 field = key if spec is None else spec.placed(key)[0]
                 raise UsageError(
