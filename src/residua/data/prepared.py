@@ -116,31 +116,27 @@ def prepare(
     _make_folder(out)
     with locked(out):
         _check_same(out, about)
-        sweep(out / INDEX)  # of the folder itself the next line does it
-        write_json(out / MANIFEST, {**about, "complete": False})
-        found, made, done = [], 0, 0
-        for shard in shards:
-            index = _whole(out, shard.name)
-            if index is None:
-                index, made = (
-                    _make(out, shard, listing, store, settings, threads, strict=spec.strict),
-                    made + 1,
-                )
-            found.append(index)
+        sweep(out / INDEX)  # the folder itself is swept when its manifest is written
+        there = {shard.name: _whole(out, shard.name) for shard in shards}
+        missing = [shard for shard in shards if there[shard.name] is None]
+        done = len(listing.paths) - sum(len(shard.images) for shard in missing)
+        if missing:
+            write_json(out / MANIFEST, {**about, "complete": False})
+        for shard in missing:
+            there[shard.name] = _make(out, shard, listing, store, settings, threads, strict=spec.strict)
             done += len(shard.images)
             if progress is not None:
                 progress(done, len(listing.paths))
         write_json(out / MANIFEST, {**about, "complete": True})
+    found = [index for index in there.values() if index is not None]
     return Prepared(
         path=out,
         images=sum(len(index.names) for index in found),
         bytes=sum(index.size for index in found),
         shards=len(shards),
-        made=made,
-        left_out={
-            **listing.left_out,
-            **{name: why for index in found for name, why in index.left_out.items()},
-        },
+        made=len(missing),
+        left_out=dict(listing.left_out)
+        | {name: why for index in found for name, why in index.left_out.items()},
     )
 
 
@@ -181,7 +177,8 @@ def _check_same(out: Path, about: dict[str, Any]) -> None:
             )
         return
     before = read_json(out / MANIFEST)
-    differing = [key for key in about if not isinstance(before, dict) or before.get(key) != about[key]]
+    told = [key for key in about if key != "of"]  # the source may have moved
+    differing = [key for key in told if not isinstance(before, dict) or before.get(key) != about[key]]
     if differing:
         was = before.get(differing[0]) if isinstance(before, dict) else None
         shown = (
