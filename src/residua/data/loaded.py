@@ -14,6 +14,7 @@ from residua.errors import UsageError
 from residua.spec import DataSpec, Recipe
 
 
+@runtime_checkable
 class AnyData(Protocol):
     """What a training needs of its data, whatever it is: images, volumes, text, scenes."""
 
