@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,12 +23,12 @@ from residua.machine.peak import forget_peak, held, peak
 from residua.runs.plan import Plan
 from residua.spec import Recipe
 from residua.train.optimizers.sgd import SGD
-from residua.train.plan import applied
-from residua.train.prepare import task_for
+from residua.train.plan import Request, applied
+from residua.train.prepare import plan_for, task_for
 from residua.train.reasons import Reason
 
 LARGEST = ("batch_size", "auto")  # how a change of a recipe asks for it
-REPLACED = ("batch_size", "lr", "epochs")  # choices whose reasons no longer hold then
+_REPLACED = ("batch_size", "lr", "epochs")  # choices whose reasons no longer hold then
 MOST = (
     4096  # samples of a step; of larger ones a rate in proportion is not enough (Goyal et al. 2017, Figure 1)
 )
@@ -41,12 +42,19 @@ _TOLD = 64e6  # bytes between two steps that tell a line: less is lost in what t
 
 
 def with_largest_batch(
-    network: nn.Module, recipe: Recipe, data: AnyData, plan: Plan, said: Mapping[str, Any]
-) -> tuple[Recipe, Reason]:
-    """The recipe with the largest batch that fits, and why it is that. ``said``: the fields that the user has set.
+    network: Any,
+    recipe: Recipe,
+    data: AnyData,
+    request: Request,
+    said: Mapping[str, Any],
+    reasons: Sequence[Reason],
+) -> tuple[Recipe, tuple[Reason, ...]]:
+    """The recipe with the largest batch that fits, and the reasons for what is chosen, that for the batch among them.
 
-    Raises UsageError if not even the smallest one fits, and where the system does not tell its memory.
+    ``said`` are the fields that the user has set. Raises UsageError if not even the smallest batch fits, and where the
+    system does not tell its memory.
     """
+    plan = plan_for(network, recipe, data, replace(request, compile="off"))
     least = 2 ** math.ceil(
         math.log2(2 * recipe.accumulate)
     )  # batch norm has nothing to learn of parts of one
@@ -74,7 +82,8 @@ def with_largest_batch(
         why += f"; rate {changed.lr:g}: {recipe.lr:g} for batches of {recipe.batch_size}, and in proportion"
     elif "lr" not in said:
         why += f"; the rate of {recipe.optimizer.kind} stays at {recipe.lr:g}"
-    return changed, Reason("batch_size", f"{size}", why)
+    kept = (reason for reason in reasons if reason.what not in _REPLACED)
+    return changed, (*kept, Reason("batch_size", f"{size}", why))
 
 
 def with_batch(recipe: Recipe, size: int, said: Mapping[str, Any]) -> Recipe:
