@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from benchmarks import depth
+
 from residua.timing import Comparison, Timing
 
 

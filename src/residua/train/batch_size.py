@@ -29,13 +29,9 @@ from residua.train.reasons import Reason
 
 LARGEST = ("batch_size", "auto")  # how a change of a recipe asks for it
 _REPLACED = ("batch_size", "lr", "epochs")  # choices whose reasons no longer hold then
-MOST = (
-    4096  # samples of a step; of larger ones a rate in proportion is not enough (Goyal et al. 2017, Figure 1)
-)
+MOST = 4096  # samples of a step; rates in proportion train up to twice that (Goyal et al. 2017, Figure 1)
 STEPS = 8  # that an epoch keeps at least
-ROOM = (
-    0.8  # of the memory that is free; the rest is for evaluations, for compiled code and for other processes
-)
+ROOM = 0.8  # of the memory that is free; the rest is for evaluations, compiled code and other processes
 _LATE = 0.999  # of a training: everything learns by then
 _FIRST = 16  # samples of the first step
 _TOLD = 64e6  # bytes between two steps that tell a line: less is lost in what the allocator keeps
@@ -55,9 +51,7 @@ def with_largest_batch(
     system does not tell its memory.
     """
     plan = plan_for(network, recipe, data, replace(request, compile="off"))
-    least = 2 ** math.ceil(
-        math.log2(2 * recipe.accumulate)
-    )  # batch norm has nothing to learn of parts of one
+    least = 2 ** math.ceil(math.log2(2 * recipe.accumulate))  # parts of one sample have no batch statistics
     most = max(2 ** int(math.log2(max(min(MOST, len(data.train) // STEPS), 1))), least)
     before, free = held(plan.device), _free(plan.device)
     if before is None or free is None:
@@ -74,8 +68,10 @@ def with_largest_batch(
     of_step, allowed = used - before, limit - before
     why = f"a step takes {of_step / 1e9:.2f} of {allowed / 1e9:.2f} GB"
     if size == most:
-        why += f", and more than {most} would leave " + (
-            "too little noise in the gradients" if most == MOST else f"an epoch fewer than {STEPS} steps"
+        why += (
+            f"; {MOST} is the most"
+            if most == MOST
+            else f"; twice that leaves an epoch fewer than {STEPS} steps"
         )
     changed = with_batch(recipe, size, said)
     if changed.lr != recipe.lr:

@@ -111,8 +111,8 @@ def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> P
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
     """The task of a training, its network where the plan wants it.
 
-    Raises UsageError if the network does not take images as small as the recipe begins with, or batches as small, and as
-    ``make_task``.
+    Raises UsageError if the network does not take images as small as the recipe begins with, or parts of a batch as
+    small, and as ``make_task``.
     """
     if recipe.resolution is not None:
         _check_smallest(network, recipe.resolution, data)
