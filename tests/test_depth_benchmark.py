@@ -14,7 +14,9 @@ def measured(monkeypatch):
 
     def compare(steps, *, rounds, min_seconds):
         timings = {mode: Timing(calls=1, seconds=(step(),) * rounds) for mode, step in steps.items()}
-        return Comparison(baseline="full" if "full" in steps else "low", warmup=1, min_seconds=0, timings=timings)
+        return Comparison(
+            baseline="full" if "full" in steps else "low", warmup=1, min_seconds=0, timings=timings
+        )
 
     def step(layers, mode, batch):
         return lambda: (2e-3 + 1e-5 * layers) * batch * (1 if mode == "full" else 4 / 3)

@@ -59,7 +59,15 @@ def broken(folder, breaks=lambda step, network: None, broken_at=None, **changes)
     task, batches = Slope(recipe, breaks), Batches(broken_at)
     task.step = lambda batch, progress, step=task.step: step(batch[0], progress)
     trained = Loop(
-        task, batches, None, recipe=recipe, seed=0, folder=folder, about={}, state=State(), progress=Progress()
+        task,
+        batches,
+        None,
+        recipe=recipe,
+        seed=0,
+        folder=folder,
+        about={},
+        state=State(),
+        progress=Progress(),
     )
     with pytest.raises(ResiduaError) as found:
         trained.run()
@@ -107,7 +115,9 @@ def test_weights_that_are_not_finite_get_into_no_checkpoint(tmp_path, saving_alw
 
 
 def test_a_training_says_its_checkpoint_which_goes_on_to_the_same_end(tmp_path):
-    with pytest.raises(ResiduaError, match=r"finite at step \d.*learning rate of 1e\+30.*holds step 0") as found:
+    with pytest.raises(
+        ResiduaError, match=r"finite at step \d.*learning rate of 1e\+30.*holds step 0"
+    ) as found:
         fit("cifar_resnet8", run_dir=tmp_path / "run", recipe_changes={"epochs": 2, "lr": 1e30}, **FAST)
     with pytest.raises(ResiduaError) as again:
         resume(tmp_path / "run", progress=False)
@@ -124,13 +134,17 @@ def test_a_batch_of_one_trains_where_maps_have_several_pixels(tmp_path, memory):
 @pytest.mark.parametrize(("batch", "parts"), [(1, 1), (4, 4), (7, 4)])
 def test_single_numbers_have_no_batch_statistics(tmp_path, batch, parts):
     changes = {"batch_size": batch, "accumulate": parts, "epochs": 1}
-    with pytest.raises(UsageError, match=r"batch norm cannot train residual_mlp_tiny on one sample.*--batch-size") as e:
+    with pytest.raises(
+        UsageError, match=r"batch norm cannot train residual_mlp_tiny on one sample.*--batch-size"
+    ) as e:
         fit("residual_mlp_tiny", run_dir=tmp_path / "run", recipe_changes=changes, **FAST)
     assert "\n" not in str(e.value)
     assert not list(tmp_path.iterdir())
     if parts == 1:
         return
-    run = fit("residual_mlp_tiny", run_dir=tmp_path / "run", recipe_changes=changes | {"batch_size": 8}, **FAST)
+    run = fit(
+        "residual_mlp_tiny", run_dir=tmp_path / "run", recipe_changes=changes | {"batch_size": 8}, **FAST
+    )
     assert run.result["train_loss"] > 0
 
 
@@ -143,7 +157,12 @@ def test_fewer_images_than_a_batch_are_one_batch(tmp_path, parts):
         Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number}.png")
     changes = {"batch_size": 128, "accumulate": parts, "epochs": 2, "lr": 0.01}
     run = fit(
-        "cifar_resnet8", tmp_path / "photos", "quick", run_dir=tmp_path / "run", recipe_changes=changes, **FAST
+        "cifar_resnet8",
+        tmp_path / "photos",
+        "quick",
+        run_dir=tmp_path / "run",
+        recipe_changes=changes,
+        **FAST,
     )
     assert run.result["steps"] == 2
     assert run.result["train_images"] < 14

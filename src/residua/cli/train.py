@@ -34,6 +34,7 @@ def train(
     workers: Annotated[int | None, Parameter(name=["--workers", "-j"])] = None,
     compile: str | None = None,
     memory: str | None = None,
+    tune: Annotated[bool, Parameter(negative="")] = False,
     val_fraction: float | None = None,
     limit_batches: int | None = None,
     run_dir: Path | None = None,
@@ -72,6 +73,8 @@ def train(
         compile: auto, on or off.
         memory: low keeps few activations and computes the others again in the backward pass, to the same result in
             about four thirds of the time; full by default.
+        tune: time precision, layout, threads and compilation for this machine, network and batch, and remember what is
+            quickest; what is named (--threads 2, --set run.channels_last=false) stays.
         val_fraction: of the training images, held out for validation.
         limit_batches: at most so many batches an epoch and an evaluation, for a quick look.
         run_dir: the run folder to make; by default a new one under runs/.
@@ -105,6 +108,7 @@ def train(
             "workers": workers,
             "compile": compile,
             "memory": memory,
+            "tune": tune or None,
             "limit_batches": limit_batches,
             "run_dir": str(run_dir) if run_dir is not None else None,
             "track": track,
@@ -129,6 +133,8 @@ def train(
                 "--resume goes on in the run's own folder: --run-dir, --resume-if-exists and --overwrite do not go "
                 "with it"
             )
+        if tune:
+            raise UsageError("--tune is for a new run; --retune makes the choices of one that goes on anew")
         moved = settings["data"].pop("source", None)
         folder = _resume(resume, settings, data=moved, allow_inexact=allow_inexact, retune=retune)
     else:

@@ -50,7 +50,7 @@ def with_largest_batch(
     ``said`` are the fields that the user has set. Raises UsageError if not even the smallest batch fits, and where the
     system does not tell its memory.
     """
-    plan = plan_for(network, recipe, data, replace(request, compile="off"))
+    plan = plan_for(network, recipe, data, replace(request, compile="off", cuda_graphs=None, tune=False))
     least = 2 ** math.ceil(math.log2(2 * recipe.accumulate))  # parts of one sample have no batch statistics
     most = max(2 ** int(math.log2(max(min(MOST, len(data.train) // STEPS), 1))), least)
     before, free = held(plan.device), _free(plan.device)

@@ -71,6 +71,10 @@ def fit(
     workers: int | None = None,
     compile: str = "auto",
     memory: Literal["full", "low"] | None = None,
+    channels_last: bool | None = None,
+    cuda_graphs: bool | None = None,
+    tf32: bool | None = None,
+    tune: bool = False,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -99,6 +103,11 @@ def fit(
         compile: ``"auto"``, ``"on"`` or ``"off"``.
         memory: ``"low"`` keeps few activations and computes the others again in the backward pass, to the same bits in
             about four thirds of the time; ``"full"`` by default.
+        channels_last: how images lie in memory; by default with their channels last.
+        cuda_graphs: whether a GPU is given a compiled step at once; needs ``compile="on"``.
+        tf32: whether a GPU may round the factors of float32 products; by default where it is quicker.
+        tune: time precision, layout, threads and compilation on this machine, as far as they are not named here, and
+            remember what is quickest for this network and batch.
         progress: True shows it on stderr.
         track: where figures go beside the run folder, such as ``"mlflow,wandb"`` or ``"none"``; by default to
             TensorBoard, if it is installed.
@@ -162,6 +171,10 @@ def fit(
         workers=workers,
         compile=compile,
         memory=memory,
+        channels_last=channels_last,
+        cuda_graphs=cuda_graphs,
+        tf32=tf32,
+        tune=tune,
     )
     numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
     with _leaving(shown):
@@ -174,7 +187,7 @@ def fit(
         reasons = choice.reasons
         if finds_batch:
             chosen, reasons = with_largest_batch(network, chosen, loaded, request, said, reasons)
-        plan = plan_for(network, chosen, loaded, request)
+        plan = plan_for(network, chosen, loaded, request, limit=limit_batches, tell=shown.note)
         for reason in reasons:
             shown.note(str(reason))
         plan = plan.change(reasons=(*map(str, reasons), *plan.reasons))
@@ -260,7 +273,8 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            anew = plan_for(network, recipe, loaded, Request(device=plan.device, memory=plan.memory))
+            asked = Request(device=plan.device, memory=plan.memory)
+            anew = plan_for(network, recipe, loaded, asked, limit=folder.limit, tell=shown.note)
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         if epochs is not None:
             recipe = extended(folder, recipe, epochs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,15 +167,10 @@ class Loop:
             count += self._train_step(batch, epoch)
             if self._done():  # a callback may have ended it
                 break
-        seconds = time.monotonic() - began
-        self._logs[TIMINGS].append(
-            {
-                "epoch": epoch,
-                "steps": self.state.step - first,
-                "seconds": seconds,
-                "images_per_second": count / seconds,
-            }
-        )
+        seconds, steps = time.monotonic() - began, self.state.step - first
+        speed = count / seconds
+        line = {"epoch": epoch, "steps": steps, "seconds": seconds, "images_per_second": speed}
+        self._logs[TIMINGS].append(line)
 
     def _train_step(self, batch: Any, epoch: int) -> int:
         step = self.state.step
@@ -262,13 +257,7 @@ class Loop:
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
         """``measure`` of the task; a signal ends it: what was measured so far is thrown away."""
-
-        def watched() -> Iterator[Any]:
-            for batch in batches:
-                yield batch
-                self._stop_if_asked()
-
-        return measure(self.task, watched())
+        return measure(self.task, batches, self._stop_if_asked)
 
     def _set_lr(self, progress: float) -> float:
         factor = self.recipe.lr_factor(progress) * self._guard.factor(self.state.backoffs)

@@ -24,7 +24,9 @@ from residua.spec.stored import checked
 from residua.train.choices import Choice
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.seeding import seed_torch
+from residua.train.speed import BACKWARD
 from residua.train.task import Task, make_task
+from residua.train.trial import Trial
 from residua.weights.model_files import Weights
 
 
@@ -101,11 +103,21 @@ def normalized_as_learned(data: AnyData, weights: Weights) -> AnyData:
         raise ResiduaError(f"{weights.title}: {error}") from error
 
 
-def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> Plan:
-    """Every automatic choice of a training."""
-    steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
+def plan_for(
+    network: Any,
+    recipe: Recipe,
+    data: AnyData,
+    request: Request,
+    *,
+    limit: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """Every automatic choice of a training of at most ``limit`` batches an epoch; ``tell`` hears what takes long."""
+    epoch = max(len(data.train) // recipe.batch_size, 1)
+    steps = recipe.iterations or recipe.epochs * min(epoch, limit or epoch)
     forward = totals(network.spec, network.spec.input_shape(data.shape))[1]
-    return make_plan(request, network, 3 * recipe.batch_size * forward, steps)  # backward costs two forwards
+    work = (1 + BACKWARD) * recipe.batch_size * forward
+    return make_plan(request, network, work, steps, Trial(network, recipe, data, tell))
 
 
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:

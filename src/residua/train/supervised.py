@@ -17,6 +17,7 @@ from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
 from residua.train.accumulate import added, divide_gradients, parts_of
 from residua.train.compile import compiled
+from residua.train.compiled_code import KeptCode
 from residua.train.layers import depths, held
 
 Sums = dict[str, Any]  # over a batch: tensors of any shape, or lists; "count" among them
@@ -65,12 +66,14 @@ class Supervised:
         self.optimizers = {"model": make_optimizer(network, recipe)}
         self.primary, self.metrics = primary, metrics
         self._prepare, self._evaluate = prepare, evaluate
+        self.compiles = compiles
+        self._code = KeptCode(network, plan)
         scope = plan.compile if compiles else "off"
         self._loss, self._descend = loss, self._forward_and_backward
         if scope == "units":  # until the backward pass is done, which may compute some of them again
             self._descend = compiled(self._descend, network, scope)
         else:
-            self._loss = compiled(loss, network, scope)
+            self._loss = compiled(loss, network, scope, graphs=plan.cuda_graphs)
 
     def step(self, batch: Any, progress: float) -> Sums:
         """One step on a batch."""
@@ -78,7 +81,8 @@ class Supervised:
         frozen = tuning is not None and tuning.frozen(progress)
         self.network.train()
         batch = self._prepare(batch)
-        with recomputing(self.network, self.plan.memory == "low"), held(self.network, frozen):
+        low = self.plan.memory == "low"
+        with self._code.at_hand(), recomputing(self.network, low), held(self.network, frozen):
             sums = self._descend(batch) if self.recipe.accumulate == 1 else self._descend_in_parts(batch)
         take_step(self.optimizers["model"], self.recipe)
         return sums

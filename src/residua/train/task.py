@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -133,8 +133,10 @@ def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
     return made
 
 
-def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
-    """Every metric of a task over ``batches``, and of how many samples.
+def measure(
+    task: Task, batches: Iterable[Any], after_each: Callable[[], None] = lambda: None
+) -> tuple[dict[str, float | None], int]:
+    """Every metric of a task over ``batches``, and of how many samples; ``after_each`` is called after each of them.
 
     A figure is None where it is not finite: networks recover from that.
     """
@@ -143,6 +145,7 @@ def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None]
         for name, value in task.evaluate(batch).items():
             value = value.double() if isinstance(value, Tensor) else value
             sums[name] = sums[name] + value if name in sums else value
+        after_each()
     figures = task.metrics(sums) if sums else {}
     finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return finite, int(sums.get("count", 0))
