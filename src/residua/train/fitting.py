@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +27,7 @@ from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
 from residua.spec import ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
-from residua.train.batch_size import LARGEST, REPLACED, with_batch, with_largest_batch
+from residua.train.batch_size import LARGEST, with_batch, with_largest_batch
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
@@ -187,9 +186,7 @@ def fit(
             return resume(begun, data=loaded, progress=shown, track=track, callbacks=callbacks)
         reasons = choice.reasons
         if finds_batch:
-            first = plan_for(network, chosen, loaded, replace(request, compile="off"))
-            chosen, reason = with_largest_batch(network, chosen, loaded, first, said)
-            reasons = (*(known for known in reasons if known.what not in REPLACED), reason)
+            chosen, reasons = with_largest_batch(network, chosen, loaded, request, said, reasons)
         plan = plan_for(network, chosen, loaded, request, limit=limit_batches, tell=shown.note)
         for reason in reasons:
             shown.note(str(reason))
