@@ -75,6 +75,16 @@ class Log:
             raise _unwritable(self._path, error) from error
 
 
+class NoLog:
+    """Of a process of a training that writes nothing: another one does."""
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def end_epoch(self) -> None:
+        """Nothing."""
+
+
 def sound(content: bytes, marks: Sequence[Mark]) -> int:
     """How many of the marks, from the first, a log's contents agree with."""
     hashed, at = hasher(), 0

@@ -29,8 +29,9 @@ from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
+from residua.train.following import announce, led_by_the_first
 from residua.train.interruption import telling_how_to_go_on
-from residua.train.plan import Request, check_here, choose_device
+from residua.train.plan import Request, check_here, choose_device, divided_anew
 from residua.train.prepare import (
     data_again,
     file_header,
@@ -40,6 +41,7 @@ from residua.train.prepare import (
     plan_for,
     task_for,
 )
+from residua.train.processes import joined
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
@@ -52,6 +54,7 @@ from residua.weights.model_files import Weights, adapt, read_weights
 _log = logging.getLogger("residua")
 
 
+@led_by_the_first
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
     data: str | Path | DataSpec | AnyData | None = None,
@@ -147,7 +150,15 @@ def fit(
         raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
-    request = Request(device=device, precision=precision, threads=threads, workers=workers, compile=compile)
+    with joined() as processes:
+        request = Request(
+            device=device,
+            precision=precision,
+            threads=threads,
+            workers=workers,
+            compile=compile,
+            processes=processes,
+        )
     numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
     with _leaving(shown):
         if begun is not None:
@@ -186,6 +197,7 @@ def fit(
             return _train(folder, training, loaded, State(), shown, following, told)
 
 
+@led_by_the_first
 def resume(
     run: str | Path | RunFolder,
     *,
@@ -225,11 +237,13 @@ def resume(
             with writing(folder.path):
                 _say(mend_logs(folder.path, folder.last) + mend_weights(folder))
         shown.note(f"{folder.path} is complete: nothing is left to train")
+        with joined() as processes:
+            announce(folder, processes)
         return folder
-    with writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
+    with writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path), joined() as processes:
         recipe, plan = folder.recipe, folder.plan
         if not (retune or allow_inexact):
-            check_here(plan)
+            check_here(plan, processes)
             if changed := files_changed(folder.env.get("files", {})):
                 raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
         loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else data
@@ -240,8 +254,10 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            anew = plan_for(network, recipe, loaded, Request(device=plan.device))
+            anew = plan_for(network, recipe, loaded, Request(device=plan.device, processes=processes))
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
+        elif allow_inexact:
+            plan = divided_anew(plan, processes)
         if epochs is not None:
             recipe = extended(folder, recipe, epochs)
         task = task_for(network, recipe, loaded, plan)
@@ -251,7 +267,7 @@ def resume(
                 state.waited = 0
                 save_checkpoint(folder.last, task, state, file_header(network, loaded))
             folder.extend(recipe)
-        if retune:
+        if plan != folder.plan:
             folder.replan(plan)
         folder.begin_session()
         following = trackers(track) if track is not None else begun_with(folder)
@@ -268,16 +284,18 @@ def _train(
     callbacks: Callbacks,
 ) -> RunFolder:
     """Train from where the state stands to the end, as the folder says."""
-    session = Session(
-        folder=folder,
-        task=task,
-        data=data,
-        state=state,
-        progress=progress,
-        trackers=following,
-        callbacks=callbacks,
-    )
-    with telling_how_to_go_on(folder.path):
+    with telling_how_to_go_on(folder.path), joined() as processes:
+        announce(folder, processes)
+        session = Session(
+            folder=folder,
+            task=task,
+            data=data,
+            state=state,
+            progress=progress,
+            trackers=following,
+            callbacks=callbacks,
+            processes=processes,
+        )
         return session.run()
 
 

@@ -18,6 +18,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.machine import compiler, machine, usable_cores
 from residua.runs.plan import Plan
 from residua.train.compile import compile_scope
+from residua.train.processes import ALONE, Processes, check_device
 
 # Multiply-adds of a whole training above which compiling (about 40 s) earns its time back; measured: +25 to +35 % on
 # one thread, +10 % on two.
@@ -37,6 +38,7 @@ class Request:
     threads: int | None = None
     workers: int | None = None
     compile: str = "auto"
+    processes: Processes = ALONE
 
 
 def make_plan(request: Request, model: nn.Module, step_work: float, steps: float) -> Plan:
@@ -45,14 +47,16 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
     Raises UsageError for a device, precision or thread count that cannot be had here.
     """
     reasons: list[str] = []
-    device = choose_device(request.device)
-    cores = usable_cores()
+    device, processes = choose_device(request.device), request.processes
+    check_device(device, processes)
+    cores = cores_of(processes)
     workers = request.workers if request.workers is not None else cores
     threads = request.threads
     if threads is None:
-        threads = cores if step_work > _ONE_THREAD_WORK or device != "cpu" else 1
+        threads = cores if step_work / processes.count > _ONE_THREAD_WORK or device != "cpu" else 1
+        every = "every core" if processes.here == 1 else f"the cores, shared by {processes.here} processes"
         reasons.append(
-            f"{threads} threads: " + ("every core" if threads == cores else "a step is too small for more")
+            f"{threads} threads: " + (every if threads == cores else "a step is too small for more")
         )
     precision = _precision(request.precision, device, machine().has_fast_bf16, reasons)
     return Plan(
@@ -61,14 +65,40 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         threads=threads,
         workers=workers,
         channels_last=True,
-        compile=_compile(request.compile, device, model, step_work * steps, reasons),
+        compile=_compile(request, device, model, step_work * steps, reasons),
+        processes=processes.count,
         reasons=tuple(reasons),
         **_whereabouts(device),  # type: ignore[arg-type]  # texts all
     )
 
 
-def check_here(plan: Plan) -> None:
+def cores_of(processes: Processes) -> int:
+    """The cores of this machine for each of the processes on it."""
+    return max(1, usable_cores() // processes.here)
+
+
+def divided_anew(plan: Plan, processes: Processes) -> Plan:
+    """The plan for another number of processes, which is not bit for bit the same training."""
+    if plan.processes == processes.count:
+        return plan
+    check_device(plan.device, processes)
+    return plan.change(
+        processes=processes.count,
+        threads=cores_of(processes),
+        compile=plan.compile if processes.count == 1 else "off",
+        reasons=(*plan.reasons, f"from {plan.processes} to {processes.count} processes, as asked"),
+    )
+
+
+def check_here(plan: Plan, processes: Processes = ALONE) -> None:
     """Raise ResiduaError if this machine or these versions would not repeat the plan's run bit for bit."""
+    check_device(plan.device, processes)
+    if plan.processes != processes.count:
+        raise ResiduaError(
+            f"this run is trained by {plan.processes} process{'es' * (plan.processes > 1)}, here "
+            f"{processes.count} would: it would not go on bit for bit; --processes {plan.processes} (or torchrun) "
+            "goes on exactly, --allow-inexact all the same"
+        )
     stored = plan.to_dict()
     for name, value in _whereabouts(plan.device).items():
         if stored[name] != value:
@@ -118,11 +148,17 @@ def _precision(
 
 
 def _compile(
-    name: str, device: str, model: nn.Module, work: float, reasons: list[str]
+    request: Request, device: str, model: nn.Module, work: float, reasons: list[str]
 ) -> Literal["off", "network", "units"]:
+    name = request.compile
     if name not in ("auto", "on", "off"):
         raise UsageError(f"--compile must be auto, on or off, not {name!r}")
     if name == "off":
+        return "off"
+    if request.processes.count > 1:
+        if name == "on":
+            raise UsageError("--compile on is for one process: several talk to each other inside the network")
+        reasons.append("not compiled: the processes talk to each other inside the network")
         return "off"
     problem = compiler().problem if device == "cpu" else None
     if name == "auto" and work < _WORTH_COMPILING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from residua.analysis.cost import totals
@@ -18,8 +19,9 @@ from residua.train.callbacks import Callbacks
 from residua.train.loop import Loop
 from residua.train.plan import applied
 from residua.train.prepare import file_header
+from residua.train.processes import ALONE, Processes
 from residua.train.progress import Progress
-from residua.train.task import IllustratedTask, Task, run_task
+from residua.train.task import IllustratedTask, Task, divide, run_task
 from residua.train.track import tracked
 from residua.weights.model_files import save_model
 
@@ -42,14 +44,16 @@ class Session:
     progress: Progress
     trackers: Sequence[Tracker] = ()
     callbacks: Callbacks = field(default_factory=Callbacks)
+    processes: Processes = ALONE
 
     def run(self) -> RunFolder:
         """Train to the end, measure the test part once, and write what makes the run complete.
 
-        The caller holds the folder (``runs.place.writing``).
+        The caller holds the folder (``runs.place.writing``), or is not the first process, which alone writes.
         """
         folder, network = self.folder, self.task.networks["model"]
         plan, recipe, about = folder.plan, folder.recipe, file_header(network, self.data)
+        divide(self.task, run_task(folder).kind, self.processes)
         placed = {"device": plan.device, "memory_format": plan.memory_format, "limit": folder.limit}
 
         def part(split: str) -> Any:
@@ -68,19 +72,23 @@ class Session:
                 progress=progress,
                 chance=run_task(folder).chance(self.data),
                 callbacks=self.callbacks,
+                processes=self.processes,
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
-            folder.skip(unreadable(self.data.train, self.data.val, self.data.test))
-            if isinstance(self.task, IllustratedTask):
-                self.task.illustrate(folder.path)
-            save_model(folder.path / layout.WEIGHTS, network, about["data"])
-            loop.tell(
-                "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
-            )
-            if recipe.backoff is not None:
-                remove(folder.path / layout.GOOD)
-            folder.complete(self._result(recipe, state, test, count, loop.stopped))
+            bad = self.processes.of_all(unreadable(self.data.train, self.data.val, self.data.test))
+            if self.processes.first:
+                folder.skip(list(chain.from_iterable(bad)))
+                if isinstance(self.task, IllustratedTask):
+                    self.task.illustrate(folder.path)
+                save_model(folder.path / layout.WEIGHTS, network, about["data"])
+                loop.tell(
+                    "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
+                )
+                if recipe.backoff is not None:
+                    remove(folder.path / layout.GOOD)
+                folder.complete(self._result(recipe, state, test, count, loop.stopped))
+            self.processes.wait()
         return folder
 
     def _result(

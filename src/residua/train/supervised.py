@@ -10,11 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from residua.errors import UsageError
 from residua.nn.residual import recomputing
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
 from residua.train.compile import compiled
 from residua.train.layers import depths, held
+from residua.train.processes import ALONE, Processes
+from residua.train.shared_batch import cut, shared
 
 Sums = dict[str, Any]  # over a batch: tensors of any shape, or lists; "count" among them
 
@@ -40,6 +43,8 @@ class Supervised:
         metrics: the figures of an evaluation, from the sums of all of its batches.
         prepare: makes of a training batch what the loss is computed of; never compiled.
         compiles: False where shapes differ from batch to batch.
+        divides: False where the loss of a batch is no mean, weighted by ``"weight"`` or else ``"count"``, of the losses
+            of its parts; several processes cannot share it then.
 
     """
 
@@ -55,13 +60,21 @@ class Supervised:
         metrics: Callable[[Mapping[str, Any]], dict[str, float]] = means,
         prepare: Callable[[Any], Any] = lambda batch: batch,
         compiles: bool = True,
+        divides: bool = True,
     ) -> None:
         self.network, self.recipe, self.plan = network, recipe, plan
         self.networks = {"model": network}
         self.optimizers = {"model": make_optimizer(network, recipe)}
         self.primary, self.metrics = primary, metrics
         self._prepare, self._evaluate = prepare, evaluate
+        self._divides, self._processes = divides, ALONE
         self._loss = compiled(loss, network, plan.compile if compiles else "off")
+
+    def divide(self, processes: Processes) -> None:
+        """Share every step from now on; each process is given the whole batch, and the whole batch's sums come back."""
+        if not self._divides:
+            raise UsageError("a task whose loss is no mean over its samples is trained by one process")
+        self._processes = processes
 
     def step(self, batch: Any, progress: float) -> Sums:
         """One step on a batch."""
@@ -73,11 +86,24 @@ class Supervised:
             autocast(self.plan),
             recomputing(self.network, self.recipe.recompute),
             held(self.network, frozen),
+            shared(self.network, self._processes, batch),
         ):
-            loss, sums = self._loss(batch)
+            loss, sums = self._of_all(*self._loss(cut(batch, self._processes)))
             loss.backward()
+        if self._processes.count > 1:
+            self._processes.add_gradients(self.network.parameters())
         take_step(self.optimizers["model"], self.recipe)
         return sums
+
+    def _of_all(self, loss: Tensor, sums: Sums) -> tuple[Tensor, Sums]:
+        """This process's part of the whole batch's loss, and the whole batch's sums: shares may be of unlike size."""
+        weight = sums.pop("weight", sums["count"])
+        if self._processes.count == 1:
+            return loss, sums
+        whole = self._processes.total({**sums, "loss": loss.detach() * weight, "weight": weight})
+        weights = whole.pop("weight")
+        whole["loss"] *= whole["count"] / weights
+        return loss * (weight.to(weights) / weights).to(loss), whole
 
     @torch.no_grad()
     def evaluate(self, batch: Any) -> Sums:
