@@ -18,6 +18,11 @@ rank, meeting = int(os.environ["RANK"]), pathlib.Path(os.environ["RESIDUA_MEETIN
 """
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr("residua.train.launch._GRACE", 0.5)
+
+
 def launch(code, count=2):
     return Launch([sys.executable, "-c", BEGIN + code], count)
 

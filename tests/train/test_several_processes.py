@@ -82,7 +82,7 @@ from residua.train import fit
 fit("cifar_resnet8", run_dir=__import__("sys").argv[1], progress=False, limit_batches=1,
     recipe_changes={"epochs": 1, "batch_size": 1})
 """
-    for process in start(code, 2, tmp_path, tmp_path / "run"):
+    for process in start(code, 2, tmp_path, tmp_path / "of one"):
         errors = process.communicate(timeout=100)[1]
         assert process.returncode == 1
         assert "a batch of 1 cannot be divided among 2 processes" in errors

@@ -29,7 +29,7 @@ GO_ON = "RESIDUA_GO_ON"  # the run folder that they go on with, of a launch afte
 LOST = 75  # the exit code of a process that has lost another (EX_TEMPFAIL): it is not to blame
 RESTARTS = 3
 _MOST = 1024
-_GRACE = 5.0  # seconds that the others have to notice that one of them has ended
+_GRACE = 3.0  # seconds that the others have to notice that one of them has ended
 _STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -110,16 +110,15 @@ class Launch:
         """Start all of them, and return what each ended with. When one has failed, the others are ended."""
         started = [self._start(folder, attempt, rank) for rank in range(self._count)]
         self._first = started[0]
+        failed_at = None
         try:
-            while any(process.poll() is None for process in started):
-                if any(process.returncode not in (None, 0) for process in started):
-                    end = time.monotonic() + _GRACE
-                    while time.monotonic() < end and any(process.poll() is None for process in started):
-                        time.sleep(0.02)
+            while None in (codes := [process.poll() for process in started]):
+                if failed_at is None and any(codes):
+                    failed_at = time.monotonic()
+                if failed_at is not None and time.monotonic() > failed_at + _GRACE:
                     break
                 time.sleep(0.02)
         finally:
-            codes = [process.poll() for process in started]
             for process in started:
                 if process.poll() is None:
                     process.kill()
