@@ -161,3 +161,8 @@ def test_a_launch_in_a_thread_leaves_the_signals_alone():
     thread.join()
     assert found == [0]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_process_of_a_launch_ends_quietly():
+    code = "from residua.train.launch import end_with_launch; end_with_launch()"
+    assert launch(code).run() == 0

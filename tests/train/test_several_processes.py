@@ -117,7 +117,8 @@ def command(folder, run, *more):
             "--threads",
             "1",
         ),
-        *("--track", "none", "--set", "model.drop_path=0.2", "--set", "recipe.log_every=5"),
+        *("--limit-batches", "5", "--track", "none"),
+        *("--set", "model.drop_path=0.2", "--set", "recipe.log_every=1"),
     ]
 
 
@@ -150,6 +151,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="looks the processes up in /proc")
 @pytest.mark.parametrize(("rank", "lines"), [(0, 9), (1, 3)])
 def test_after_a_kill_9_of_one_the_run_ends_as_if_nothing_had_happened(tmp_path, undisturbed, rank, lines):
@@ -164,6 +166,7 @@ def test_after_a_kill_9_of_one_the_run_ends_as_if_nothing_had_happened(tmp_path,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ctrl_c_stops_all_and_resume_starts_as_many(tmp_path, undisturbed):
     running = subprocess.Popen(
         command(tmp_path, tmp_path / "run"), stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -183,6 +186,7 @@ def test_ctrl_c_stops_all_and_resume_starts_as_many(tmp_path, undisturbed):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_torchrun_starts_the_same_training(tmp_path, undisturbed):
     run = tmp_path / "run"
     arguments = command(tmp_path, run, "--resume-if-exists")[2:]

@@ -198,8 +198,9 @@ def end_with_launch() -> None:
     """Stop as after Ctrl-C when the launch that started this process is gone: nobody would watch it any more."""
 
     def watch() -> None:
-        with suppress(OSError, ValueError):
-            sys.stdin.buffer.read()
+        with suppress(OSError):
+            while os.read(0, 1):  # not sys.stdin, whose lock Python wants at its end
+                pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     if launched():
