@@ -48,7 +48,7 @@ def store(name: str, title: str, cases: list[dict[str, Any]], peaks: Mapping[str
     evidence = {
         "schema": 1,
         "title": title,
-        "command": f"python -m benchmarks.{name} {' '.join(sys.argv[1:])}".strip(),
+        "command": f"python -m benchmarks.{Path(sys.argv[0]).stem} {' '.join(sys.argv[1:])}".strip(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": describe_machine(),
         "peaks": dict(peaks),

@@ -158,7 +158,7 @@ def from_jpeg(
                 trained=trained, format=format, program=program, evidence=evidence, provenance={}
             )
             artifact = write_artifact(
-                folder / f"jpeg-{kind}-{precision}",
+                folder / f"{name}-jpeg-{kind}-{precision}",
                 lambda place, e=exporting, p=precision: e.unmeasured(place, p),
             )
             predictor = Predictor(artifact, threads=threads)
@@ -189,7 +189,7 @@ def main() -> None:
     sys.argv[1:] = ["PHOTOS" if word == str(arguments.photos) else word for word in sys.argv[1:]]
     threads = usable_cores()
     torch.set_num_threads(threads)
-    torchvision, peaks, measured = import_torchvision(), measure_peaks(), []
+    torchvision, peaks = import_torchvision(), measure_peaks()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in arguments.networks:
@@ -199,11 +199,11 @@ def main() -> None:
             cases = [case(name, model, trained, batch, threads, folder) for batch in arguments.batch_sizes]
             if arguments.photos:
                 cases.append(from_jpeg(torchvision, name, model, trained, arguments.photos, threads, folder))
-            measured += [
+            measured = [
                 measure(one, rounds=arguments.rounds, min_seconds=arguments.seconds, peaks=peaks)
                 for one in cases
             ]
-    store("inference", "Inference", measured, peaks, NOTES)
+            store(f"inference-{name}", f"Inference of {name}", measured, peaks, NOTES)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,13 @@ settings.load_profile("residua")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_report_header() -> str:
+    """The kind of processor that the tests ran on: results differ between instruction sets."""
+    import torch
+
+    return f"instruction set: {torch.backends.cpu.get_cpu_capability()}"
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real images and published checkpoints beside the checkout, or the test is skipped."""

@@ -10,7 +10,7 @@ from residua.machine import describe_machine, instruction_set
 TABLES = {
     "train_step": harness.table,
     "versions": harness.table,
-    "inference": harness.table,
+    "inference-resnet18": harness.table,
     "predictor": harness.table,
     "stochastic_depth": harness.table,
     "busy": busy.table,

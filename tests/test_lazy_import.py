@@ -13,6 +13,8 @@ LIGHT = {
     "shell completion": "from residua.cli.completion import completion; completion('bash')",
     "help": "import sys; from residua.cli.main import make_app; make_app()(['--help'], result_action='return_value')",
     "the list of networks": "from residua.cli.models import models; models(); models(json=True)",
+    "recipes": "from residua.train.recipes import RECIPES",
+    "the list of recipes": "from residua.cli.recipes import recipes; recipes()",
     "verbs": "import residua.cli.models, residua.cli.describe",
     "errors": "import residua; residua.UsageError; residua.list_models('*')",
 }

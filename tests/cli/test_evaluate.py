@@ -66,10 +66,29 @@ def test_an_ensemble_is_one_object(residua, files):
 
 
 def test_views(residua, files):
-    for flags, count in ((["--flip"], 2), (["--ten-crop"], 10), (["--scales", "1,1.25", "--flip"], 4)):
+    asked = (
+        (["--flip"], 2),
+        (["--ten-crop"], 10),
+        (["--scales", "1,1.25", "--flip"], 4),
+        (["--shift", "1"], 3),
+    )
+    for flags, count in asked:
         code, out, _ = residua(files[0], "digits", "--limit-batches", "1", "-b", "8", "--json", *flags)
         assert code == 0
         assert (len(json.loads(out)["views"]), json.loads(out)["n"]) == (count, 8)
+        assert json.loads(out)["plain"]["top1"] <= 1
+
+
+def test_the_plain_figure_comes_first(residua, files):
+    plain = residua(files[0], "digits")[1].splitlines()
+    shown = residua(files[0], "digits", "--flip")[1].splitlines()
+    assert shown[:2] == plain[:2]
+    assert shown[2].startswith("shown whole, whole mirrored: top-1 ")
+    assert (
+        residua(files[0], "digits", "--ten-crop")[1]
+        .splitlines()[2]
+        .startswith("shown the mean of 10 views: ")
+    )
 
 
 def test_the_text_names_the_figures_and_every_class(residua, files):
@@ -103,7 +122,9 @@ def test_other_tasks_have_their_own_figures(residua, detector, files):
     assert (code, len(json.loads(out)["evaluations"])) == (0, 2)
 
 
-@pytest.mark.parametrize("flags", [["--flip"], ["--ten-crop"], ["--scales", "1,1.2"], ["--ensemble"]])
+@pytest.mark.parametrize(
+    "flags", [["--flip"], ["--ten-crop"], ["--scales", "1,1.2"], ["--shift", "1"], ["--ensemble"]]
+)
 def test_what_only_classifiers_can_is_refused_of_the_others(residua, detector, flags):
     code, out, err = residua(detector, "scenes:boxes", *flags)
     assert (code, out, err.count("\n")) == (2, "", 1)

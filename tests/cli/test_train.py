@@ -134,6 +134,9 @@ REFUSED = [
     (("--threads", str(10**12)), "--threads must be"),
     (("--workers", "-1"), "workers"),
     (("--compile", "maybe"), "--compile must be"),
+    (("--memory", "small"), "--memory must be"),
+    (("--set", "recipe.accumulate=0"), "accumulate"),
+    (("--batch-size", "4", "--set", "recipe.accumulate=5"), "5 parts"),
     (("--val-fraction", "1"), "val_fraction"),
     (("--limit-batches", "0"), "limit_batches"),
     (("--weights", "none.pth"), "none.pth"),
@@ -305,6 +308,18 @@ def test_a_loss_that_explodes_says_what_to_do(command, here, no_report):
     )  # finite, but not in validation
     assert answer.code == 0, answer.err
     assert None in (answer.json["val_loss"], answer.json["test_loss"])
+
+
+@pytest.mark.parametrize("asked", [("--memory", "low"), ("--set", "recipe.recompute=true")])
+def test_little_memory_is_of_the_plan_and_changes_no_bit(command, here, no_report, asked):
+    for name, flags in (("full", ()), ("low", asked)):
+        assert command("train", *QUICK, *flags, "--run-dir", name).code == 0
+    plan = json.loads((here / "low" / "plan.json").read_text())
+    assert plan["memory"] == "low"
+    full, low = ((here / name / "model.safetensors").read_bytes() for name in ("full", "low"))
+    assert full == low
+    again = command("train", *QUICK, *asked, "--run-dir", "low", "--resume-if-exists")
+    assert again.code == 0, again.err
 
 
 def test_drop_path_of_whole_batches(command, here, no_report):

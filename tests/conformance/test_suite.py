@@ -113,8 +113,9 @@ def misstate_the_channels(model):
 
 
 def update_statistics_twice(model):
-    norm = model.stages[0][0].branch.norm1
-    norm.register_forward_hook(lambda module, args, output: module.running_mean.add_(1) and None)
+    layer = model.stages[0][0].branch.conv1
+    layer.register_buffer("calls", torch.zeros(()))
+    layer.register_forward_hook(lambda module, args, output: module.calls.add_(1) and None)
 
 
 def recompute_nothing(model):

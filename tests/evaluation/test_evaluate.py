@@ -88,6 +88,20 @@ def test_views_average_probabilities(make_model, digits):
     assert found.views == ("whole", "whole mirrored")
 
 
+@pytest.mark.parametrize("views", [{"flip": True}, {"scales": (1.25,)}, {"shift": 1}])
+def test_the_plain_figures_stand_beside_those_of_other_views(make_model, digits, views):
+    models = [make_model(seed) for seed in range(2)]
+    alone, shown = (
+        evaluate(models, digits, ensemble=True, views=asked) for asked in (make_views(), make_views(**views))
+    )
+    assert alone.plain is None
+    assert shown.nll != alone.nll
+    assert shown.plain == {name: getattr(alone, name) for name in shown.plain}
+    assert over_runs([shown, shown])["plain_top1"] == alone.top1
+    assert "plain_top1" not in over_runs([alone, alone])
+    assert f"top-1 {alone.top1:.2%} as they are" in shown._repr_html_()
+
+
 def test_several_sources_give_a_list_and_a_mean(make_run):
     found = evaluate([make_run("a", seed=0), make_run("b", seed=1)])
     assert [one.source for one in found] == ["a", "b"]

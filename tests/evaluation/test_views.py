@@ -56,6 +56,18 @@ def test_wrong_scales_are_refused(scales):
         make_views(scales=scales)
 
 
+def test_a_shift_moves_down_and_right_and_mirrors_at_the_border():
+    images = torch.arange(16.0).view(1, 1, 4, 4)
+    assert View(shift=1)(images)[0, 0].tolist() == [[5, 4, 5, 6], [1, 0, 1, 2], [5, 4, 5, 6], [9, 8, 9, 10]]
+    assert View(shift=-1)(images)[0, 0, 0].tolist() == [5, 6, 7, 6]
+    assert [str(view) for view in make_views(shift=2)] == ["whole", "whole shifted -2", "whole shifted +2"]
+    assert len(make_views(shift=1, flip=True)) == 6
+    with pytest.raises(UsageError, match="4x4 pixels cannot be shifted by 4"):
+        View(shift=4)(images)
+    with pytest.raises(UsageError, match="a shift is 0 or more"):
+        make_views(shift=-1)
+
+
 def test_an_unknown_crop_is_refused():
     with pytest.raises(UsageError, match="not 'middle'"):
         View(crop="middle")

@@ -173,7 +173,7 @@ def test_pretrained_cfg_takes_no_nonsense_from_a_file(tmp_path, mean):
 
 
 def test_checkpointing_stays_after_a_training_step_that_recomputes():
-    from residua.nn.residual import recomputing
+    from residua.nn.segments import recomputing
 
     model = tiny()
     model.set_grad_checkpointing()

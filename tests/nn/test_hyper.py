@@ -7,7 +7,7 @@ from torch import nn
 from residua.errors import UsageError
 from residua.nn import Chain, DropPath, Residual, without_shortcuts
 from residua.nn.hyper import HyperConnection
-from residua.nn.residual import recomputing
+from residua.nn.segments import recomputing
 from residua.nn.stream_weights import DoublyStochastic, stream_weights
 from residua.nn.streams import CopyStreams, MeanStreams
 

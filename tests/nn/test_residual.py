@@ -15,7 +15,7 @@ from residua.nn import (
     Residual,
     residual_units,
 )
-from residua.nn.residual import recomputing
+from residua.nn.segments import recomputing
 
 
 def test_a_unit_is_activation_of_shortcut_plus_branch():

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from residua.nn import Residual
-from residua.nn.residual import recomputing
+from residua.nn.segments import recomputing
 from residua.nn.spectral import SpectralConv2d, SpectralLinear
 
 

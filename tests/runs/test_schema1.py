@@ -98,6 +98,17 @@ def test_a_run_goes_on_as_it_would_have(name, copy):
     read_run(run)
 
 
+def test_a_recipe_that_recomputes_is_a_plan_of_little_memory_and_goes_on(copy):
+    name = "runs/interrupted"
+    run = copy(name)
+    recipe = json.loads((run / "recipe.json").read_text())
+    (run / "recipe.json").write_text(json.dumps(recipe | {"recompute": True}))
+    assert RunFolder(run).plan.memory == "low"
+    assert RunFolder(run).recipe == RunFolder(HERE / name).recipe
+    found = resume(run, data=data_of(name), allow_inexact=True, progress=False)
+    assert differing(found.result, ENDS[Path(name).name], TRAINED) == []
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_goes_on_where_it_was_made_only(name, copy):
     run = copy(name)

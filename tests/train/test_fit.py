@@ -115,11 +115,12 @@ def test_without_validation_every_image_is_trained_on(tmp_path):
 
 def test_depth_1202_trains_a_step_with_recomputation(tmp_path):
     data = load_data("digits")
-    recipe = {"epochs": 1, "recompute": True, "batch_size": 8}
+    recipe = {"epochs": 1, "batch_size": 8}
     run = fit(
         "cifar_resnet1202",
         data,
         run_dir=tmp_path / "run",
+        memory="low",
         **{**FAST, "recipe_changes": recipe, "limit_batches": 1},
     )
     assert json.loads((run.path / "result.json").read_text())["parameters"] > 19_000_000

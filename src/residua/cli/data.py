@@ -1,4 +1,4 @@
-"""``residua data look`` and ``residua data fetch``."""
+"""``residua data look``, ``prepare`` and ``fetch``."""
 
 from __future__ import annotations
 
@@ -61,6 +61,56 @@ def look(
         *more,
     )
     say("", *chosen(survey, t), f"page  {page}", f"next: {command('residua', 'train', data)}")
+
+
+def prepare(
+    data: str,
+    /,
+    *,
+    out: Path,
+    size: int = 256,
+    quality: int = 95,
+    per_shard: int = 1000,
+    workers: Annotated[int, Parameter(name=["--workers", "-j"])] = 0,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Make images small once, into checksummed tar shards; training takes the folder, also while it is made.
+
+    The same command goes on where one was stopped, and checks and mends what stands there.
+
+    Args:
+        data: a folder of images, a table of labels, parquet, tar shards (a path or a URL), or kind:path.
+        out: the folder to make.
+        size: pixels of the shorter side; a smaller image stays as it is, byte for byte.
+        quality: of the JPEG that a larger one becomes, 1 to 100.
+        per_shard: images in a shard, at most.
+        workers: threads that read and write images; by default one for each core.
+        strict: stop at the first bad image instead of leaving it out.
+        json: print one JSON object.
+
+    """
+    from residua.data.prepared import Settings
+    from residua.data.prepared import prepare as make
+    from residua.spec import DataSpec
+
+    settings = Settings(size=size, quality=quality, per_shard=per_shard)
+    with progress_bar("preparing images") as progress:
+        spec = DataSpec.of(data).change(strict=strict)
+        found = make(spec, out, settings=settings, threads=workers, progress=progress)
+    left_out = [{"path": path, "reason": why} for path, why in sorted(found.left_out.items())]
+    if json:
+        counts = {name: getattr(found, name) for name in ("images", "bytes", "shards", "made")}
+        say_json({"schema": 1, "path": str(found.path), **counts, "left_out": left_out})
+        return
+    say(
+        f"{found.images:,} images in {found.shards} shards, {found.bytes / 1e6:,.1f} MB; {found.made} made now, "
+        f"{found.shards - found.made} checked",
+        *(f"left out {item['path']}: {item['reason']}" for item in left_out[:_NAMED]),
+        *([f"... {len(left_out) - _NAMED} more"] if len(left_out) > _NAMED else []),
+        found.path,
+        f"next: {command('residua', 'train', found.path)}",
+    )
 
 
 def fetch(

@@ -19,6 +19,7 @@ EXTRA_USES = {
     "sklearn": "ResidualClassifier and ResidualRegressor, estimators of scikit-learn",
     "ray": "grids of experiments on a cluster",
     "parquet": "images in Hugging Face parquet files",
+    "remote": "tar shards at http:// and https:// URLs",
     "heic": "HEIC and HEIF photos",
     "video": "what is on the frames of a video",
     "serve": "residua serve and residua ui",

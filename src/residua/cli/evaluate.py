@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from residua.errors import UsageError
 if TYPE_CHECKING:
     from residua.evaluation import Evaluation, Measurement
 
+_FEW = 2  # views that are named
 _MANY = 20  # classes from which on the table names only the worst
 _WORST = 10
 
@@ -27,6 +29,7 @@ def evaluate(
     flip: Annotated[bool, Parameter(negative="")] = False,
     ten_crop: Annotated[bool, Parameter(negative="")] = False,
     scales: str = "1",
+    shift: int = 0,
     ensemble: Annotated[bool, Parameter(negative="")] = False,
     batch_size: Annotated[int | None, Parameter(name=["--batch-size", "-b"])] = None,
     device: str = "auto",
@@ -37,7 +40,8 @@ def evaluate(
     """Measure runs, weight files or peers' checkpoints: residua evaluate RUN|CHECKPOINT... [DATA].
 
     Classifiers are measured image by image; detectors, segmenters, GANs and language models by the figures of their
-    training, and --flip, --ten-crop, --scales and --ensemble are not for them.
+    training, and --flip, --ten-crop, --scales, --shift and --ensemble are not for them. With any of the first four, the
+    figures of the images as they are stand beside.
 
     Args:
         sources: runs (folders, names under runs/, latest), weight files and peers' checkpoints. The last may be the
@@ -47,6 +51,7 @@ def evaluate(
         flip: show each image mirrored too, and average the probabilities.
         ten_crop: show the four corners and the centre, each also mirrored.
         scales: show each image at these multiples of its size, such as 0.9,1,1.1.
+        shift: show each image also shifted by so many pixels, up and left, and down and right.
         ensemble: average the probabilities of all sources, and measure the result.
         batch_size: images at a time: 256, or of other tasks what the run was measured with.
         device: auto, cpu, cuda or cuda:N.
@@ -61,7 +66,7 @@ def evaluate(
 
     if data is None and len(sources) > 1 and not _is_source(sources[-1]):
         *sources, data = sources
-    views = make_views(flip=flip, ten_crop=ten_crop, scales=_numbers(scales))
+    views = make_views(flip=flip, ten_crop=ten_crop, scales=_numbers(scales), shift=shift)
     tasks = {source: trained_for(source) for source in sources}
     other = next((source for source, task in tasks.items() if task.answers != "classes"), None)
     options: dict[str, Any] = {
@@ -81,7 +86,7 @@ def evaluate(
         else:
             if len(views) > 1 or scales != "1" or ensemble:
                 raise UsageError(
-                    "--flip, --ten-crop, --scales and --ensemble are for classifiers; "
+                    "--flip, --ten-crop, --scales, --shift and --ensemble are for classifiers; "
                     f"{other} is trained for {tasks[other].kind}"
                 )
             evaluations, mean = [measure(s, data, progress=progress, **options) for s in sources], {}
@@ -130,14 +135,12 @@ def _figures(one: Measurement) -> list[str]:
 
 
 def _text(one: Evaluation) -> list[str]:
-    low, high = one.interval
-    views = "" if one.views == ("whole",) else f", {len(one.views)} views"
     left_out = f", {one.left_out} unreadable files left out" if one.left_out else ""
-    lines = [
-        f"{one.source} on {one.data}: {one.n} {one.split} images{views}{left_out}",
-        f"top-1 {one.top1:.2%} (95 % interval {low:.2%} to {high:.2%})  top-5 {one.top5:.2%}  "
-        f"balanced {one.balanced_accuracy:.2%}  NLL {one.nll:.4f}  ECE {one.ece:.4f}",
-    ]
+    found = one.to_dict()
+    lines = [f"{one.source} on {one.data}: {one.n} {one.split} images{left_out}", _line(one.plain or found)]
+    if one.plain is not None:
+        shown = ", ".join(one.views) if len(one.views) <= _FEW else f"the mean of {len(one.views)} views"
+        lines.append(f"shown {shown}: {_line(found)}")
     rows = list(one.per_class)
     if len(rows) > _MANY:
         rows = sorted((row for row in rows if row["n"]), key=lambda row: row["recall"])[:_WORST]
@@ -149,6 +152,14 @@ def _text(one: Evaluation) -> list[str]:
         for row in rows
     ]
     return lines
+
+
+def _line(figures: Mapping[str, Any]) -> str:
+    low, high = figures["interval"]
+    return (
+        f"top-1 {figures['top1']:.2%} (95 % interval {low:.2%} to {high:.2%})  top-5 {figures['top5']:.2%}  "
+        f"balanced {figures['balanced_accuracy']:.2%}  NLL {figures['nll']:.4f}  ECE {figures['ece']:.4f}"
+    )
 
 
 def _share(value: float | None) -> str:

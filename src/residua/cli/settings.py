@@ -22,6 +22,7 @@ class RunSettings(Spec):
     threads: int | None = None
     workers: int | None = None
     compile: str | None = None
+    memory: str | None = None
     limit_batches: int | None = None
     run_dir: str | None = None
     track: str | None = None
@@ -55,6 +56,9 @@ def read_settings(
     for assignment in assignments:
         table, key, value = parse_assignment(assignment)
         settings[table][key] = value
+    recipe = settings["recipe"]
+    if isinstance(recipe.get("recompute"), bool) and recipe.pop("recompute"):  # its name in version 0.1
+        settings["run"].setdefault("memory", "low")
     run = RunSettings.from_dict(settings["run"]).to_dict()
     return settings | {"run": {key: value for key, value in run.items() if value is not None}}
 

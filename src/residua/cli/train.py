@@ -41,6 +41,7 @@ def train(
     workers: Annotated[int | None, Parameter(name=["--workers", "-j"])] = None,
     compile: str | None = None,
     processes: int | None = None,
+    memory: str | None = None,
     val_fraction: float | None = None,
     limit_batches: int | None = None,
     run_dir: Path | None = None,
@@ -78,6 +79,8 @@ def train(
         workers: threads that decode images of sets which do not fit in memory.
         compile: auto, on or off.
         processes: of this machine, that share every batch; torchrun -m residua train is for several machines.
+        memory: low keeps few activations and computes the others again in the backward pass, to the same result in
+            about four thirds of the time; full by default.
         val_fraction: of the training images, held out for validation.
         limit_batches: at most so many batches an epoch and an evaluation, for a quick look.
         run_dir: the run folder to make; by default a new one under runs/.
@@ -110,6 +113,7 @@ def train(
             "threads": threads,
             "workers": workers,
             "compile": compile,
+            "memory": memory,
             "limit_batches": limit_batches,
             "run_dir": str(run_dir) if run_dir is not None else None,
             "track": track,

@@ -120,6 +120,11 @@ VERBS = {
         "List the networks that can be built, with exact costs.",
         ("residua models", 'residua models "cifar*"', "residua models cifar_resnet26"),
     ),
+    "recipes": Verb(
+        "recipes:recipes",
+        "List the recipes of training: what each is for, where it comes from, what was measured with it here.",
+        ("residua recipes", 'residua recipes "fast*"', "residua recipes he2015-cifar"),
+    ),
     "describe": Verb(
         "describe:describe",
         "Show a network stage by stage: shapes, costs, what deviates from the paper, the published figures.",
@@ -179,6 +184,15 @@ DATA_VERBS = {
         "data:look",
         "Look at images before training on them: classes, sizes, what cannot be read, what lies there twice.",
         ("residua data look path/to/images", "residua data look labels.csv --lang zh --out look.html"),
+    ),
+    "prepare": Verb(
+        "data:prepare",
+        "Make images small once, into checksummed tar shards that train from then on; the same command goes on.",
+        (
+            "residua data prepare path/to/photos --out small",
+            "residua data prepare parquet:path --out small --size 160 --quality 90",
+            "residua train small",
+        ),
     ),
     "fetch": Verb(
         "data:fetch",

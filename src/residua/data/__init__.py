@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from residua.data.augment.crop_flip import crop_flip
     from residua.data.batches.normalize import normalize
     from residua.data.batches.pipeline import EvalBatch, TrainBatches, eval_batches
+    from residua.data.given import data_of
     from residua.data.identity import same_identity
     from residua.data.image import preprocess, read_image
     from residua.data.load import load_data
@@ -29,6 +30,7 @@ __all__ = [
     "StreamingSplit",
     "TrainBatches",
     "crop_flip",
+    "data_of",
     "eval_batches",
     "load_data",
     "normalize",
@@ -42,6 +44,7 @@ _HOME = {
     "crop_flip": "augment.crop_flip",
     "normalize": "batches.normalize",
     **dict.fromkeys(("EvalBatch", "TrainBatches", "eval_batches"), "batches.pipeline"),
+    "data_of": "given",
     "same_identity": "identity",
     **dict.fromkeys(("preprocess", "read_image"), "image"),
     "load_data": "load",

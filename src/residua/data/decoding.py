@@ -15,8 +15,17 @@ import numpy as np
 import torch
 
 from residua.data.batches.keyed import generator
-from residua.data.image import BadImage, decoded_size, image_name, preprocess, random_crop, read_image
+from residua.data.image import (
+    BadImage,
+    Encoded,
+    decoded_size,
+    image_name,
+    preprocess,
+    random_crop,
+    read_image,
+)
 from residua.data.parallel import in_parallel
+from residua.data.random_part import AREA, ASPECT, Range
 
 T = TypeVar("T")
 
@@ -48,8 +57,8 @@ class Blocks:
 class Store(Protocol):
     """Where the encoded images of a set lie, by name."""
 
-    def contents(self, name: str) -> Path | bytes:
-        """The file of an image, or the bytes of one. Raises BadImage. Called by several threads at once."""
+    def contents(self, name: str) -> Encoded:
+        """The file of an image, its bytes or Pillow's image. Raises BadImage. Called by several threads at once."""
         ...
 
     def blocks(self, names: Sequence[str]) -> Blocks | None:
@@ -126,7 +135,7 @@ class EncodedSplit:
         return self._read(positions, lambda position: self._decoding.read(self._files[position]))
 
     def read_augmented(
-        self, positions: np.ndarray, key: tuple[int, int]
+        self, positions: np.ndarray, key: tuple[int, int], area: Range = AREA, aspect: Range = ASPECT
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``read``, but each image is a random crop, drawn by ``key`` (seed, epoch) and its position."""
         seed, epoch = key
@@ -134,7 +143,8 @@ class EncodedSplit:
 
         def crop(position: int) -> np.ndarray:
             random = generator(seed, "crop", epoch, position)
-            return random_crop(how.store.contents(self._files[position]), how.size, how.channels, random)
+            source = how.store.contents(self._files[position])
+            return random_crop(source, how.size, how.channels, random, area, aspect)
 
         return self._read(positions, crop)
 

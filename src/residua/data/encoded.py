@@ -85,7 +85,8 @@ def encoded_data(
         mean, std, seen = mean_std(parts["train"], at_most=MEASURED)
         measured_on = f"{seen} of {len(parts['train'])} training images, after the validation split"
     whole_files = storage == "memory"
-    digests = file_digests(listing.root, files or listing.paths, threads, contents=whole_files)
+    files_are = listing.paths if files is None else files
+    digests = file_digests(listing.root, files_are, threads, contents=whole_files)
     if whole_files and files is None:
         check_one_class(listing, digests, skipped)
     return identified(
@@ -100,7 +101,7 @@ def encoded_data(
         pad=size // 8 if storage == "memory" else 0,  # a streaming image is cropped before it is resized
         flip=True,
         channels_are=f"{'grey' if channels == 1 else 'colour'}, by {len(headers)} images",
-        fingerprint=fingerprint(files or listing.paths, digests, contents=whole_files),
+        fingerprint=fingerprint(files_are, digests, contents=whole_files),
         splits=come_from,
         split_sha256=split_hash(divided, skipped),
         mean_std_of=measured_on,

@@ -20,12 +20,11 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from residua.data.random_part import AREA, ASPECT, Range, random_part
 from residua.errors import ResiduaError
 
 SMALL = 96  # px: below it images are shown whole; from it on the margin is cut
 CENTRE = 7 / 8
-AREA = (0.08, 1.0)  # of a random crop, as a share of the image (Szegedy et al. 2014, sec. 6)
-ASPECT = (3 / 4, 4 / 3)
 # What is refused: a few bytes can stand for any number of pixels, and no file may take more than 500 MB or seconds.
 MAX_BYTES = 256 << 20  # of a file: some decoders read it whole
 MAX_SIDE = 65_535  # px; JPEG's own limit
@@ -117,16 +116,23 @@ def decoded_size(size: int) -> int:
     return math.ceil(size / CENTRE) if size >= SMALL else size
 
 
-def random_crop(source: Path | bytes, size: int, channels: int, random: np.random.Generator) -> np.ndarray:
+def random_crop(
+    source: Encoded,
+    size: int,
+    channels: int,
+    random: np.random.Generator,
+    area: Range = AREA,
+    aspect: Range = ASPECT,
+) -> np.ndarray:
     """As ``read_image`` and ``preprocess``, but of a random part of the image: the usual training crop.
 
-    Its area is drawn from 8 % to 100 % of the image and its aspect ratio from 3/4 to 4/3; after ten draws that do not
-    fit, the largest centred square is taken. The part is chosen before decoding, so that a large JPEG is decoded no
-    finer than needed. Raises BadImage.
+    Its area is drawn from 8 % to 100 % of the image and its aspect ratio from 3/4 to 4/3, or as given; after ten draws
+    that do not fit, the largest centred square is taken. The part is chosen before decoding, so that a large JPEG is
+    decoded no finer than needed. Raises BadImage.
     """
     with open_image(source) as header:
         width, height = header.size
-        x, y, w, h = _random_part(width, height, random)
+        x, y, w, h = random_part(width, height, random, area, aspect)
         shorter = min(width, height)
         needed = min(shorter, math.ceil(size * shorter / min(w, h)))
         image = decode(header, _name(source), needed)
@@ -159,17 +165,6 @@ def _beginning(source: str | os.PathLike[str] | bytes) -> bytes:
         return source[:12]
     with Path(source).open("rb") as file:
         return file.read(12)
-
-
-def _random_part(width: int, height: int, random: np.random.Generator) -> tuple[int, int, int, int]:
-    for _ in range(10):
-        area = width * height * random.uniform(*AREA)
-        aspect = math.exp(random.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
-        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < w <= width and 0 < h <= height:
-            return int(random.integers(width - w + 1)), int(random.integers(height - h + 1)), w, h
-    side = min(width, height)
-    return (width - side) // 2, (height - side) // 2, side, side
 
 
 def _check_size(image: Image.Image, name: str, most: int) -> None:
@@ -211,8 +206,8 @@ def _pixels(
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def _name(source: str | os.PathLike[str] | bytes) -> str:
-    return "image" if isinstance(source, bytes) else image_name(source)
+def _name(source: Encoded) -> str:
+    return "image" if isinstance(source, bytes | Image.Image) else image_name(source)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:

@@ -128,9 +128,16 @@ class Data:
 
     def train_batches(self, recipe: Recipe, *, seed: int, **how: Any) -> TrainBatches:
         """Training batches: augmented, normalised, on the device."""
-        return TrainBatches(
-            data=self, batch_size=recipe.batch_size, seed=seed, augmentation=recipe.augmentation, **how
+        batches = TrainBatches(
+            data=self,
+            batch_size=recipe.batch_size,
+            seed=seed,
+            augmentation=recipe.augmentation,
+            resolution=recipe.resolution,
+            **how,
         )
+        total = recipe.iterations or recipe.epochs * batches.steps_per_epoch
+        return dataclasses.replace(batches, total_steps=total)
 
     def eval_batches(self, split: str, batch_size: int, **how: Any) -> Iterator[EvalBatch]:
         """Every image of a part in order."""

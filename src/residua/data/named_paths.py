@@ -11,6 +11,8 @@ import json
 import os
 from pathlib import Path
 
+from residua.spec.data import is_url
+
 
 def remember(path: str | Path) -> None:
     """Note that the user has named ``path``. Where nothing can be kept, they will be asked to name it again."""
@@ -39,4 +41,6 @@ def _kept() -> Path:
 
 
 def _resolved(path: str | Path) -> str:
+    if is_url(path):
+        return str(path)
     return str(Path(path).expanduser().resolve())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from residua.data.random_part import AREA, ASPECT, Range
 from residua.data.splits import Split, StreamingSplit
 
 
@@ -46,10 +47,10 @@ class PartOfStream(PartOfSplit):
     of: StreamingSplit
 
     def read_augmented(
-        self, positions: np.ndarray, key: tuple[int, int]
+        self, positions: np.ndarray, key: tuple[int, int], area: Range = AREA, aspect: Range = ASPECT
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``read``, each image cropped and resized at random by ``key`` (seed, epoch) and its position."""
-        return self.of.read_augmented(self.positions[positions], key)
+        return self.of.read_augmented(self.positions[positions], key, area, aspect)
 
     def order(self, random: np.random.Generator) -> np.ndarray:
         """Every position once, in the order of an epoch."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from residua.data.batches.keyed import generator
+from residua.data.random_part import AREA, ASPECT, Range
 from residua.errors import ResiduaError, UsageError
 
 
@@ -41,9 +42,12 @@ class StreamingSplit(Split, Protocol):
     """A split whose images are decoded at each reading, so that each reading may crop afresh."""
 
     def read_augmented(
-        self, positions: np.ndarray, key: tuple[int, int]
+        self, positions: np.ndarray, key: tuple[int, int], area: Range = AREA, aspect: Range = ASPECT
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As ``read``, each image cropped and resized at random by ``key`` (seed, epoch) and its position."""
+        """As ``read``, each image cropped and resized at random by ``key`` (seed, epoch) and its position.
+
+        ``area`` and ``aspect`` as of ``residua.data.random_part``.
+        """
         ...
 
     def order(self, random: np.random.Generator) -> np.ndarray:

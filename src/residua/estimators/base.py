@@ -33,7 +33,7 @@ _CHUNK = 1024  # samples that are predicted at a time
 class ResidualEstimator(BaseEstimator):
     """Base of the estimators.
 
-    X is a table (N, columns) of finite numbers; images, uint8 (N, H, W) or (N, H, W, C); or paths of image files: a
+    X is a table (N, columns) of finite numbers; images, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W); or paths: a
     list, an array, a column of strings. By default a table is learned by a residual MLP, standardised column by column
     by its training rows; images by a small ResNet.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from residua.data.image import decoded_size, preprocess, read_image
+from residua.data.layout import channels_last
 from residua.data.parallel import in_parallel
 from residua.errors import UsageError
 from residua.machine import usable_cores
@@ -32,19 +33,8 @@ def kind_of(x: Any) -> Kind:
 
 
 def images_of(x: Any) -> np.ndarray:
-    """Images uint8 (N, H, W, C) of an array (N, H, W) or (N, H, W, C). Raises UsageError for anything else."""
-    values = np.asarray(x)
-    if values.ndim == 3:
-        values = values[..., None]
-    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[3] not in (1, 3) or 0 in values.shape:
-        raise UsageError(
-            f"images are uint8 (N, H, W) or (N, H, W, C) with 1 or 3 channels, not {values.dtype} {np.shape(x)}"
-        )
-    if values.shape[1] != values.shape[2]:
-        raise UsageError(
-            f"images are square, not {values.shape[1]}x{values.shape[2]}: give paths, or crop them"
-        )
-    return np.ascontiguousarray(values)
+    """Images uint8 (N, H, W, C) of an array (N, H, W), (N, H, W, C) or (N, C, H, W). Raises UsageError."""
+    return np.ascontiguousarray(channels_last(x))
 
 
 def read_paths(x: Any, size: int) -> np.ndarray:

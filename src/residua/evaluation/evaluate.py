@@ -31,6 +31,7 @@ from residua.spec import DataSpec
 from residua.train.plan import choose_device
 
 LISTED = 20  # classes in a notebook
+_FIGURES = ("top1", "top5", "balanced_accuracy", "nll", "ece")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,8 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]  # rows: true; columns: given
     notes: tuple[str, ...] = ()
     seconds: float
+    # the figures of the images as they are, where those above are of several or other views of them
+    plain: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -65,6 +68,8 @@ class Evaluation:
         low, high = self.interval
         told = f"top-1 {self.top1:.2%} (95 % interval {low:.2%} to {high:.2%}), top-5 {self.top5:.2%}, "
         told += f"NLL {self.nll:.4f}, ECE {self.ece:.4f}"
+        if self.plain is not None:
+            told = f"top-1 {self.plain['top1']:.2%} as they are; in {len(self.views)} views: {told}"
         worst = sorted((row for row in self.per_class if row["n"]), key=lambda row: row["recall"])[:LISTED]
         shares = (("n", "{}"), ("recall", "{:.1%}"), ("precision", "{:.1%}"))
         rows = [
@@ -98,7 +103,8 @@ def evaluate(
         data: the images; by default those that a run was trained with. Images are normalised with the network's own
             mean and std where its file has them, else with those of the data.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        views: how each image is shown, see ``make_views``; probabilities are averaged.
+        views: how each image is shown, see ``make_views``; probabilities are averaged. The figures of the images as
+            they are stand beside these, as ``plain``.
         ensemble: average the probabilities of all sources and measure the result.
         batch_size: images at a time; no figure depends on it beyond rounding.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
@@ -145,10 +151,19 @@ def evaluate(
 
 
 def over_runs(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Mean top-1 over several evaluations, with the 95 % interval (Student's t) that two or more of them give."""
+    """Mean top-1 over several evaluations, with the 95 % interval (Student's t) that two or more of them give.
+
+    Of other views than the plain one also the mean without them.
+    """
     values = [evaluation.top1 for evaluation in evaluations]
     interval = list(metrics.t_interval(values)) if len(values) > 1 else None
-    return {"runs": len(values), "top1": float(np.mean(values)), "interval": interval}
+    plain = [evaluation.plain["top1"] for evaluation in evaluations if evaluation.plain]
+    return {
+        "runs": len(values),
+        "top1": float(np.mean(values)),
+        "interval": interval,
+        **({"plain_top1": float(np.mean(plain))} if plain else {}),
+    }
 
 
 @dataclass(kw_only=True)
@@ -180,6 +195,11 @@ class _Session:
         together = metrics.log_mean([answers.log_probabilities for _, _, answers in read])
         figures = metrics.figures(together, outputs.labels, data.classes)
         n = len(outputs.labels)
+        plain = None
+        if self.views != PLAIN:
+            alone = metrics.log_mean([answers.plain for _, _, answers in read])
+            found = metrics.figures(alone, outputs.labels, data.classes)
+            plain = {"interval": wilson(found["top1"], n), **{name: found[name] for name in _FIGURES}}
         return Evaluation(
             source=" + ".join(member.name for member in members),
             data=str(data.spec.source),
@@ -194,6 +214,7 @@ class _Session:
             confusion=tuple(map(tuple, figures.pop("confusion"))),
             **figures,
             notes=tuple(notes),
+            plain=plain,
             seconds=round(time.perf_counter() - began, 3),
         )
 

@@ -23,7 +23,8 @@ Progress = Callable[[int, int], None]  # images done, images in all
 class Outputs:
     """Log-probabilities of the readable images of a split, in order."""
 
-    log_probabilities: np.ndarray  # float64 (N, K)
+    log_probabilities: np.ndarray  # float64 (N, K), of the mean over the views
+    plain: np.ndarray  # float64 (N, K), of the images as they are
     labels: np.ndarray  # int64 (N,)
     positions: np.ndarray  # int64 (N,), in the split
 
@@ -42,6 +43,8 @@ def read_outputs(
 ) -> Outputs:
     """Show every image of a split to ``model``, in evaluation mode, in every view; probabilities are averaged.
 
+    Every image is also shown as it is, whatever the views.
+
     The model moves to ``device`` and to channels_last memory, and is afterwards in the mode that it was in.
     ``limit`` ends after so many batches. Raises UsageError for an unknown split and for images that the
     model refuses, ResiduaError if no image can be read and for logits that are not finite.
@@ -50,20 +53,24 @@ def read_outputs(
     model = place(model, device, torch.channels_last)
     training = model.training
     total = min(len(data.split(split)), batch_size * limit if limit else len(data.split(split)))
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    parts: list[tuple[np.ndarray, ...]] = []
+    (whole,) = PLAIN
+    shown = dict.fromkeys((*views, whole))
     try:
         model.eval()
         for images, labels, positions in eval_batches(data, split, batch_size, device=device, limit=limit):
-            answers = [log_softmax(logits(model, view(images), precision)) for view in views]
-            parts.append((log_mean(answers), labels.cpu().numpy(), positions))
+            answers = {view: log_softmax(logits(model, view(images), precision)) for view in shown}
+            together = log_mean([answers[view] for view in views])
+            parts.append((together, answers[whole], labels.cpu().numpy(), positions))
             if progress is not None:
                 progress(int(positions[-1]) + 1, total)
     finally:
         model.train(training)
     if not parts:
         raise ResiduaError(f"the {split} part of {data.spec.source} has no readable image")
-    together = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Outputs(log_probabilities=together[0], labels=together[1], positions=together[2])
+    names = ("log_probabilities", "plain", "labels", "positions")
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Outputs(**dict(zip(names, columns, strict=True)))
 
 
 @torch.no_grad()

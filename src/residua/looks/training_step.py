@@ -36,7 +36,6 @@ class TrainingStep(Look):
 
         from residua.analysis.held_memory import Held
         from residua.nn import residual_units
-        from residua.nn.residual import recomputing
         from residua.train.seeding import seed_torch
 
         network, spec = copy.deepcopy(subject.model).train(), subject.spec
@@ -47,8 +46,10 @@ class TrainingStep(Look):
             held = {}
             for recompute in (False, True):
                 network.zero_grad()
+                for unit in residual_units(network).values():
+                    unit.recompute = recompute
                 seen = Held(network)
-                with recomputing(network, recompute), seen:
+                with seen:
                     loss = F.cross_entropy(network(images), labels)
                 held[recompute] = seen.bytes / self.batch * 128 / 1e9
             loss.backward()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,21 +14,36 @@ from torch.utils.checkpoint import checkpoint
 from residua.nn.drop import DropPath
 from residua.nn.merge import Add, Merge
 from residua.nn.recording import recorded
-from residua.nn.spectral import SpectralNorm
+from residua.nn.statistics import frozen_statistics
 
 
 class ContextModule(nn.Module):
     """A module whose ``forward`` takes keyword context (a mask, a time, a class) beside its input."""
 
 
+class Segment(NamedTuple):
+    """Children of a chain from ``start`` to before ``end``, of which the backward pass computes the inside again."""
+
+    start: int
+    end: int
+    recomputed: bool = True
+
+
 class Chain(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]  # torch's _modules
     """A Sequential that passes context on to those of its children that take it."""
 
     recompute = False  # see ``set_grad_checkpointing``
+    segments: Sequence[Segment] = ()  # see ``nn.segments``
 
     def forward(self, input: Tensor, **context: Any) -> Tensor:
         """Apply the children in order."""
-        return _run(self, partial(in_series, self), input, context)
+        if not self.segments:
+            return _run(partial(in_series, self), input, context, self, recompute=self.recompute)
+        children = list(self)
+        for start, end, recomputed in self.segments:
+            part = children[start:end]
+            input = _run(partial(in_series, part), input, context, *part, recompute=recomputed)
+        return input
 
 
 def in_series(modules: Iterable[nn.Module], x: Tensor, **context: Any) -> Tensor:
@@ -70,11 +85,11 @@ class Residual(ContextModule):
         self.merge = Add() if merge is None else merge
         self.activation = nn.Identity() if activation is None else activation
         self.drop_path = drop_path if isinstance(drop_path, DropPath) else DropPath(drop_path)
-        self.recompute = False  # see ``recomputing``
+        self.recompute = False  # see ``set_grad_checkpointing``
 
     def forward(self, x: Tensor, **context: Any) -> Tensor:
         """Apply the unit to ``x``."""
-        return _run(self, self._unit, x, context)
+        return _run(self._unit, x, context, self, recompute=self.recompute)
 
     def _unit(self, x: Tensor, **context: Any) -> Tensor:
         shortcut = self.shortcut(x)
@@ -94,48 +109,16 @@ def residual_units(model: nn.Module) -> dict[str, Residual]:
     return {name: module for name, module in model.named_modules() if isinstance(module, Residual)}
 
 
-@contextmanager
-def recomputing(model: nn.Module, enabled: bool = True) -> Iterator[None]:
-    """While open, the units of ``model`` keep only their input and recompute the rest in the backward pass.
-
-    Batch statistics and singular vectors are updated once all the same: the second pass leaves them alone.
-    """
-    units = {unit: unit.recompute for unit in residual_units(model).values()} if enabled else {}
-    for unit in units:
-        unit.recompute = True
-    try:
-        yield
-    finally:
-        for unit, before in units.items():
-            unit.recompute = before
-
-
 def _run(
-    module: Chain | Residual, compute: Callable[..., Tensor], x: Tensor, context: dict[str, Any]
+    compute: Callable[..., Tensor],
+    x: Tensor,
+    context: dict[str, Any],
+    *modules: nn.Module,
+    recompute: bool,
 ) -> Tensor:
-    """``compute(x)``; of a module that recomputes, keep only ``x`` for the backward pass."""
-    if module.recompute and module.training and torch.is_grad_enabled() and not recorded(x):
-        frozen = lambda: (nullcontext(), frozen_statistics(module))  # noqa: E731
+    """``compute(x)``, done by ``modules``; to ``recompute`` is to keep only ``x`` for the backward pass."""
+    training = any(module.training for module in modules)
+    if recompute and training and torch.is_grad_enabled() and not recorded(x):
+        frozen = lambda: (nullcontext(), frozen_statistics(*modules))  # noqa: E731
         return checkpoint(compute, x, use_reentrant=False, context_fn=frozen, **context)
     return compute(x, **context)
-
-
-@contextmanager
-def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """While open, a forward pass of ``module`` moves no batch statistics and no singular vectors."""
-    # momentum 0 leaves running statistics as they are; taking the buffers away instead would change what is saved
-    # for the backward pass, and torch requires the second pass to save the same
-    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
-    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    spectral = [m for m in module.modules() if isinstance(m, SpectralNorm)]
-    for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
-    for layer in spectral:
-        layer.iterates = False
-    try:
-        yield
-    finally:
-        for layer in spectral:
-            layer.iterates = True
-        for norm, (momentum, tracked) in zip(norms, kept, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, tracked

@@ -22,7 +22,8 @@ from torch.utils.checkpoint import get_device_states, set_device_states
 
 from residua.nn.coupling import Coupled
 from residua.nn.recording import recorded
-from residua.nn.residual import ContextModule, Residual, frozen_statistics, in_series
+from residua.nn.residual import ContextModule, Residual, in_series
+from residua.nn.statistics import frozen_statistics
 
 
 class Reversible(nn.Sequential, ContextModule):  # pyright: ignore[reportIncompatibleVariableOverride]  # as Chain

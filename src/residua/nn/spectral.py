@@ -27,7 +27,7 @@ class SpectralNorm(nn.Module):
     weight: Tensor
     u: Tensor  # (out,), the left singular vector
     v: Tensor  # (in * kernel,), the right one
-    iterates = True  # recomputing units turn it off for their second pass
+    iterates = True  # ``frozen_statistics`` turns it off
 
     def settle(self) -> None:
         """Estimate the singular vectors of a weight that was drawn or loaded without them."""

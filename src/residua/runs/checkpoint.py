@@ -21,6 +21,7 @@ from residua.spec.check import Count, check
 from residua.weights.model_files import read_tensors, save_tensors, say_not_finite
 
 PREFIX = "networks.model."  # where the model of a classification stands in a checkpoint
+AVERAGES = "averages."  # and the means of the weights, as <network>.<key>
 
 
 @dataclass
@@ -53,9 +54,16 @@ class Training(Protocol):
         ...
 
 
-def save_checkpoint(path: Path, task: Training, state: State, about: Mapping[str, Any]) -> None:
-    """Write the whole training to ``path``, atomically."""
+def save_checkpoint(
+    path: Path,
+    task: Training,
+    state: State,
+    about: Mapping[str, Any],
+    averages: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write the whole training to ``path``, atomically; with ``averages``, the means of its weights by name."""
     tensors = network_tensors(task)
+    tensors |= {f"{AVERAGES}{key}": value for key, value in (averages or {}).items()}
     for name, optimizer in task.optimizers.items():
         tensors |= {f"optimizers.{name}.{key}": value for key, value in state_tensors(optimizer).items()}
     save_tensors(path, tensors, {"schema": 1, "state": asdict(state), "model_prefix": PREFIX, **about})
@@ -87,6 +95,12 @@ def load_checkpoint(path: Path, task: Training) -> State:
         except (IndexError, ValueError) as error:
             raise ResiduaError(f"{path} does not fit the optimiser of this run") from error
     return state
+
+
+def load_averages(path: Path) -> dict[str, Tensor]:
+    """The means of the weights in a checkpoint, by name; empty where it has none. Raises as ``load_checkpoint``."""
+    with naming_what_is_intact(path.parents[1]):
+        return _under(read_tensors(path)[0], AVERAGES)
 
 
 def load_networks(path: Path, task: Training) -> None:

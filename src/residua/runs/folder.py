@@ -61,7 +61,9 @@ class RunFolder:
     @property
     def plan(self) -> Plan:
         """Every automatic choice."""
-        return read_stored(self.path / layout.PLAN, Plan)
+        plan: Plan = read_stored(self.path / layout.PLAN, Plan)
+        low = self.table(layout.RECIPE).get("recompute") is True  # as version 0.1 had it
+        return plan.change(memory="low") if low else plan
 
     @property
     def data(self) -> dict[str, Any]:

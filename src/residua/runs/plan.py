@@ -28,6 +28,8 @@ class Plan(Spec):
     channels_last: bool
     compile: Literal["off", "network", "units"]
     processes: int = 1  # that share each batch; threads and workers are those of each
+    # "low": the backward pass computes most activations again (nn.segments), to the same bits
+    memory: Literal["full", "low"] = "full"
     reasons: tuple[str, ...] = ()
     torch: str
     instruction_set: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from residua.data.named_paths import is_named
 from residua.errors import UsageError
 from residua.names import command
@@ -15,8 +17,8 @@ def trusted_data(folder: RunFolder) -> DataSpec:
     Raises UsageError if that is a path that this user has never named: a folder made elsewhere may point anywhere.
     """
     spec = folder.data_spec
-    path = spec.source.place
-    if path is None or is_named(path) or not path.exists():
+    path = spec.source.url or spec.source.place
+    if path is None or is_named(path) or (isinstance(path, Path) and not path.exists()):
         return spec
     raise UsageError(
         f"{folder.name} was trained on {path}, a path that you have not named on this machine; if you mean it, name "

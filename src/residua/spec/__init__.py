@@ -2,15 +2,26 @@
 
 from residua.spec.base import SCHEMA, PartSpec, Spec
 from residua.spec.data import DataSource, DataSpec
-from residua.spec.limits import fraction, positive
+from residua.spec.limits import fraction, positive, probability, rising
 from residua.spec.model import ModelSpec
 from residua.spec.recipe import Recipe
 from residua.spec.toml import parse_value, read_toml
-from residua.spec.training import Augmentation, Finetuning, Metric, Optimizer, Schedule, TaskSpec, Tracker
+from residua.spec.training import (
+    Augmentation,
+    Averaging,
+    Finetuning,
+    Metric,
+    Optimizer,
+    Resolution,
+    Schedule,
+    TaskSpec,
+    Tracker,
+)
 
 __all__ = [
     "SCHEMA",
     "Augmentation",
+    "Averaging",
     "DataSource",
     "DataSpec",
     "Finetuning",
@@ -19,6 +30,7 @@ __all__ = [
     "Optimizer",
     "PartSpec",
     "Recipe",
+    "Resolution",
     "Schedule",
     "Spec",
     "TaskSpec",
@@ -26,5 +38,7 @@ __all__ = [
     "fraction",
     "parse_value",
     "positive",
+    "probability",
     "read_toml",
+    "rising",
 ]

@@ -15,6 +15,11 @@ from residua.spec.limits import fraction, positive
 from residua.spec.toml import parse_value
 
 
+def is_url(path: str | Path) -> bool:
+    """Whether data lie at a URL, ``scheme://...``, and not at a path."""
+    return isinstance(path, str) and re.match(r"[a-z][a-z0-9+.-]*(::[^/]+)?://", path) is not None
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataSource(PartSpec):
     """A source of data: what is its own, and ``load``, which reads it. An option ``path`` says where it lies.
@@ -26,12 +31,19 @@ class DataSource(PartSpec):
 
     slot: ClassVar[str] = "source"
     resizes: ClassVar[bool] = False  # whether ``image_size`` chooses the size of its images
+    remote: ClassVar[bool] = False  # whether its path may be a URL
 
     @property
     def place(self) -> Path | None:
-        """The path that it is read from; None for what is shipped or made."""
+        """The path that it is read from; None for what is shipped or made, or lies at a URL."""
         path = self.to_dict().get("path")
-        return Path(path).expanduser() if path else None
+        return Path(path).expanduser() if path and not is_url(path) else None
+
+    @property
+    def url(self) -> str | None:
+        """The URL that it is read from; None for what lies here."""
+        path = self.to_dict().get("path")
+        return path if path and is_url(path) else None
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -41,6 +53,12 @@ class DataSource(PartSpec):
     def resolved(self) -> DataSource:
         """Itself, or what it turns out to be. Raises UsageError where nothing lies at its path."""
         place = self.place
+        if self.url is not None:
+            if not self.remote:
+                raise UsageError(
+                    f"{self.kind} is read from this machine, not from {self.url}; tar:URL is not"
+                )
+            return self
         if (place is None and "path" in self.required()) or (place is not None and not place.exists()):
             raise UsageError(
                 f"no such file or folder: {str(place or self)!r}; a source is 'digits', a path, or kind:path"
@@ -72,6 +90,8 @@ class DataSource(PartSpec):
             return {"kind": kind, **known[kind].behind_the_colon(rest)}
         if (call := re.fullmatch(r"([\w-]+)\(.*\)", value, re.DOTALL)) and call[1] in known:
             return super().spelled_out(value)
+        if is_url(value):
+            return {"kind": "path", "path": value}
         if colon and not (
             len(kind) == 1 or "/" in kind or "\\" in kind or Path(value).exists()
         ):  # C:\ is a path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -31,6 +32,23 @@ def fraction(spec: Titled, *names: str) -> None:
     for name in names:
         if not 0 <= getattr(spec, name) < 1:
             raise UsageError(f"{spec.title()}.{name} must be in [0, 1), not {getattr(spec, name)}")
+
+
+def probability(spec: Titled, *names: str) -> None:
+    """Raise UsageError unless every named field is in [0, 1]."""
+    for name in names:
+        if not 0 <= getattr(spec, name) <= 1:
+            raise UsageError(f"{spec.title()}.{name} must be in [0, 1], not {getattr(spec, name)}")
+
+
+def rising(spec: Titled, name: str, *, most: float = math.inf) -> None:
+    """Raise UsageError unless a field is a range: two numbers above zero, the second no less, up to ``most``."""
+    least, highest = getattr(spec, name)
+    if not 0 < least <= highest <= most:
+        limit = f", up to {most:g}" if math.isfinite(most) else ""
+        raise UsageError(
+            f"{spec.title()}.{name} must be two numbers above 0 that do not fall{limit}, not {least}, {highest}"
+        )
 
 
 def deeper(value: Any, most: int) -> bool:

@@ -34,6 +34,31 @@ class Schedule(PartSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Averaging(PartSpec):
+    """Which mean of the weights that a training passes through is evaluated and kept (residua.train.averaging).
+
+    Pure functions of the step, so that a resumed run has the same mean.
+    """
+
+    slot: ClassVar[str] = "averaging"
+    goes_on: ClassVar[bool] = (
+        False  # whether the training goes on from the mean whenever weights have entered it
+    )
+
+    def first(self, total_steps: int, epoch_steps: int) -> int:
+        """The step from which on there is a mean; before it the weights themselves are evaluated and kept."""
+        return 0
+
+    @abstractmethod
+    def share(self, step: int, total_steps: int, epoch_steps: int) -> float:
+        """The share in the mean of the weights after ``step`` steps: 0 leaves it as it is, 1 begins it with them."""
+
+    def recounted(self) -> int:
+        """From how many training batches batch norms count anew for the mean; 0: their statistics are averaged too."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finetuning(PartSpec):
     """What of a network that starts from trained weights learns when, and how fast (residua.train.finetuning).
 
@@ -128,8 +153,25 @@ class Augmentation(PartSpec):
 
     @abstractmethod
     def build(self, data: Any) -> Any:
-        """A function of (images, targets, seed, step) that gives images and targets, for ``residua.data.Data``.
+        """A function of (images, targets, key) that gives images and targets, for ``residua.data.Data``.
 
         Images are (B, C, H, W) or (B, C, D, H, W), uint8 or, if ``normalized``, float32. Targets are classes, int64
-        (B,), or the share of each class, float32 (B, classes). Nothing else may decide what it gives.
+        (B,), or the share of each class, float32 (B, classes). ``key``, a ``residua.data.batches.keyed.BatchKey``, has
+        seed, epoch, step and which images they are: nothing else may decide what it gives. Made anew for every epoch.
+        Raises UsageError for data that it has no meaning for.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution(PartSpec):
+    """How large training images are in the course of a training (residua.data.resolution): a pure function of it."""
+
+    slot: ClassVar[str] = "resolution"
+
+    @abstractmethod
+    def side(self, progress: float, full: int) -> int:
+        """Pixels at ``progress`` in [0, 1] of a side that has ``full`` of them in an evaluation."""
+
+    @abstractmethod
+    def build(self, data: Any, total_steps: int) -> Any:
+        """A function of (images, key) that gives images: normalised ones (B, C, ..., H, W), and ``key`` as above."""

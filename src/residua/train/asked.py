@@ -22,7 +22,7 @@ from residua.train.plan import Plan, Request
 from residua.train.recipes import recipe as find_recipe
 from residua.weights.model_files import Weights, read_about
 
-_CHOSEN = ("device", "precision", "threads", "workers", "compile")  # of a plan, by a request
+_CHOSEN = ("device", "precision", "threads", "workers", "compile", "memory")  # of a plan, by a request
 _ANYWHERE = (
     "schema",
     "source",

@@ -16,16 +16,17 @@ from residua.nn.reversible import Reversible
 _WHOLE_NETWORK_UNITS = 60
 
 
-def compile_scope(model: nn.Module) -> str:
+def compile_scope(model: nn.Module, memory: str = "full") -> str:
     """What of a model is compiled: ``"network"``, or for very deep or randomly skipped ones ``"units"``.
 
     A network of 1202 layers is the same unit hundreds of times, stochastic depth per batch would otherwise compile
-    every pattern of skipped units anew, and chains that are inverted are Python's.
+    every pattern of skipped units anew, and chains that are inverted, or computed again in segments, are Python's.
     """
     units = residual_units(model).values()
     skipping = any(unit.drop_path.rate and unit.drop_path.mode == "batch" for unit in units)
     inverting = any(isinstance(module, Reversible) for module in model.modules())
-    return "units" if skipping or inverting or len(units) > _WHOLE_NETWORK_UNITS else "network"
+    by_units = memory == "low" or skipping or inverting or len(units) > _WHOLE_NETWORK_UNITS
+    return "units" if by_units else "network"
 
 
 def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable[..., Any]:

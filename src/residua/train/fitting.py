@@ -12,19 +12,20 @@ from typing import Any, Literal
 from torch import nn
 
 from residua.data import AnyData, same_identity
+from residua.data.given import as_data
 from residua.errors import ResiduaError, UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
 from residua.registry import build
 from residua.runs import layout
-from residua.runs.checkpoint import State, load_checkpoint, save_checkpoint
+from residua.runs.checkpoint import State, load_averages, load_checkpoint, save_checkpoint
 from residua.runs.find import new_path, point_latest, resolve_run
 from residua.runs.folder import RunFolder, first_session
 from residua.runs.intact import is_intact
 from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
-from residua.spec import DataSpec, ModelSpec, Recipe, Tracker
+from residua.spec import ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
@@ -41,7 +42,7 @@ from residua.train.prepare import (
     plan_for,
     task_for,
 )
-from residua.train.processes import joined
+from residua.train.processes import current
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
@@ -57,7 +58,7 @@ _log = logging.getLogger("residua")
 @led_by_the_first
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
-    data: str | Path | DataSpec | AnyData | None = None,
+    data: Any = None,
     recipe: str | Recipe | None = None,
     *,
     seed: int = 0,
@@ -71,6 +72,7 @@ def fit(
     threads: int | None = None,
     workers: int | None = None,
     compile: str = "auto",
+    memory: Literal["full", "low"] | None = None,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -82,8 +84,8 @@ def fit(
     Args:
         model: a name, a spec, or a module made by ``create_model`` (it is trained in place); by default one that
             suits the size of the images. The number of classes and channels of a name follow the data.
-        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec`` or loaded ``Data``; by default what the model's
-            family is trained on.
+        data: ``"digits"``, a path, ``"kind:path"``, a ``DataSpec``, loaded ``Data``, arrays ``(X, y)``, a torch
+            Dataset or DataLoader (``residua.data.data_of``); by default what the model's family is trained on.
         recipe: a name or a ``Recipe``; by default the one of the model's family, or one that suits the data.
         seed: everything random follows from it: initialisation, order, augmentation, drop path. Splits do not.
         weights: start from these (fine-tuning); a classifier for other classes starts fresh. Images are normalised as
@@ -97,6 +99,8 @@ def fit(
         threads: of computation; by default every core that the process may use.
         workers: threads that decode images which do not fit in memory.
         compile: ``"auto"``, ``"on"`` or ``"off"``.
+        memory: ``"low"`` keeps few activations and computes the others again in the backward pass, to the same bits in
+            about four thirds of the time; ``"full"`` by default.
         progress: True shows it on stderr.
         track: where figures go beside the run folder, such as ``"mlflow,wandb"`` or ``"none"``; by default to
             TensorBoard, if it is installed.
@@ -150,15 +154,15 @@ def fit(
         raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
         shown.note("; ".join((f"weights: {adapt(network, weights)}", *weights.notes)))
-    with joined() as processes:
-        request = Request(
-            device=device,
-            precision=precision,
-            threads=threads,
-            workers=workers,
-            compile=compile,
-            processes=processes,
-        )
+    request = Request(
+        device=device,
+        precision=precision,
+        threads=threads,
+        workers=workers,
+        compile=compile,
+        memory=memory,
+        processes=current(),
+    )
     numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
     with _leaving(shown):
         if begun is not None:
@@ -204,7 +208,7 @@ def resume(
     epochs: int | None = None,
     allow_inexact: bool = False,
     retune: bool = False,
-    data: str | AnyData | None = None,
+    data: Any = None,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -219,7 +223,7 @@ def resume(
             of progress.
         allow_inexact: go on although the machine or the versions differ from the plan's.
         retune: make every automatic choice anew; implies ``allow_inexact``.
-        data: where the same images lie now, if they have moved; or loaded ``Data``.
+        data: where the same images lie now, if they have moved; or what ``fit`` was given.
         progress: True shows it on stderr.
         track: as of ``fit``; by default those that the run was begun with and that are installed here.
         callbacks: as of ``fit``; a run does not remember those that it was begun with.
@@ -237,16 +241,15 @@ def resume(
             with writing(folder.path):
                 _say(mend_logs(folder.path, folder.last) + mend_weights(folder))
         shown.note(f"{folder.path} is complete: nothing is left to train")
-        with joined() as processes:
-            announce(folder, processes)
+        announce(folder)
         return folder
-    with writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path), joined() as processes:
-        recipe, plan = folder.recipe, folder.plan
+    with writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
+        recipe, plan, processes = folder.recipe, folder.plan, current()
         if not (retune or allow_inexact):
             check_here(plan, processes)
             if changed := files_changed(folder.env.get("files", {})):
                 raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
-        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else data
+        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else as_data(data)
         if difference := same_identity(folder.data, loaded.identity):
             raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
         network = build(folder.spec)
@@ -254,7 +257,8 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            anew = plan_for(network, recipe, loaded, Request(device=plan.device, processes=processes))
+            asked = Request(device=plan.device, memory=plan.memory, processes=processes)
+            anew = plan_for(network, recipe, loaded, asked)
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         elif allow_inexact:
             plan = divided_anew(plan, processes)
@@ -265,7 +269,8 @@ def resume(
         if epochs is not None:
             if state.waited:  # said first: a run that is extended waits anew
                 state.waited = 0
-                save_checkpoint(folder.last, task, state, file_header(network, loaded))
+                about, means = file_header(network, loaded), load_averages(folder.last)
+                save_checkpoint(folder.last, task, state, about, means)
             folder.extend(recipe)
         if plan != folder.plan:
             folder.replan(plan)
@@ -284,18 +289,18 @@ def _train(
     callbacks: Callbacks,
 ) -> RunFolder:
     """Train from where the state stands to the end, as the folder says."""
-    with telling_how_to_go_on(folder.path), joined() as processes:
-        announce(folder, processes)
-        session = Session(
-            folder=folder,
-            task=task,
-            data=data,
-            state=state,
-            progress=progress,
-            trackers=following,
-            callbacks=callbacks,
-            processes=processes,
-        )
+    session = Session(
+        folder=folder,
+        task=task,
+        data=data,
+        state=state,
+        progress=progress,
+        trackers=following,
+        callbacks=callbacks,
+        processes=current(),
+    )
+    with telling_how_to_go_on(folder.path):
+        announce(folder)
         return session.run()
 
 

@@ -11,13 +11,14 @@ from typing import Any, ParamSpec
 from torch import nn
 
 from residua.data import AnyData, NormalizedData
+from residua.data.given import as_data
 from residua.registry import build
 from residua.runs.checkpoint import load_checkpoint
 from residua.runs.folder import RunFolder
 from residua.spec import DataSpec
 from residua.train.launch import tell_launch
 from residua.train.prepare import data_again, task_for
-from residua.train.processes import Processes, joined
+from residua.train.processes import Processes, current, joined
 from residua.train.progress import Progress
 from residua.train.session import Session
 
@@ -42,10 +43,10 @@ def led_by_the_first(train: Callable[P, RunFolder]) -> Callable[P, RunFolder]:
     return run
 
 
-def announce(folder: RunFolder, processes: Processes) -> None:
+def announce(folder: RunFolder) -> None:
     """Tell the others in which folder the training is: its files must be those to go on from."""
     tell_launch(folder.path)
-    processes.told(str(folder.path.resolve()))
+    current().told(str(folder.path.resolve()))
 
 
 def _follow(processes: Processes, model: Any, data: Any) -> RunFolder:
@@ -53,15 +54,14 @@ def _follow(processes: Processes, model: Any, data: Any) -> RunFolder:
     folder = RunFolder(processes.told(""))
     if folder.result is None:
         plan, recipe = folder.plan, folder.recipe
-        if data is None or isinstance(data, str | Path | DataSpec):
-            data = data_again(folder, None, plan)
-        data = _normalized(data, folder)
+        named = data is None or isinstance(data, str | Path | DataSpec)
+        loaded = _normalized(data_again(folder, None, plan) if named else as_data(data), folder)
         network = model if isinstance(model, nn.Module) else build(folder.spec)
-        task = task_for(network, recipe, data, plan)
+        task = task_for(network, recipe, loaded, plan)
         Session(
             folder=folder,
             task=task,
-            data=data,
+            data=loaded,
             state=load_checkpoint(folder.last, task),
             progress=Progress(),
             processes=processes,

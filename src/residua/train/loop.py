@@ -24,6 +24,7 @@ from residua.runs.checkpoint import (
 from residua.runs.layout import BEST, GOOD, LAST, LOGS, METRICS, TIMINGS
 from residua.runs.logs import Log, NoLog
 from residua.spec import Recipe
+from residua.train.averages import Averages
 from residua.train.callbacks import Callbacks, Moment, When
 from residua.train.guard import Diverged, Guard, mean_loss
 from residua.train.interruption import Interrupted, how_to_go_on, signals
@@ -80,6 +81,7 @@ class Loop:
         self.processes = processes
         self._guard = Guard(recipe, chance)
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
+        self._averages = Averages(task, recipe.averaging, batches, total_steps=self.total_steps, seed=seed)
         self._sums: dict[str, Tensor] = {}
         self._logs: dict[str, Log | NoLog] = {}
         self._signal: int | None = None
@@ -97,6 +99,8 @@ class Loop:
             name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
         }
         self._started = self._saved_at = time.monotonic()
+        if self.state.step:
+            self._averages.load(self.folder / LAST)
         if self.recipe.backoff is not None and not (self.folder / GOOD).exists():
             self._write(GOOD)
         self.progress.start(self.state.step, self.total_steps, self.batches.steps_per_epoch)
@@ -109,9 +113,14 @@ class Loop:
                         self._train_epoch()
                 except Diverged as found:
                     self._back_off(found)
+                except Interrupted:
+                    self._save()
+                    raise
         if self.recipe.patience is not None and self.state.best_epoch is not None:
             self.processes.wait()  # until it is written
             load_networks(self.folder / BEST, self.task)
+        else:
+            self._averages.put(self.state.step)
         self._save()
         return self.state
 
@@ -185,6 +194,7 @@ class Loop:
                 self._sums[name].to(value.device) + value if name in self._sums else value.double()
             )
         self.state.step += 1
+        self._averages.update(self.state.step)
         self.progress.step(self.state.step)
         figures: dict[str, float | None] = {"lr": lr}
         if self.state.step % self.recipe.log_every == 0:
@@ -208,14 +218,15 @@ class Loop:
             **{f"train_{name}": self._guard.finite(self.state.step, value) for name, value in train.items()},
         }
         if self.validation is not None:
-            measured, _ = self.measure(self.validation())
-            line |= {f"val_{name}": value for name, value in measured.items()}
-            value = measured.get(self.task.primary.name)
-            if value is not None and self.task.primary.better(value, self.state.best):
-                self.state.best, self.state.best_epoch, self.state.waited = value, epoch, 0
-                self._save_best()
-            else:
-                self.state.waited += 1
+            with self._averages.lent(self.state.step):
+                measured, _ = self.measure(self.validation())
+                line |= {f"val_{name}": value for name, value in measured.items()}
+                value = measured.get(self.task.primary.name)
+                if value is not None and self.task.primary.better(value, self.state.best):
+                    self.state.best, self.state.best_epoch, self.state.waited = value, epoch, 0
+                    self._save_best()
+                else:
+                    self.state.waited += 1
         self._logs[METRICS].append(line)
         for log in self._logs.values():
             log.end_epoch()
@@ -240,6 +251,7 @@ class Loop:
             optimizer.state.clear()  # Adam has one of what has learned, and the good epoch may be before that
         self.processes.wait()  # until it is written
         self.state = load_checkpoint(self.folder / GOOD, self.task)
+        self._averages.load(self.folder / GOOD)
         self.state.backoffs = backoffs + 1
         self._sums = {}
         self._open_logs()
@@ -276,13 +288,12 @@ class Loop:
         self._signal = number
 
     def _stop_if_asked(self) -> None:
-        """Whoever is asked, all of them stop, at the same step."""
+        """Whoever is asked, all stop, at the same step. ``run`` saves, once the networks have their own weights."""
         ended = self.callbacks.stopped is not None
         signal, ended = self.processes.largest(self._signal or 0, ended)
         if ended and self.callbacks.stopped is None:
             self.callbacks.stopped = {"by": "the first process", "step": self.state.step}
         if signal:
-            self._save()
             raise Interrupted(signal, how_to_go_on(self.folder), self.state.step)
 
     def _save_if_due(self) -> None:
@@ -307,7 +318,7 @@ class Loop:
         for log_name, log in self._logs.items():
             log.sync()
             self.state.logs[log_name] = log.marks
-        save_checkpoint(self.folder / name, self.task, self.state, self.about)
+        save_checkpoint(self.folder / name, self.task, self.state, self.about, self._averages.tensors)
 
     def _save_best(self) -> None:
         if not self.processes.first:

@@ -39,6 +39,7 @@ class Request:
     workers: int | None = None
     compile: str = "auto"
     processes: Processes = ALONE
+    memory: str | None = None
 
 
 def make_plan(request: Request, model: nn.Module, step_work: float, steps: float) -> Plan:
@@ -58,6 +59,7 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         reasons.append(
             f"{threads} threads: " + (every if threads == cores else "a step is too small for more")
         )
+    memory = _memory(request.memory)
     precision = _precision(request.precision, device, machine().has_fast_bf16, reasons)
     return Plan(
         device=device,
@@ -65,7 +67,8 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         threads=threads,
         workers=workers,
         channels_last=True,
-        compile=_compile(request, device, model, step_work * steps, reasons),
+        compile=_compile(request, device, model, step_work * steps, memory, reasons),
+        memory=memory,
         processes=processes.count,
         reasons=tuple(reasons),
         **_whereabouts(device),  # type: ignore[arg-type]  # texts all
@@ -148,7 +151,12 @@ def _precision(
 
 
 def _compile(
-    request: Request, device: str, model: nn.Module, work: float, reasons: list[str]
+    request: Request,
+    device: str,
+    model: nn.Module,
+    work: float,
+    memory: Literal["full", "low"],
+    reasons: list[str],
 ) -> Literal["off", "network", "units"]:
     name = request.compile
     if name not in ("auto", "on", "off"):
@@ -170,7 +178,13 @@ def _compile(
         reasons.append(f"not compiled: C++ compiler {compiler().name}: {problem}")
         return "off"
     reasons.append("compiled: the training is long enough" if name == "auto" else "compiled: as asked")
-    return compile_scope(model)  # type: ignore[return-value]  # one of the three
+    return compile_scope(model, memory)  # type: ignore[return-value]  # one of the three
+
+
+def _memory(name: str | None) -> Literal["full", "low"]:
+    if name not in (None, "full", "low"):
+        raise UsageError(f"--memory must be full or low, not {name!r}")
+    return "low" if name == "low" else "full"
 
 
 def _whereabouts(device: str) -> dict[str, str]:

@@ -11,12 +11,13 @@ from torch import nn
 from residua.analysis.cost import totals
 from residua.data import AnyData, NormalizedData, load_data
 from residua.data.facts import facts_of, read_facts
+from residua.data.given import as_data
 from residua.errors import ResiduaError, UsageError
 from residua.nn import place
 from residua.registry import build, model_spec
 from residua.runs.folder import RunFolder
 from residua.runs.trusted_data import trusted_data
-from residua.spec import DataSpec, ModelSpec, Recipe
+from residua.spec import DataSpec, ModelSpec, Recipe, Resolution
 from residua.spec.stored import checked
 from residua.train.choices import Choice
 from residua.train.plan import Plan, Request, make_plan
@@ -26,7 +27,7 @@ from residua.weights.model_files import Weights
 
 
 def load_and_choose(
-    data: str | Path | DataSpec | AnyData,
+    data: Any,
     choosing: Callable[..., Choice],
     model_changes: Mapping[str, Any],
     *,
@@ -38,7 +39,7 @@ def load_and_choose(
     Of images whose size is open the facts are read first, so that none is decoded at a size that is not wanted.
     """
     if not isinstance(data, str | Path | DataSpec):
-        loaded = data
+        loaded = as_data(data)
     else:
         spec = DataSpec.of(data)
         facts = read_facts(spec, threads=workers) if spec.image_size is None else None
@@ -106,8 +107,25 @@ def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> P
 
 
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
-    """The task of a training, its network where the plan wants it."""
+    """The task of a training, its network where the plan wants it.
+
+    Raises UsageError if the network does not take images as small as the recipe begins with, and as ``make_task``.
+    """
+    if recipe.resolution is not None:
+        _check_smallest(network, recipe.resolution, data)
     return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
+
+
+def _check_smallest(network: Any, resolution: Resolution, data: AnyData) -> None:
+    if len(data.shape) < 3:
+        raise UsageError(
+            f"{resolution.title()} is for images, which {data.spec.source} has not: leave it out"
+        )
+    sides = [resolution.side(0.0, side) for side in data.shape[-2:]]
+    try:
+        totals(network.spec, network.spec.input_shape((*data.shape[:-2], *sides)))
+    except UsageError as error:
+        raise UsageError(f"{resolution.title()} begins with images of {sides[1]} pixels: {error}") from error
 
 
 def file_header(network: Any, data: AnyData) -> dict[str, Any]:

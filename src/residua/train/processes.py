@@ -161,7 +161,7 @@ def joined() -> Iterator[Processes]:
     global _joined
     wanted = asked_for()
     if wanted is None or _joined is not None:
-        yield _joined or ALONE
+        yield current()
         return
     rank, count = wanted
     ours = not dist.is_initialized()
@@ -181,6 +181,11 @@ def joined() -> Iterator[Processes]:
         if ours:
             with suppress(RuntimeError):
                 dist.destroy_process_group()
+
+
+def current() -> Processes:
+    """The processes that this one has joined; itself alone, outside ``joined``."""
+    return _joined or ALONE
 
 
 def check_device(device: str, processes: Processes) -> None:

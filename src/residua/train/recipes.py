@@ -8,6 +8,7 @@ from typing import Any
 from residua.data.augment.crop_flip import CropFlip
 from residua.errors import UsageError, nearest
 from residua.spec import Recipe
+from residua.train.fast_recipes import FAST
 from residua.train.finetuning.head_first import HeadFirst
 from residua.train.optimizers.adamw import AdamW
 from residua.train.optimizers.sgd import SGD
@@ -137,6 +138,7 @@ RECIPES: dict[str, Recipe] = {
             schedule=Step(milestones=(30 / 90, 60 / 90)),
             augmentation=(CropFlip(flip=True),),
         ),
+        *FAST,
     )
 }
 

@@ -130,4 +130,6 @@ class Session:
             "test_images": count,
             "train_images": len(self.data.train),
             **({} if stopped is None else {"stopped": stopped}),
+            # what the figures of "val" and "test" and the final weights are
+            **({} if recipe.averaging is None else {"averaging": recipe.averaging.to_dict()}),
         }

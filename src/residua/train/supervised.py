@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import update_bn
 
 from residua.errors import UsageError
-from residua.nn.residual import recomputing
+from residua.nn.segments import recomputing
+from residua.nn.statistics import StatisticsOfParts
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
+from residua.train.accumulate import added, divide_gradients, parts_of
 from residua.train.compile import compiled
 from residua.train.layers import depths, held
 from residua.train.processes import ALONE, Processes
@@ -35,10 +38,11 @@ class Supervised:
 
     Args:
         network: it stays eager and unwrapped: only the step is compiled.
-        recipe: optimiser, clipping, recomputation.
-        plan: precision, compilation.
+        recipe: optimiser, clipping, accumulation.
+        plan: precision, compilation, recomputation.
         primary: what the network is judged by.
-        loss: of a training batch: the scalar to descend, and the sums that are logged (``"loss"`` and ``"count"``).
+        loss: of a training batch: the scalar to descend, a mean over samples, and the sums that are logged (``"loss"``
+            and ``"count"``, that of the samples that it is the mean over).
         evaluate: the sums of a batch in evaluation mode; under autocast, as the loss.
         metrics: the figures of an evaluation, from the sums of all of its batches.
         prepare: makes of a training batch what the loss is computed of; never compiled.
@@ -68,7 +72,12 @@ class Supervised:
         self.primary, self.metrics = primary, metrics
         self._prepare, self._evaluate = prepare, evaluate
         self._divides, self._processes = divides, ALONE
-        self._loss = compiled(loss, network, plan.compile if compiles else "off")
+        scope = plan.compile if compiles else "off"
+        self._loss, self._descend = loss, self._forward_and_backward
+        if scope == "units":  # until the backward pass is done, which may compute some of them again
+            self._descend = compiled(self._descend, network, scope)
+        else:
+            self._loss = compiled(loss, network, scope)
 
     def divide(self, processes: Processes) -> None:
         """Share every step from now on; each process is given the whole batch, and the whole batch's sums come back."""
@@ -82,17 +91,18 @@ class Supervised:
         frozen = tuning is not None and tuning.frozen(progress)
         self.network.train()
         batch = self._prepare(batch)
-        with (
-            autocast(self.plan),
-            recomputing(self.network, self.recipe.recompute),
-            held(self.network, frozen),
-            shared(self.network, self._processes, batch),
-        ):
-            loss, sums = self._of_all(*self._loss(cut(batch, self._processes)))
-            loss.backward()
+        with recomputing(self.network, self.plan.memory == "low"), held(self.network, frozen):
+            sums = self._descend(batch) if self.recipe.accumulate == 1 else self._descend_in_parts(batch)
         if self._processes.count > 1:
             self._processes.add_gradients(self.network.parameters())
         take_step(self.optimizers["model"], self.recipe)
+        return sums
+
+    def _forward_and_backward(self, batch: Any, of_sum: bool = False) -> Sums:
+        """Add the gradients of the mean over a batch, or of the sum, to those that there are."""
+        with autocast(self.plan), shared(self.network, self._processes, batch):
+            loss, sums = self._of_all(*self._loss(cut(batch, self._processes)))
+            (loss * sums["count"] if of_sum else loss).backward()
         return sums
 
     def _of_all(self, loss: Tensor, sums: Sums) -> tuple[Tensor, Sums]:
@@ -105,6 +115,16 @@ class Supervised:
         whole["loss"] *= whole["count"] / weights
         return loss * (weight.to(weights) / weights).to(loss), whole
 
+    def _descend_in_parts(self, batch: Any) -> Sums:
+        """Gradients of the mean over the batch, from parts that count by their samples."""
+        statistics, sums, total = StatisticsOfParts(self.network), {}, 0
+        for samples, part in parts_of(batch, self.recipe.accumulate):
+            sums, total = added(sums, self._descend(part, True)), total + samples
+            statistics.add(samples)
+        statistics.settle(total)
+        divide_gradients(list(self.network.parameters()), sums["count"])
+        return sums
+
     @torch.no_grad()
     def evaluate(self, batch: Any) -> Sums:
         """Sums over the batch, in evaluation mode."""
@@ -112,33 +132,40 @@ class Supervised:
         with autocast(self.plan):
             return self._evaluate(batch)
 
+    def recount(self, batches: Iterable[Any]) -> None:
+        """Batch statistics are those of some training batches, each of them weighing alike."""
+        with autocast(self.plan):
+            update_bn((self._prepare(batch) for batch in batches), self.network)
+
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     """The optimiser that the recipe asks for; norms and biases (1-d parameters) decay as ``decay_norm`` says.
 
-    In fine-tuning, what stands at one depth is a group with a rate of its own.
+    In fine-tuning, what stands at one depth is a group with a rate of its own. Biases have theirs times ``bias_lr``.
     """
     decay_all = recipe.optimizer.decays_norms if recipe.decay_norm is None else recipe.decay_norm
     groups: list[dict[str, Any]] = []
-    for share, layer in _shares(model, recipe).items():
+    for (share, of_bias), layer in _shares(model, recipe).items():
         decayed = [p for p in layer if decay_all or p.ndim > 1]
         others = [p for p in layer if not (decay_all or p.ndim > 1)]
         for parameters, decay in ((decayed, recipe.weight_decay), (others, 0.0)):
-            groups.append({"params": parameters, "weight_decay": decay, "lr": recipe.lr * share})
+            rates = {"lr": recipe.lr * share * of_bias, "weight_decay": decay / of_bias}
+            groups.append({"params": parameters, **rates})
     optimizer = recipe.optimizer.build([group for group in groups if group["params"]], recipe.lr)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
 
 
-def _shares(model: nn.Module, recipe: Recipe) -> dict[float, list[nn.Parameter]]:
-    """The parameters that learn, by their share of the rate; of a network that is not fine-tuned all alike."""
+def _shares(model: nn.Module, recipe: Recipe) -> dict[tuple[float, float], list[nn.Parameter]]:
+    """The parameters that learn, by their share of the rate and the factor of biases; by default all alike."""
     at = {} if recipe.finetuning is None else depths(model)
-    shares: dict[float, list[nn.Parameter]] = {}
+    shares: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             share = 1.0 if recipe.finetuning is None else recipe.finetuning.rate(at[name])
-            shares.setdefault(share, []).append(parameter)
+            of_bias = recipe.bias_lr if name.endswith("bias") else 1.0
+            shares.setdefault((share, of_bias), []).append(parameter)
     return shares
 
 

@@ -76,6 +76,15 @@ class DividedTask(Task, Protocol):
         ...
 
 
+@runtime_checkable
+class Recounting(Task, Protocol):
+    """A task whose batch norms can count their statistics anew."""
+
+    def recount(self, batches: Iterable[Any]) -> None:
+        """Replace the batch statistics of the networks by those of some training batches; nothing is learned."""
+        ...
+
+
 class Batches(Protocol):
     """Training batches; batch i of epoch e is the same whenever it is asked for, so that a run can resume inside."""
 
@@ -125,7 +134,13 @@ def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
     for part in recipe.augmentation:
         if part.blends_classes and task.answers != "classes":
             raise UsageError(f"{part.kind} blends classes, which {task.kind} has not")
-    return task.make(network, recipe, plan, data)
+    made = task.make(network, recipe, plan, data)
+    averaging = recipe.averaging
+    if averaging is not None and averaging.recounted() and not isinstance(made, Recounting):
+        raise UsageError(
+            f"{averaging.title()} has batch norms count anew, which {task.kind} cannot: recipe.averaging=ema"
+        )
+    return made
 
 
 def divide(task: Task, name: str, processes: Processes) -> None:

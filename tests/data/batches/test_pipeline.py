@@ -169,7 +169,7 @@ def test_reading_ahead_is_bounded(streaming: Data) -> None:
             read.append(len(positions))
             return streaming.train.read(positions)
 
-        read_augmented = lambda self, positions, key: self.read(positions)  # noqa: E731
+        read_augmented = lambda self, positions, *how: self.read(positions)  # noqa: E731
         order = lambda self, random: random.permutation(len(self))  # noqa: E731
         sample = None
 

@@ -13,6 +13,7 @@ from residua.train.plan import Request, make_plan
 from residua.train.recipes import recipe
 from residua.train.task import make_task, measure
 from residua.train.tasks.classification import Classification
+from residua.train.tasks.cross_entropy import class_weights
 
 
 class Fixed(nn.Module):
@@ -33,12 +34,12 @@ def plan_here():
 def test_weights_are_the_inverse_of_the_numbers_with_a_mean_of_one_over_the_images():
     digits = load_data("digits")
     counts = np.bincount(digits.train.labels)
-    weights = Classification(balance=1.0)._weights(digits, plan_here()).numpy()
+    weights = class_weights(digits, 1.0, "cpu").numpy()
     np.testing.assert_allclose(weights * counts, (weights * counts)[0], rtol=1e-5)
     assert (weights * counts).sum() == pytest.approx(counts.sum(), rel=1e-5)
-    half = Classification(balance=0.5)._weights(digits, plan_here()).numpy()
+    half = class_weights(digits, 0.5, "cpu").numpy()
     np.testing.assert_allclose(half / half[0], np.sqrt(weights / weights[0]), rtol=1e-5)
-    assert Classification()._weights(digits, plan_here()) is None
+    assert class_weights(digits, 0.0, "cpu") is None
 
 
 def test_a_recipe_trains_with_them_and_a_wrong_power_is_refused():

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
+from residua.data.augment import of_images
 from residua.data.batches.keyed import generator
 from residua.errors import UsageError
 from residua.parts import register
@@ -34,8 +33,10 @@ class CropFlip(Augmentation):
     def build(self, data: Any) -> Augment:  # noqa: D102
         pad = data.pad if self.pad is None else self.pad
         flip = data.flip if self.flip is None else self.flip
-        return lambda images, targets, seed, step: (
-            crop_flip(images, pad=pad, flip=flip, seed=seed, step=step),
+        if pad or flip:
+            of_images(self, data)
+        return lambda images, targets, key: (
+            crop_flip(images, pad=pad, flip=flip, seed=key.seed, step=key.step),
             targets,
         )
 
@@ -47,29 +48,12 @@ def crop_flip(images: Tensor, *, pad: int, flip: bool, seed: int, step: int) -> 
     of ``seed``, ``step``, i and B alone. ``pad`` in pixels; 0 leaves out the crop, ``flip=False`` the mirror. Of clips
     and volumes (B, C, D, H, W) all slices move together; of other numbers than uint8, zeros are padded all the same.
     """
-    import torch
+    from residua.data.batches.geometry import cropped, mirrored
 
     if not pad and not flip:
         return images
-    if images.ndim > 4:
-        slices = crop_flip(images.flatten(1, -3), pad=pad, flip=flip, seed=seed, step=step)
-        return slices.unflatten(1, images.shape[1:-2])
-    count, channels, height, width = images.shape
     random = generator(seed, "crop and flip", step)
-    shifts, mirror = random.integers(0, 2 * pad + 1, (2, count, 1)), random.random(count) < 0.5
-    pixels = images.permute(0, 2, 3, 1)  # (B, H, W, C): a row of pixels is one run of bytes
+    begin, mirror = random.integers(0, 2 * pad + 1, (2, len(images))), random.random(len(images)) < 0.5
     if flip:
-        turned = torch.from_numpy(np.flatnonzero(mirror)).to(images.device)
-        pixels = pixels.index_copy(0, turned, pixels.index_select(0, turned).flip(2))
-    if pad:
-        padded = pixels.new_zeros(count, height + 2 * pad, width + 2 * pad, channels)
-        padded[:, pad : pad + height, pad : pad + width] = pixels
-        # Where each row of each crop begins, counted in pixels of the padded batch. Every run of W pixels is a row
-        # of an overlapping view, so that the crop is one selection of rows: 15 microseconds where indexing takes 350.
-        down, across = shifts
-        top = np.arange(count)[:, None] * (height + 2 * pad) + down + np.arange(height)
-        begin = torch.from_numpy((top * (width + 2 * pad) + across).ravel()).to(images.device)
-        rows = padded.numel() // channels - width + 1
-        runs = padded.as_strided((rows, width * channels), (channels, 1))
-        pixels = runs.index_select(0, begin).view(count, height, width, channels)
-    return pixels.permute(0, 3, 1, 2)
+        images = mirrored(images, mirror)
+    return cropped(images, begin, pad=pad) if pad else images

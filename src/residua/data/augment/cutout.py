@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from residua.data.augment import of_images
 from residua.data.batches.keyed import generator
 from residua.parts import register
 from residua.spec import Augmentation, positive
@@ -33,23 +34,20 @@ class Cutout(Augmentation):
             positive(self, "size")
 
     def build(self, data: Any) -> Augment:  # noqa: D102
-        size = min(data.shape[-2:]) // 2 if self.size is None else self.size
-        return lambda images, targets, seed, step: (cutout(images, size=size, seed=seed, step=step), targets)
+        of_images(self, data)
+        return lambda images, targets, key: (
+            cutout(images, size=self.size, seed=key.seed, step=key.step),
+            targets,
+        )
 
 
-def cutout(images: Tensor, *, size: int, seed: int, step: int) -> Tensor:
+def cutout(images: Tensor, *, size: int | None = None, seed: int, step: int) -> Tensor:
     """Images (B, C, ..., H, W) with a square of zeros in each, the same in all slices of a clip or volume."""
-    import torch
+    from residua.data.batches.geometry import hidden
 
-    count, height, width = len(images), *images.shape[-2:]
-    centres = generator(seed, "cutout", step).integers(0, (height, width), (count, 2))
-    rows, columns = (
-        _hidden(centres[:, i, None], size, np.arange(side)) for i, side in enumerate((height, width))
-    )
-    square = torch.from_numpy(rows[:, :, None] & columns[:, None, :]).to(images.device)  # (B, H, W)
-    return images.masked_fill(square.view(count, *[1] * (images.ndim - 3), height, width), 0)
-
-
-def _hidden(centre: np.ndarray, size: int, place: np.ndarray) -> np.ndarray:
-    begin = centre - size // 2
-    return (begin <= place) & (place < begin + size)
+    height, width = images.shape[-2:]
+    size = min(height, width) // 2 if size is None else size
+    centres = generator(seed, "cutout", step).integers(0, (height, width), (len(images), 2))
+    top, left = (centres - size // 2).T
+    sides = np.full(len(images), size)
+    return hidden(images, np.stack([left, top, sides, sides], 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from residua.data.augment import as_shares
 from residua.data.batches.keyed import generator
 from residua.parts import register
 from residua.spec import Augmentation, positive
@@ -30,8 +31,8 @@ class Mixup(Augmentation):
 
     def build(self, data: Any) -> Augment:  # noqa: D102
         classes = len(data.classes)
-        return lambda images, targets, seed, step: mixup(
-            images, targets, classes=classes, alpha=self.alpha, seed=seed, step=step
+        return lambda images, targets, key: mixup(
+            images, targets, classes=classes, alpha=self.alpha, seed=key.seed, step=key.step
         )
 
 
@@ -43,11 +44,9 @@ def mixup(
     Targets are classes, int64 (B,), or already the share of each class.
     """
     import torch
-    from torch.nn.functional import one_hot
 
     random = generator(seed, "mixup", step)
     share = float(random.beta(alpha, alpha))
     partner = torch.from_numpy(random.permutation(len(images))).to(images.device)
-    if targets.ndim == 1:
-        targets = one_hot(targets, classes).float()
+    targets = as_shares(targets, classes)
     return images[partner].lerp(images, share), targets[partner].lerp(targets, share)

@@ -12,11 +12,12 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import torch
 
-from residua.data.batches.keyed import generator
+from residua.data.augment.random_resized_crop import RandomResizedCrop
+from residua.data.batches.keyed import BatchKey, generator
 from residua.data.batches.normalize import normalize
 from residua.data.splits import ArraySplit, Split, StreamingSplit
 from residua.errors import ResiduaError
-from residua.spec import Augmentation
+from residua.spec import Augmentation, Resolution
 
 AHEAD = 3  # batches of a streaming split that are decoded before they are asked for
 
@@ -45,6 +46,8 @@ class TrainBatches:
     batch_size: int
     seed: int
     augmentation: Sequence[Augmentation] = ()
+    resolution: Resolution | None = None
+    total_steps: int | None = None  # of the training, in whose course the resolution changes
     device: torch.device | str = "cpu"
     memory_format: torch.memory_format = torch.channels_last
     limit: int | None = None
@@ -73,25 +76,30 @@ class TrainBatches:
             [part.build(self.data) for part in self.augmentation if part.normalized is normalized]
             for normalized in (False, True)
         )
-        for i, (images, targets) in enumerate(_in_advance(reads, train), start):
+        total = self.total_steps or self.steps_per_epoch
+        shown = None if self.resolution is None else self.resolution.build(self.data, total)
+        for i, (images, targets, positions) in enumerate(_in_advance(reads, train), start):
             images, targets = (part.to(self.device, non_blocking=True) for part in (images, targets))
             step = epoch * self.steps_per_epoch + i
+            key = BatchKey(seed=self.seed, epoch=epoch, step=step, positions=positions)
             for augment in of_pixels:
-                images, targets = augment(images, targets, self.seed, step)
+                images, targets = augment(images, targets, key)
             images = normalize(images, self.data.mean, self.data.std, memory_format=self.memory_format)
             for augment in of_normalized:
-                images, targets = augment(images, targets, self.seed, step)
-            yield images, targets
+                images, targets = augment(images, targets, key)
+            yield images if shown is None else shown(images, key), targets
 
-    def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         train = self.data.train
         if isinstance(train, StreamingSplit):
-            images, labels = train.read_augmented(positions, (self.seed, epoch))
+            named = (part for part in self.augmentation if isinstance(part, RandomResizedCrop))
+            crop = next(named, RandomResizedCrop())
+            images, labels = train.read_augmented(positions, (self.seed, epoch), crop.area, crop.aspect)
         else:
             images, labels = train.read(positions)
         if not len(labels):
             raise ResiduaError(f"none of the {len(positions)} files of a training batch can be read")
-        return images, labels
+        return images, labels, _kept(train, positions)
 
 
 class EvalBatch(NamedTuple):
@@ -129,8 +137,13 @@ def eval_batches(
 
 def _read_in_order(split: Split, positions: np.ndarray) -> EvalBatch:
     images, labels = split.read(positions)
-    kept = [position not in split.left_out for position in positions.tolist()]
-    return EvalBatch(images, labels, positions[np.array(kept)])
+    return EvalBatch(images, labels, _kept(split, positions))
+
+
+def _kept(split: Split, positions: np.ndarray) -> np.ndarray:
+    """Those of the positions, just read, whose images could be."""
+    left_out = split.left_out
+    return positions[np.array([position not in left_out for position in positions.tolist()])]
 
 
 def _in_advance(reads: Iterable[Callable[[], T]], split: Split) -> Iterator[T]:

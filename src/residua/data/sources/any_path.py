@@ -17,10 +17,13 @@ class AnyPath(DataSource):
     """Whatever lies at a path. A folder that no other kind recognises is one of images."""
 
     kind: ClassVar[str] = "path"
+    remote: ClassVar[bool] = True
     path: str
 
     def resolved(self) -> DataSource:
         """The source of the one kind that recognises the path. Raises UsageError for none, and for several."""
+        if self.url is not None:  # tar shards alone are read from one
+            return DataSource.read({"kind": "tar", "path": self.path}, "the source")
         super().resolved()  # there is something
         path = Path(self.path).expanduser()
         kinds = sorted(kind for kind, part in parts(self.slot).items() if part.recognises(path))

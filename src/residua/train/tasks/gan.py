@@ -25,11 +25,12 @@ from residua.data.batches.keyed import generator
 from residua.errors import UsageError
 from residua.files import write_atomic
 from residua.nn.gan import GANPair
-from residua.nn.residual import recomputing
+from residua.nn.segments import recomputing
 from residua.parts import register
 from residua.runs.layout import SAMPLES
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe, TaskSpec
+from residua.train.accumulate import parts_of
 from residua.train.compile import compiled
 from residua.train.judge import Judge
 from residua.train.supervised import autocast, make_optimizer, take_step
@@ -67,8 +68,12 @@ class Adversarial:
         like = {"device": plan.device, "dtype": torch.float32}
         self._mean = torch.tensor(self.data.mean, **like).view(1, -1, 1, 1)
         self._std = torch.tensor(self.data.std, **like).view(1, -1, 1, 1)
-        self._critic_loss = compiled(self._eager_critic_loss, model, plan.compile)
-        self._generator_loss = compiled(self._eager_generator_loss, model, plan.compile)
+        self._critic_loss, self._generator_loss = self._eager_critic_loss, self._eager_generator_loss
+        if plan.compile == "units":  # until the backward pass is done, as in ``Supervised``
+            self._descend = compiled(self._descend, model, plan.compile)
+        else:
+            self._critic_loss = compiled(self._critic_loss, model, plan.compile)
+            self._generator_loss = compiled(self._generator_loss, model, plan.compile)
 
     def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
         """One step of the discriminator on each part of the batch, then one of the generator."""
@@ -134,11 +139,14 @@ class Adversarial:
         """One optimiser step of one network; the other gets no gradient."""
         optimizer = self.optimizers[name]
         own = [p for group in optimizer.param_groups for p in group["params"]]
-        with autocast(self.plan), recomputing(self.model, self.recipe.recompute):
-            loss = loss_of(*inputs)
-            loss.backward(inputs=own)
+        total = torch.zeros((), device=inputs[0].device)
+        for samples, part in parts_of(inputs, self.recipe.accumulate):
+            with autocast(self.plan), recomputing(self.model, self.plan.memory == "low"):
+                loss = loss_of(*part) * (samples / len(inputs[0]))
+                loss.backward(inputs=own)
+            total += loss.detach()
         take_step(optimizer, self.recipe)
-        return loss.detach()
+        return total
 
     def _eager_critic_loss(self, real: Tensor, latents: Tensor) -> Tensor:
         with torch.no_grad():
