@@ -30,6 +30,26 @@ def test_units_are_compiled_only_inside_the_step(monkeypatch):
     assert not any("forward" in unit.branch.__dict__ for unit in model.modules() if hasattr(unit, "branch"))
 
 
+def test_sums_of_a_replayed_graph_are_the_caller_s_own(monkeypatch):
+    """A CUDA graph writes its results where it wrote them before."""
+    static = torch.zeros(())
+
+    def compile(function, **how):
+        assert how["options"] == {"triton.cudagraphs": True}
+
+        def replay(x):
+            loss, sums = function(x)
+            static.copy_(sums["count"])
+            return loss, {"count": static}
+
+        return replay
+
+    monkeypatch.setattr(torch, "compile", compile)
+    step = compiled(lambda x: (x.sum(), {"count": x.sum()}), torch.nn.Identity(), "network", graphs=True)
+    first = step(torch.ones(2))[1]["count"]
+    assert (float(step(torch.ones(3))[1]["count"]), float(first)) == (3, 2)
+
+
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"drop_path": 0.5, "drop_path_mode": "batch"}])

@@ -36,14 +36,32 @@ def test_precision_follows_the_machine(network, monkeypatch, fast, precision):
     assert make_plan(Request(device="cpu"), network, 1, 1).precision == precision
 
 
-def test_long_trainings_are_compiled_where_a_compiler_works(network, monkeypatch):
+def test_what_is_asked_is_compiled_where_a_compiler_works(network, monkeypatch):
     monkeypatch.setattr(plans, "compiler", lambda: Compiler(name="g++", version="12"))
-    assert make_plan(Request(device="cpu"), network, 1e9, 1e9).compile == "network"
+    assert make_plan(Request(device="cpu", compile="on"), network, 1, 1).compile == "network"
     assert make_plan(Request(device="cpu", compile="off"), network, 1e9, 1e9).compile == "off"
+    assert make_plan(Request(device="cpu"), network, 1e9, 1e9).compile == "off"  # nothing could be timed
     monkeypatch.setattr(plans, "compiler", lambda: Compiler(name="g++", version=None, problem="not found"))
-    assert make_plan(Request(device="cpu"), network, 1e9, 1e9).compile == "off"
     with pytest.raises(UsageError, match=r"needs a C\+\+ compiler"):
         make_plan(Request(device="cpu", compile="on"), network, 1, 1)
+
+
+def test_a_gpu_rounds_products_only_while_a_plan_says_so(network):
+    plan = make_plan(Request(device="cpu"), network, 1, 1)
+    rounds = lambda: (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)  # noqa: E731
+    before = rounds()
+    with applied(plan.change(tf32=True)):
+        assert rounds() == (True, True)
+    with applied(plan):
+        assert rounds() == (False, False)
+    assert rounds() == before
+
+
+def test_a_plan_of_an_earlier_version_reads_back(network):
+    stored = make_plan(Request(device="cpu"), network, 1, 1).to_dict()
+    for name in ("cuda_graphs", "tf32"):
+        del stored[name]
+    assert Plan.from_dict(stored).cuda_graphs is False
 
 
 def test_deep_and_randomly_skipped_networks_are_compiled_by_the_unit(network):

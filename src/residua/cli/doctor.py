@@ -6,10 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from residua.cli.say import say, say_json
+from cyclopts import Parameter
+
+from residua.cli.say import note, say, say_json
 from residua.machine import Machine, describe_machine, extras, machine
+from residua.machine.cache import PLACE, cache_folder, empty, kept
 
 SCHEMA = 1
 
@@ -40,12 +43,17 @@ class Remark:
     meaning: str
 
 
-def doctor(*, json: bool = False) -> None:
+def doctor(
+    *, json: bool = False, empty_cache: Annotated[bool, Parameter(name="--empty-cache", negative="")] = False
+) -> None:
     """Say what this machine has, what it means for training, and how to get what is missing.
 
     Args:
         json: print one JSON object instead of the table.
+        empty_cache: remove the compiled code and the timings that are kept from one run to the next, first.
     """
+    if empty_cache:
+        note(f"removed {_mib(empty())} from {cache_folder()}")
     findings = list(diagnose(machine()))
     if json:
         say_json({"schema": SCHEMA, "machine": describe_machine(), "findings": [asdict(f) for f in findings]})
@@ -63,6 +71,7 @@ def diagnose(found: Machine) -> Iterator[Remark]:
     yield _threads(found)
     yield _memory(found)
     yield _compiler(found)
+    yield _cache()
     yield _gpu(found)
     yield from _extras()
 
@@ -120,6 +129,15 @@ def _compiler(found: Machine) -> Remark:
     return Remark("compiler", "missing", said, f"training on the CPU is not compiled; {remedy}")
 
 
+def _cache() -> Remark:
+    cache = kept()
+    if cache.problem:
+        meaning = f"code is compiled anew in every process; {PLACE}=FOLDER names another place"
+        return Remark("cache", "note", cache.problem, meaning)
+    said = f"{cache.path}: {_mib(cache.size)}, code of {cache.compiled} networks, timings of {cache.timed}"
+    return Remark("cache", "ok", said, "what is compiled or timed once is there the next time; --empty-cache")
+
+
 def _gpu(found: Machine) -> Remark:
     if not found.gpus:
         meaning = "training runs on the CPU; for an NVIDIA card install its driver and a CUDA build of torch"
@@ -150,6 +168,10 @@ def _extras() -> Iterator[Remark]:
 
 def _gib(size: int | None) -> str:
     return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
 
 
 def _print_table(findings: list[Remark]) -> None:

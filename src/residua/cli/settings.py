@@ -23,6 +23,10 @@ class RunSettings(Spec):
     workers: int | None = None
     compile: str | None = None
     memory: str | None = None
+    channels_last: bool | None = None
+    cuda_graphs: bool | None = None
+    tf32: bool | None = None
+    tune: bool | None = None
     limit_batches: int | None = None
     run_dir: str | None = None
     track: str | None = None

@@ -7,7 +7,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -32,7 +32,7 @@ def train(
     weights: Annotated[str | None, Parameter(name=["--weights", "--pretrained"])] = None,
     recipe: str | None = None,
     epochs: int | None = None,
-    batch_size: Annotated[int | None, Parameter(name=["--batch-size", "-b"])] = None,
+    batch_size: Annotated[int | Literal["auto"] | None, Parameter(name=["--batch-size", "-b"])] = None,
     lr: float | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -42,6 +42,7 @@ def train(
     compile: str | None = None,
     processes: int | None = None,
     memory: str | None = None,
+    tune: Annotated[bool, Parameter(negative="")] = False,
     val_fraction: float | None = None,
     limit_batches: int | None = None,
     run_dir: Path | None = None,
@@ -70,7 +71,7 @@ def train(
         recipe: quick, digits, finetune, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
-        batch_size: images a step.
+        batch_size: images a step; auto: as many as fit into memory, which is measured first.
         lr: peak learning rate.
         seed: everything random follows from it; 0 by default.
         device: auto, cpu, cuda or cuda:N.
@@ -81,6 +82,8 @@ def train(
         processes: of this machine, that share every batch; torchrun -m residua train is for several machines.
         memory: low keeps few activations and computes the others again in the backward pass, to the same result in
             about four thirds of the time; full by default.
+        tune: time precision, layout, threads and compilation for this machine, network and batch, and remember what is
+            quickest; what is named (--threads 2, --set run.channels_last=false) stays.
         val_fraction: of the training images, held out for validation.
         limit_batches: at most so many batches an epoch and an evaluation, for a quick look.
         run_dir: the run folder to make; by default a new one under runs/.
@@ -114,6 +117,7 @@ def train(
             "workers": workers,
             "compile": compile,
             "memory": memory,
+            "tune": tune or None,
             "limit_batches": limit_batches,
             "run_dir": str(run_dir) if run_dir is not None else None,
             "track": track,
@@ -136,6 +140,10 @@ def train(
         raise UsageError(
             "--resume goes on in the run's own folder: --run-dir, --resume-if-exists and --overwrite do not go "
             "with it"
+        )
+    if tune and (resume is not None or processes is not None):
+        raise UsageError(
+            "--tune is for a new run, of one process; --retune makes the choices of one that goes on anew"
         )
     if asked_for() is None and (count := _processes(processes, resume)) != 1:
         return Launch([sys.executable, "-m", "residua", *sys.argv[1:]], count).run()
@@ -187,6 +195,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.registry import model_spec
     from residua.spec import DataSpec, Recipe
     from residua.train import fit, recipe
+    from residua.train.batch_size import LARGEST
     from residua.train.defaults import default_source
     from residua.weights.model_files import Weights
 
@@ -194,7 +203,8 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
         # a wrong name or value is said before any data is read; only with them the task is known
-        shared = {k: v for k, v in recipe_table.items() if not Recipe.placed(k)[0].startswith("task")}
+        told = {k: v for k, v in recipe_table.items() if (k, v) != LARGEST}
+        shared = {k: v for k, v in told.items() if not Recipe.placed(k)[0].startswith("task")}
         recipe(recipe_name, **shared)
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
@@ -219,6 +229,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
 
 def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> Any:
     from residua.train import RunFolder, resolve_run, resume
+    from residua.train.batch_size import LARGEST
 
     folder = RunFolder(resolve_run(text))
     epochs, track = settings["recipe"].pop("epochs", None), settings["run"].pop("track", None)
@@ -227,8 +238,10 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
     for table, values in settings.items():
         spec = stored.get(table)
         for key, value in values.items():
+            if value == "auto" and (spec is None or (key, value) == LARGEST):  # as the run has it
+                continue
             same = run.get(key) == value if spec is None else spec.change(**{key: value}) == spec
-            if value != "auto" and not same:  # auto: as the plan has it
+            if not same:
                 has = run if spec is None else spec.flat()
                 field = key if spec is None else spec.placed(key)[0]
                 raise UsageError(

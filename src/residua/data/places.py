@@ -130,18 +130,21 @@ class There:
             return self._fs.open(self._path(name), "rb", block_size=4 << 20, cache_type="readahead")
 
     def read(self, name: str, start: int, size: int, whole: int) -> bytes:  # noqa: D102
-        for attempt in range(ATTEMPTS):
+        attempt = 1
+        while True:
             try:
                 with self._said(name):
                     found = self._fs.cat_file(self._path(name), start=start, end=start + size)
-                break
+                if len(found) == size:
+                    return found
+                raise ResiduaError(
+                    f"{self.full(name)} gave {len(found):,} bytes where {size:,} were asked for"
+                )
             except ResiduaError:
-                if attempt == ATTEMPTS - 1:
+                if attempt == ATTEMPTS:
                     raise
-                time.sleep(1 + attempt)
-        if len(found) != size:
-            raise ResiduaError(f"{self.full(name)} gave {len(found):,} bytes where {size:,} were asked for")
-        return found
+            time.sleep(attempt)
+            attempt += 1
 
     def full(self, name: str) -> str:  # noqa: D102
         return f"{self._base}/{name}"

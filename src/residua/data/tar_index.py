@@ -56,8 +56,9 @@ class ShardIndex:
         if not isinstance(value, dict) or value.get("schema") != SCHEMA:
             raise ValueError("not an index of this version")
         try:
-            columns = {name: np.array(value[name], np.int64) for name in COLUMNS}
-            index = cls(**{name: value[name] for name in cls.__dataclass_fields__} | columns)
+            fields: dict[str, Any] = {name: value[name] for name in cls.__dataclass_fields__}
+            fields |= {name: np.array(value[name], np.int64) for name in COLUMNS}
+            index = cls(**fields)
             ends = index.offsets + index.sizes
             if len({len(getattr(index, name)) for name in ("names", "labels", *COLUMNS)}) != 1:
                 raise ValueError("its columns differ in length")
@@ -132,7 +133,8 @@ class _Careful:
 def _members(file: BinaryIO) -> Any:
     """The headers of a tar file, one after another; raises tarfile.TarError where it is damaged or cut."""
     careful: Any = _Careful(file)
-    with tarfile.open(fileobj=careful, mode="r:") as tar:
+    with tarfile.open(fileobj=careful, mode="r:") as opened:
+        tar: Any = opened
         end = -1
         while (member := tar.next()) is not None:
             tar.members.clear()  # which else holds every header

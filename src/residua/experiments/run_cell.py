@@ -15,6 +15,7 @@ from residua.runs import layout
 from residua.runs.folder import RunFolder
 from residua.spec import DataSpec, Recipe
 from residua.train.fitting import fit, resume
+from residua.train.plan import check_here
 from residua.train.seeding import seed_torch
 
 
@@ -72,7 +73,24 @@ def _begin(cell: Cell) -> None:
         limit_batches=cell.limit,
         threads=1,  # several cells share the machine, each with a core of its own; and it does not change the numbers
         progress=False,
+        **_as_other_seeds(cell),
     )
+
+
+def _as_other_seeds(cell: Cell) -> dict[str, Any]:
+    """What a clock has chosen for another seed of the cell on a machine like this: all seeds share one plan."""
+    for folder in sorted(cell.folder.parent.glob(f"{cell.folder.name.rpartition('-s')[0]}-s*")):
+        if layout.is_run(folder):
+            try:
+                plan = RunFolder(folder).plan
+                check_here(plan)
+            except ResiduaError:  # damaged, or of another machine: its choices are not for this one
+                continue
+            return {
+                "compile": "off" if plan.compile == "off" else "on",
+                "cuda_graphs": plan.cuda_graphs or None,
+            }
+    return {}
 
 
 def _network(cell: Cell) -> Any:

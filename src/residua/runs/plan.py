@@ -16,7 +16,7 @@ _MOST_THREADS = 4096  # no machine has more cores for one training, and the syst
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Spec):
-    """The choices of one run. The last four fields say where they were made."""
+    """The choices of one run. The last three fields say where they were made."""
 
     stored_as: ClassVar[str] = "plan"
 
@@ -28,6 +28,8 @@ class Plan(Spec):
     channels_last: bool
     compile: Literal["off", "network", "units"]
     processes: int = 1  # that share each batch; threads and workers are those of each
+    cuda_graphs: bool = False  # a GPU is given a whole compiled step at once
+    tf32: bool = False  # a GPU rounds the factors of float32 products to 10 bits of mantissa
     # "low": the backward pass computes most activations again (nn.segments), to the same bits
     memory: Literal["full", "low"] = "full"
     reasons: tuple[str, ...] = ()

@@ -22,7 +22,11 @@ from residua.train.plan import Plan, Request
 from residua.train.recipes import recipe as find_recipe
 from residua.weights.model_files import Weights, read_about
 
-_CHOSEN = ("device", "precision", "threads", "workers", "compile", "memory")  # of a plan, by a request
+# of a plan, by a request
+_CHOSEN = (
+    *("device", "precision", "threads", "workers", "channels_last"),
+    *("compile", "cuda_graphs", "tf32", "memory"),
+)
 _ANYWHERE = (
     "schema",
     "source",

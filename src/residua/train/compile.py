@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from residua.nn.residual import Residual, residual_units
 from residua.nn.reversible import Reversible
@@ -29,11 +29,18 @@ def compile_scope(model: nn.Module, memory: str = "full") -> str:
     return "units" if by_units else "network"
 
 
-def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable[..., Any]:
-    """``step`` compiled as ``scope`` says: ``"off"``, ``"network"`` or ``"units"`` (their branches)."""
+def compiled(
+    step: Callable[..., Any], model: nn.Module, scope: str, *, graphs: bool = False
+) -> Callable[..., Any]:
+    """``step`` compiled as ``scope`` says: ``"off"``, ``"network"`` or ``"units"`` (their branches).
+
+    With ``graphs`` a whole network's kernels are launched at once by a CUDA graph; ``step`` gives a loss and sums then.
+    """
     if scope == "off":
         return step
     if scope == "network":
+        if graphs:
+            return _replayed(torch.compile(step, dynamic=False, options={"triton.cudagraphs": True}))
         return torch.compile(step, dynamic=False)
 
     branches = {
@@ -44,6 +51,17 @@ def compiled(step: Callable[..., Any], model: nn.Module, scope: str) -> Callable
     def run(*args: Any) -> Any:
         with _forwards(residual_units(model), branches):
             return step(*args)
+
+    return run
+
+
+def _replayed(graphed: Callable[..., tuple[Tensor, dict[str, Any]]]) -> Callable[..., Any]:
+    """A step whose kernels a CUDA graph launches at once; its sums are copied, for the next replay overwrites them."""
+
+    def run(*args: Any) -> tuple[Tensor, dict[str, Any]]:
+        torch.compiler.cudagraph_mark_step_begin()
+        loss, sums = graphed(*args)
+        return loss, {name: value.clone() for name, value in sums.items()}
 
     return run
 

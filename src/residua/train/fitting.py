@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
 from residua.spec import ModelSpec, Recipe, Tracker
 from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
+from residua.train.batch_size import LARGEST, REPLACED, with_batch, with_largest_batch
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
@@ -73,6 +75,10 @@ def fit(
     workers: int | None = None,
     compile: str = "auto",
     memory: Literal["full", "low"] | None = None,
+    channels_last: bool | None = None,
+    cuda_graphs: bool | None = None,
+    tf32: bool | None = None,
+    tune: bool = False,
     progress: bool | Progress = True,
     track: Asked = None,
     callbacks: Sequence[Callback] = (),
@@ -101,12 +107,18 @@ def fit(
         compile: ``"auto"``, ``"on"`` or ``"off"``.
         memory: ``"low"`` keeps few activations and computes the others again in the backward pass, to the same bits in
             about four thirds of the time; ``"full"`` by default.
+        channels_last: how images lie in memory; by default with their channels last.
+        cuda_graphs: whether a GPU is given a compiled step at once; needs ``compile="on"``.
+        tf32: whether a GPU may round the factors of float32 products; by default where it is quicker.
+        tune: time precision, layout, threads and compilation on this machine, as far as they are not named here, and
+            remember what is quickest for this network and batch.
         progress: True shows it on stderr.
         track: where figures go beside the run folder, such as ``"mlflow,wandb"`` or ``"none"``; by default to
             TensorBoard, if it is installed.
         callbacks: what is to be done after steps, epochs and at the end (``residua.train.Callback``).
         model_changes: changes to the model's spec, such as ``{"shortcut": "C"}``.
-        recipe_changes: changes to the recipe, such as ``{"epochs": 5}``.
+        recipe_changes: changes to the recipe, such as ``{"epochs": 5}``. ``{"batch_size": "auto"}`` finds the largest
+            batch that fits into memory.
 
     Raises:
         UsageError: for a name, value or folder that cannot be used.
@@ -120,6 +132,8 @@ def fit(
         raise UsageError(f"limit_batches must be at least 1, not {limit_batches}")
     if run_dir is not None:
         check_name(Path(run_dir), "--run-dir")
+    said = {name: value for name, value in (recipe_changes or {}).items() if (name, value) != LARGEST}
+    finds_batch = said != (recipe_changes or {})
     begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
         refuse_existing(Path(run_dir), overwrite=overwrite)
@@ -132,7 +146,7 @@ def fit(
         model=named,
         weights=weights,
         recipe=recipe,
-        recipe_changes=recipe_changes,
+        recipe_changes=said,
         device=choose_device(device),
         threads=threads,
     )
@@ -149,7 +163,7 @@ def fit(
     network = network_for(choice.model if model is None else model, model_changes or {}, loaded, seed)
     task = task_of(network.spec, loaded.about(), choice.recipe)
     # the task is said in the recipe, so that its options can be changed
-    chosen = find_recipe(choice.recipe.change(task=task), **(recipe_changes or {}))
+    chosen = find_recipe(choice.recipe.change(task=task), **said)
     if chosen.finetuning is not None and weights is None and not isinstance(model, nn.Module):
         raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
@@ -162,17 +176,28 @@ def fit(
         compile=compile,
         memory=memory,
         processes=current(),
+        channels_last=channels_last,
+        cuda_graphs=cuda_graphs,
+        tf32=tf32,
+        tune=tune,
     )
     numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
     with _leaving(shown):
         if begun is not None:
+            if finds_batch:
+                chosen = with_batch(chosen, begun.recipe.batch_size, said)
             asked = plan_for(network, chosen, loaded, as_planned(request, begun.plan))
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
             return resume(begun, data=loaded, progress=shown, track=track, callbacks=callbacks)
-        plan = plan_for(network, chosen, loaded, request)
-        for reason in choice.reasons:
+        reasons = choice.reasons
+        if finds_batch:
+            first = plan_for(network, chosen, loaded, replace(request, compile="off"))
+            chosen, reason = with_largest_batch(network, chosen, loaded, first, said)
+            reasons = (*(known for known in reasons if known.what not in REPLACED), reason)
+        plan = plan_for(network, chosen, loaded, request, limit=limit_batches, tell=shown.note)
+        for reason in reasons:
             shown.note(str(reason))
-        plan = plan.change(reasons=(*map(str, choice.reasons), *plan.reasons))
+        plan = plan.change(reasons=(*map(str, reasons), *plan.reasons))
         training, about = task_for(network, chosen, loaded, plan), file_header(network, loaded)
         path = Path(run_dir) if run_dir is not None else new_path(loaded.kind, network.spec.name, seed)
         tables = {
@@ -258,7 +283,7 @@ def resume(
             epochs = None  # an extension that was interrupted
         if retune:
             asked = Request(device=plan.device, memory=plan.memory, processes=processes)
-            anew = plan_for(network, recipe, loaded, asked)
+            anew = plan_for(network, recipe, loaded, asked, limit=folder.limit, tell=shown.note)
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
         elif allow_inexact:
             plan = divided_anew(plan, processes)

@@ -79,7 +79,7 @@ class Loop:
         self.state = state or State()
         self.progress, self.callbacks = progress, callbacks or Callbacks()
         self.processes = processes
-        self._guard = Guard(recipe, chance)
+        self._guard = Guard(recipe, chance, folder / LAST, self.state.step)
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
         self._averages = Averages(task, recipe.averaging, batches, total_steps=self.total_steps, seed=seed)
         self._sums: dict[str, Tensor] = {}
@@ -172,23 +172,18 @@ class Loop:
             count += self._train_step(batch, epoch)
             if self._done():  # a callback may have ended it
                 break
-        seconds = time.monotonic() - began
-        self._logs[TIMINGS].append(
-            {
-                "epoch": epoch,
-                "steps": self.state.step - first,
-                "seconds": seconds,
-                "images_per_second": count / seconds,
-            }
-        )
+        seconds, steps = time.monotonic() - began, self.state.step - first
+        speed = count / seconds
+        line = {"epoch": epoch, "steps": steps, "seconds": seconds, "images_per_second": speed}
+        self._logs[TIMINGS].append(line)
 
     def _train_step(self, batch: Any, epoch: int) -> int:
         step = self.state.step
         seed_torch(self.seed, "step", step)
         lr = self._set_lr(step / self.total_steps)
         sums = self.task.step(batch, step / self.total_steps)
-        if self.recipe.backoff is not None:  # reading the loss waits for a GPU
-            self._guard.look_at_step(step + 1, mean_loss(sums))
+        if self.recipe.backoff is not None or not sums["loss"].is_cuda:  # reading the loss waits for a GPU
+            self._guard.look_at_step(step + 1, mean_loss(sums), batch)
         for name, value in sums.items():
             self._sums[name] = (
                 self._sums[name].to(value.device) + value if name in self._sums else value.double()
@@ -305,6 +300,7 @@ class Loop:
     def _save(self) -> None:
         began = time.monotonic()
         self._write(LAST)
+        self._guard.saved = self.state.step
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
 
@@ -313,6 +309,8 @@ class Loop:
         if not self.processes.first:
             return
         step = self.state.step
+        if step > self._guard.saved:
+            self._guard.look_at_weights(step, self.task.networks.values())
         self.state.sums = {n: self._guard.finite(step, float(value)) for n, value in self._sums.items()}
         self.state.seconds = self._earlier_seconds + time.monotonic() - self._started
         for log_name, log in self._logs.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -18,11 +18,10 @@ from residua.errors import ResiduaError, UsageError
 from residua.machine import compiler, machine, usable_cores
 from residua.runs.plan import Plan
 from residua.train.compile import compile_scope
+from residua.train.cost_model import worth_timing
 from residua.train.processes import ALONE, Processes, check_device
-
-# Multiply-adds of a whole training above which compiling (about 40 s) earns its time back; measured: +25 to +35 % on
-# one thread, +10 % on two.
-_WORTH_COMPILING = 5e13
+from residua.train.speed import BACKWARD, seconds_of_steps
+from residua.train.timed import Steps, compiled_where_it_pays, tuned
 
 # Multiply-adds of a step below which a second thread costs more than it does: it waits more than it works, and on a
 # busy machine the others wait for it.
@@ -31,7 +30,7 @@ _ONE_THREAD_WORK = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for; ``"auto"`` and None leave the choice to ``make_plan``."""
+    """What the user asked for; ``"auto"`` and None leave the choice to ``make_plan``, ``tune`` to its clock."""
 
     device: str = "auto"
     precision: str = "auto"
@@ -40,18 +39,24 @@ class Request:
     compile: str = "auto"
     processes: Processes = ALONE
     memory: str | None = None
+    channels_last: bool | None = None
+    cuda_graphs: bool | None = None
+    tf32: bool | None = None
+    tune: bool = False
 
 
-def make_plan(request: Request, model: nn.Module, step_work: float, steps: float) -> Plan:
+def make_plan(
+    request: Request, model: nn.Module, step_work: float, steps: float, trial: Steps | None = None
+) -> Plan:
     """Resolve every automatic choice, for a training of ``steps`` steps of ``step_work`` multiply-adds each.
 
-    Raises UsageError for a device, precision or thread count that cannot be had here.
+    Rules make them, but whether to compile: that is timed on ``trial``, if it is worth it; without one nothing is
+    compiled unasked. Raises UsageError for a device, precision or thread count that cannot be had here.
     """
     reasons: list[str] = []
     device, processes = choose_device(request.device), request.processes
     check_device(device, processes)
     cores = cores_of(processes)
-    workers = request.workers if request.workers is not None else cores
     threads = request.threads
     if threads is None:
         threads = cores if step_work / processes.count > _ONE_THREAD_WORK or device != "cpu" else 1
@@ -59,20 +64,22 @@ def make_plan(request: Request, model: nn.Module, step_work: float, steps: float
         reasons.append(
             f"{threads} threads: " + (every if threads == cores else "a step is too small for more")
         )
-    memory = _memory(request.memory)
-    precision = _precision(request.precision, device, machine().has_fast_bf16, reasons)
-    return Plan(
+    fast = machine().has_fast_bf16 if device == "cpu" else torch.cuda.is_bf16_supported()
+    precision = _precision(request.precision, fast, reasons)
+    plan = Plan(
         device=device,
         precision=precision,
         threads=threads,
-        workers=workers,
-        channels_last=True,
-        compile=_compile(request, device, model, step_work * steps, memory, reasons),
-        memory=memory,
+        workers=cores if request.workers is None else request.workers,
+        channels_last=request.channels_last is not False,
+        compile="off",
+        tf32=_tf32(request.tf32, device, precision, reasons),
+        memory=_memory(request.memory),
         processes=processes.count,
         reasons=tuple(reasons),
         **_whereabouts(device),  # type: ignore[arg-type]  # texts all
     )
+    return _compile(request, _tuned(request, plan, fast, trial), model, step_work, steps, trial)
 
 
 def cores_of(processes: Processes) -> int:
@@ -113,13 +120,16 @@ def check_here(plan: Plan, processes: Processes = ALONE) -> None:
 
 @contextmanager
 def applied(plan: Plan) -> Iterator[None]:
-    """Use the plan's threads while open, and give the process its own back afterwards."""
-    before = torch.get_num_threads()
+    """Use the plan's threads and rounding while open, and give the process its own back afterwards."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before, rounding = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
     torch.set_num_threads(plan.threads)  # also where a launcher exported OMP_NUM_THREADS=1
+    matmul.allow_tf32 = cudnn.allow_tf32 = plan.tf32
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        matmul.allow_tf32, cudnn.allow_tf32 = rounding
 
 
 def choose_device(name: str) -> str:
@@ -137,48 +147,83 @@ def choose_device(name: str) -> str:
     return str(device)
 
 
-def _precision(
-    name: str, device: str, fast_on_cpu: bool, reasons: list[str]
-) -> Literal["float32", "bfloat16"]:
+def _precision(name: str, fast: bool, reasons: list[str]) -> Literal["float32", "bfloat16"]:
     names = {"fp32": "float32", "float32": "float32", "bf16": "bfloat16", "bfloat16": "bfloat16"}
     if name != "auto":
         if name not in names:
             raise UsageError(f"--precision must be auto, float32 or bfloat16, not {name!r}")
         return names[name]  # type: ignore[return-value]  # a value of the table
-    fast = fast_on_cpu if device == "cpu" else torch.cuda.is_bf16_supported()
     reasons.append("bfloat16: the machine has it" if fast else "float32: no fast bfloat16 on this machine")
     return "bfloat16" if fast else "float32"
 
 
+def _tf32(asked: bool | None, device: str, precision: str, reasons: list[str]) -> bool:
+    """Whether float32 products are rounded to TF32: on a GPU whose tensor cores have it, unless refused."""
+    has = device != "cpu" and torch.cuda.get_device_capability(device) >= (8, 0)
+    if asked and not has:
+        raise UsageError(f"tf32 needs a GPU that has it, which {device} is not")
+    if asked is None and has and precision == "float32":
+        reasons.append("TF32: the GPU has it")
+    return has if asked is None else asked
+
+
+def _tuned(request: Request, plan: Plan, fast: bool, trial: Steps | None) -> Plan:
+    """The plan with the choices that ``--tune`` has found the quickest, now or before, where the user made none."""
+    if request.tune and trial is None:
+        raise UsageError("--tune times the steps of a training")
+    if request.processes.count > 1:
+        return plan  # what was timed was timed alone
+    cores = usable_cores()
+    values = {
+        "precision": ["float32", "bfloat16"] if fast else ["float32"],
+        "channels_last": [True, False],
+        "threads": sorted({1, max(cores // 2, 1), cores}) if plan.device == "cpu" else [plan.threads],
+    }
+    made = {name: getattr(request, name) for name in values}
+    left = {
+        name: values[name]
+        for name, value in made.items()
+        if value in ("auto", None) and len(values[name]) > 1
+    }
+    asked = {name: getattr(plan, name) for name in values if name not in left}
+    return tuned(plan, asked, left, trial, anew=request.tune)
+
+
 def _compile(
-    request: Request,
-    device: str,
-    model: nn.Module,
-    work: float,
-    memory: Literal["full", "low"],
-    reasons: list[str],
-) -> Literal["off", "network", "units"]:
-    name = request.compile
+    request: Request, plan: Plan, model: nn.Module, step_work: float, steps: float, trial: Steps | None
+) -> Plan:
+    """The plan, and whether it compiles."""
+
+    def made(reason: str, **changes: Any) -> Plan:
+        return plan.change(reasons=(*plan.reasons, reason), **changes)
+
+    name, graphs = request.compile, request.cuda_graphs
     if name not in ("auto", "on", "off"):
         raise UsageError(f"--compile must be auto, on or off, not {name!r}")
+    if graphs and (plan.device == "cpu" or name != "on"):
+        raise UsageError("cuda_graphs goes with --compile on, on a GPU")
     if name == "off":
-        return "off"
+        return plan
     if request.processes.count > 1:
         if name == "on":
             raise UsageError("--compile on is for one process: several talk to each other inside the network")
-        reasons.append("not compiled: the processes talk to each other inside the network")
-        return "off"
-    problem = compiler().problem if device == "cpu" else None
-    if name == "auto" and work < _WORTH_COMPILING:
-        reasons.append("not compiled: the training is short")
-        return "off"
-    if problem:
-        if name == "on":
+        return made("not compiled: the processes talk to each other inside the network")
+    problem = compiler().problem if plan.device == "cpu" else None
+    if name == "on":
+        if problem:
             raise UsageError(f"--compile on needs a C++ compiler, and {compiler().name}: {problem}")
-        reasons.append(f"not compiled: C++ compiler {compiler().name}: {problem}")
-        return "off"
-    reasons.append("compiled: the training is long enough" if name == "auto" else "compiled: as asked")
-    return compile_scope(model, memory)  # type: ignore[return-value]  # one of the three
+        scope = compile_scope(model, plan.memory)
+        return made("compiled: as asked", compile=scope, cuda_graphs=bool(graphs) and scope == "network")
+    estimate = seconds_of_steps(steps, step_work / (1 + BACKWARD), device=plan.device, threads=plan.threads)
+    if trial is None or not (request.tune or worth_timing(steps, estimate)):
+        return made("not compiled: the training is short")
+    if problem:
+        return made(f"not compiled: C++ compiler {compiler().name}: {problem}")
+    if not trial.compiles(plan):
+        return made("not compiled: the steps of this task are not")
+    return compiled_where_it_pays(
+        plan, compile_scope(model, plan.memory), steps, trial, try_anyway=request.tune
+    )
 
 
 def _memory(name: str | None) -> Literal["full", "low"]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from residua.analysis.cost import totals
@@ -13,6 +14,7 @@ from residua.data import AnyData, NormalizedData, load_data
 from residua.data.facts import facts_of, read_facts
 from residua.data.given import as_data
 from residua.errors import ResiduaError, UsageError
+from residua.meta import without_numbers
 from residua.nn import place
 from residua.registry import build, model_spec
 from residua.runs.folder import RunFolder
@@ -22,7 +24,9 @@ from residua.spec.stored import checked
 from residua.train.choices import Choice
 from residua.train.plan import Plan, Request, make_plan
 from residua.train.seeding import seed_torch
+from residua.train.speed import BACKWARD
 from residua.train.task import Task, make_task
+from residua.train.trial import Trial
 from residua.weights.model_files import Weights
 
 
@@ -99,21 +103,52 @@ def normalized_as_learned(data: AnyData, weights: Weights) -> AnyData:
         raise ResiduaError(f"{weights.title}: {error}") from error
 
 
-def plan_for(network: Any, recipe: Recipe, data: AnyData, request: Request) -> Plan:
-    """Every automatic choice of a training."""
-    steps = recipe.iterations or recipe.epochs * max(len(data.train) // recipe.batch_size, 1)
+def plan_for(
+    network: Any,
+    recipe: Recipe,
+    data: AnyData,
+    request: Request,
+    *,
+    limit: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """Every automatic choice of a training of at most ``limit`` batches an epoch; ``tell`` hears what takes long."""
+    epoch = max(len(data.train) // recipe.batch_size, 1)
+    steps = recipe.iterations or recipe.epochs * min(epoch, limit or epoch)
     forward = totals(network.spec, network.spec.input_shape(data.shape))[1]
-    return make_plan(request, network, 3 * recipe.batch_size * forward, steps)  # backward costs two forwards
+    work = (1 + BACKWARD) * recipe.batch_size * forward
+    return make_plan(request, network, work, steps, Trial(network, recipe, data, tell))
 
 
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
     """The task of a training, its network where the plan wants it.
 
-    Raises UsageError if the network does not take images as small as the recipe begins with, and as ``make_task``.
+    Raises UsageError if the network does not take images as small as the recipe begins with, or batches as small, and
+    as ``make_task``.
     """
     if recipe.resolution is not None:
         _check_smallest(network, recipe.resolution, data)
+    if min(recipe.batch_size, len(data.train)) // recipe.accumulate < 2:
+        _refuse_lone_samples(network, data)
     return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
+
+
+def _refuse_lone_samples(network: Any, data: AnyData) -> None:
+    """Raise UsageError if the network has a batch norm that would see a single number of each channel."""
+    spec = network.spec
+    if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+        return
+    with without_numbers():
+        alone = build(spec).train()
+        try:
+            alone(torch.empty(1, *spec.input_shape(data.shape)))
+        except UsageError:
+            raise
+        except ValueError as error:  # torch's, of a number that has no deviation
+            raise UsageError(
+                f"batch norm cannot train {spec.name} on one sample at a time ({error}): take batches of at least two "
+                "samples (--batch-size; recipe.accumulate divides them), or another norm (--set model.norm=group)"
+            ) from error
 
 
 def _check_smallest(network: Any, resolution: Resolution, data: AnyData) -> None:

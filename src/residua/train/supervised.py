@@ -18,6 +18,7 @@ from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
 from residua.train.accumulate import added, divide_gradients, parts_of
 from residua.train.compile import compiled
+from residua.train.compiled_code import KeptCode
 from residua.train.layers import depths, held
 from residua.train.processes import ALONE, Processes
 from residua.train.shared_batch import cut, shared
@@ -72,12 +73,14 @@ class Supervised:
         self.primary, self.metrics = primary, metrics
         self._prepare, self._evaluate = prepare, evaluate
         self._divides, self._processes = divides, ALONE
+        self.compiles = compiles
+        self._code = KeptCode(network, plan)
         scope = plan.compile if compiles else "off"
         self._loss, self._descend = loss, self._forward_and_backward
         if scope == "units":  # until the backward pass is done, which may compute some of them again
             self._descend = compiled(self._descend, network, scope)
         else:
-            self._loss = compiled(loss, network, scope)
+            self._loss = compiled(loss, network, scope, graphs=plan.cuda_graphs)
 
     def divide(self, processes: Processes) -> None:
         """Share every step from now on; each process is given the whole batch, and the whole batch's sums come back."""
@@ -91,7 +94,8 @@ class Supervised:
         frozen = tuning is not None and tuning.frozen(progress)
         self.network.train()
         batch = self._prepare(batch)
-        with recomputing(self.network, self.plan.memory == "low"), held(self.network, frozen):
+        low = self.plan.memory == "low"
+        with self._code.at_hand(), recomputing(self.network, low), held(self.network, frozen):
             sums = self._descend(batch) if self.recipe.accumulate == 1 else self._descend_in_parts(batch)
         if self._processes.count > 1:
             self._processes.add_gradients(self.network.parameters())

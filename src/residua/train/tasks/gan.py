@@ -32,6 +32,7 @@ from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe, TaskSpec
 from residua.train.accumulate import parts_of
 from residua.train.compile import compiled
+from residua.train.compiled_code import KeptCode
 from residua.train.judge import Judge
 from residua.train.supervised import autocast, make_optimizer, take_step
 
@@ -68,6 +69,7 @@ class Adversarial:
         like = {"device": plan.device, "dtype": torch.float32}
         self._mean = torch.tensor(self.data.mean, **like).view(1, -1, 1, 1)
         self._std = torch.tensor(self.data.std, **like).view(1, -1, 1, 1)
+        self._code = {name: KeptCode(model, plan) for name in self.optimizers}
         self._critic_loss, self._generator_loss = self._eager_critic_loss, self._eager_generator_loss
         if plan.compile == "units":  # until the backward pass is done, as in ``Supervised``
             self._descend = compiled(self._descend, model, plan.compile)
@@ -140,11 +142,12 @@ class Adversarial:
         optimizer = self.optimizers[name]
         own = [p for group in optimizer.param_groups for p in group["params"]]
         total = torch.zeros((), device=inputs[0].device)
-        for samples, part in parts_of(inputs, self.recipe.accumulate):
-            with autocast(self.plan), recomputing(self.model, self.plan.memory == "low"):
-                loss = loss_of(*part) * (samples / len(inputs[0]))
-                loss.backward(inputs=own)
-            total += loss.detach()
+        with self._code[name].at_hand(), recomputing(self.model, self.plan.memory == "low"):
+            for samples, part in parts_of(inputs, self.recipe.accumulate):
+                with autocast(self.plan):
+                    loss = loss_of(*part) * (samples / len(inputs[0]))
+                    loss.backward(inputs=own)
+                total += loss.detach()
         take_step(optimizer, self.recipe)
         return total
 
