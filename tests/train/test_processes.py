@@ -72,9 +72,11 @@ with joined() as processes:
     found["told"] = processes.told({"from": rank})
     found["all"] = processes.of_all(rank)
     found["total"] = {k: float(v) for k, v in processes.total({"loss": torch.tensor(0.5 * rank)}).items()}
-    found["turns"] = list(processes.in_turn(iter("abcdefgh"), until=lambda: False))
+    found["all items"] = list(processes.in_step(range(rank + 1), until=lambda: False))
     seen = []
-    found["early"] = list(processes.in_turn(map(lambda x: seen.append(x) or x, range(100)), lambda: len(seen) > 7))
+    noting = map(lambda x: seen.append(x) or x, range(100))
+    found["early"] = list(processes.in_step(noting, lambda: rank == 1 and len(seen) > 4))
+    found["gathered"] = [t.tolist() for t in processes.gathered(torch.full((rank, 2), rank), torch.arange(rank))]
     with joined() as again:
         found["again"] = again is processes
 print(json.dumps(found))
@@ -104,8 +106,9 @@ def test_they_tell_each_other(found):
         assert each["told"] == {"from": 0}
         assert each["all"] == [0, 1, 2]
         assert each["total"] == {"loss": 1.5}
-        assert each["turns"] == list("abcdefgh")[rank::COUNT]
-        assert each["early"] == [rank + COUNT * turn for turn in range(3)]
+        assert each["all items"] == [*range(rank + 1)]
+        assert each["early"] == [0, 1, 2, 3, 4]
+        assert each["gathered"] == [[[1, 1], [2, 2], [2, 2]], [0, 0, 1]]
         assert each["again"] is True
 
 
@@ -128,7 +131,7 @@ def test_alone_nothing_changes(monkeypatch):
     with joined() as processes, shared(network, processes, batch):
         assert processes is ALONE
         assert "forward" not in vars(network)
-    assert list(ALONE.in_turn([1, 2, 3], until=lambda: False)) == [1, 2, 3]
+    assert list(ALONE.in_step([1, 2, 3], until=lambda: False)) == [1, 2, 3]
     assert ALONE.told(5) == 5
     assert ALONE.of_all(5) == [5]
     assert ALONE.largest(4, False) == [4, False]

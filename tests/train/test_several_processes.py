@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.train.several import finish, start
 
 from residua.errors import ResiduaError, UsageError
@@ -74,6 +76,33 @@ def test_another_number_goes_on_only_if_asked(runs, tmp_path):
     assert run.plan.processes == 1
     assert run.plan.reasons[-1] == "from 2 to 1 processes, as asked"
     assert run.result["epochs"] == 3
+
+
+FIT_PHOTOS = """
+import sys
+from residua.data import load_data
+from residua.spec import DataSpec
+from residua.train import fit
+fit("cifar_resnet8", load_data(DataSpec.of(sys.argv[2]).change(image_size=16), storage="stream"), run_dir=sys.argv[1],
+    threads=1, progress=False, track="none", recipe_changes={"epochs": 1, "log_every": 1, "batch_size": 7})
+"""
+
+
+def test_images_that_are_decoded_as_they_are_needed(tmp_path):
+    """Each process decodes its share, one of which holds a broken file: the batch is that of one process."""
+    random = np.random.default_rng(0)
+    for number in range(40):
+        image = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 255, (20, 20, 3), np.uint8)).save(image)
+    image.write_bytes(image.read_bytes()[:-300])  # the last one is cut off
+    for count in (1, 2):
+        finish(start(FIT_PHOTOS, count, tmp_path, tmp_path / f"by {count}", tmp_path / "images"))
+    one, two = losses(tmp_path / "by 1"), losses(tmp_path / "by 2")
+    assert len(one) > 2
+    skipped = [[file["path"] for file in RunFolder(tmp_path / f"by {n}").data["skipped"]] for n in (1, 2)]
+    assert skipped[0] == skipped[1]
+    assert two == pytest.approx(one, rel=2e-3)
 
 
 def test_more_processes_than_images_in_a_batch_are_refused(tmp_path):

@@ -267,7 +267,7 @@ class Loop:
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
         """``measure`` of the task; a signal ends it: what was measured so far is thrown away."""
-        watched = self.processes.in_turn(batches, until=lambda: self._signal is not None)
+        watched = self.processes.in_step(batches, until=lambda: self._signal is not None)
         found = measure(self.task, watched, self.processes)
         self._stop_if_asked()
         return found

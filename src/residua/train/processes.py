@@ -12,7 +12,6 @@ a run that goes on would add up its first step in another order than the run tha
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -81,6 +80,17 @@ class Processes:
             dist.all_gather(list(found.unbind()), values)
         return found
 
+    def gathered(self, *tensors: Tensor) -> list[Tensor]:
+        """The rows of all processes, by rank, of tensors that have the same number of rows here."""
+        rows = self.beside(torch.tensor(len(tensors[0]))).tolist()
+        found = []
+        for tensor in tensors:
+            padded = tensor.new_zeros((max(rows), *tensor.shape[1:]))
+            padded[: len(tensor)] = tensor
+            of_all = zip(self.beside(padded), rows, strict=True)
+            found.append(torch.cat([part[:count] for part, count in of_all]))
+        return found
+
     def largest(self, *numbers: int) -> list[int]:
         """The largest of each number that any process has; whole numbers."""
         if self.count == 1:
@@ -135,9 +145,9 @@ class Processes:
         """Go on when all of them have come here."""
         self.largest(0)
 
-    def in_turn(self, items: Iterable[T], until: Callable[[], bool]) -> Iterator[T]:
-        """Every ``count``-th item, from that of this process's rank; all end early once ``until()`` is true of one."""
-        mine = itertools.islice(items, self.rank, None, self.count)
+    def in_step(self, items: Iterable[T], until: Callable[[], bool]) -> Iterator[T]:
+        """This process's items, while the others go through theirs; all end early once ``until()`` is true of one."""
+        mine = iter(items)
         nothing = object()
         left, enough = True, False
         while left and not enough:

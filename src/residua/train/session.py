@@ -10,6 +10,7 @@ from typing import Any
 from residua.analysis.cost import totals
 from residua.data import AnyData
 from residua.data.decoding import unreadable
+from residua.data.splits import StreamingSplit
 from residua.files import remove
 from residua.runs import layout
 from residua.runs.checkpoint import State
@@ -55,14 +56,15 @@ class Session:
         plan, recipe, about = folder.plan, folder.recipe, file_header(network, self.data)
         divide(self.task, run_task(folder).kind, self.processes)
         placed = {"device": plan.device, "memory_format": plan.memory_format, "limit": folder.limit}
+        turn, others = self._divided()
 
         def part(split: str) -> Any:
-            return self.data.eval_batches(split, eval_batch(recipe), **placed)
+            return self.data.eval_batches(split, eval_batch(recipe), **placed, **turn)
 
         with applied(plan), tracked(folder, self.progress, self.trackers) as progress:
             loop = Loop(
                 self.task,
-                self.data.train_batches(recipe, seed=folder.seed, **placed),
+                self.data.train_batches(recipe, seed=folder.seed, **placed, **others),
                 (lambda: part("val")) if self.data.val is not None else None,
                 recipe=recipe,
                 seed=folder.seed,
@@ -90,6 +92,14 @@ class Session:
                 folder.complete(self._result(recipe, state, test, count, loop.stopped))
             self.processes.wait()
         return folder
+
+    def _divided(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """How evaluation batches, and the decoding of training images, are divided among several processes."""
+        processes = self.processes
+        if processes.count == 1:
+            return {}, {}
+        decoded = isinstance(self.data.train, StreamingSplit)
+        return {"turn": (processes.rank, processes.count)}, {"others": processes} if decoded else {}
 
     def _result(
         self,
