@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -182,6 +183,8 @@ def _processes(asked: int | None, resume: str | None) -> int:
 def _one_of_several() -> Iterator[None]:
     """As a process of a launch: end with it, and leave it to say so when another process has ended."""
     end_with_launch()
+    if (asked_for() or (0, 1))[0]:
+        logging.getLogger("residua").setLevel(logging.ERROR)  # the first process says it
     try:
         yield
     except ResiduaError as error:
