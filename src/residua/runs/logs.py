@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -83,6 +83,11 @@ class NoLog:
 
     def end_epoch(self) -> None:
         """Nothing."""
+
+
+def open_logs(run: Path, marks: Mapping[str, Sequence[Mark]], *, write: bool) -> dict[str, Log | NoLog]:
+    """A run's logs by name, cut back to the marks of each; of a process that does not ``write``, none."""
+    return {name: Log(run / name, marks.get(name, ())) if write else NoLog() for name in LOGS}
 
 
 def sound(content: bytes, marks: Sequence[Mark]) -> int:

@@ -21,8 +21,8 @@ from residua.runs.checkpoint import (
     network_tensors,
     save_checkpoint,
 )
-from residua.runs.layout import BEST, GOOD, LAST, LOGS, METRICS, TIMINGS
-from residua.runs.logs import Log, NoLog
+from residua.runs.layout import BEST, GOOD, LAST, METRICS, TIMINGS
+from residua.runs.logs import Log, NoLog, open_logs
 from residua.spec import Recipe
 from residua.train.averages import Averages
 from residua.train.callbacks import Callbacks, Moment, When
@@ -259,11 +259,7 @@ class Loop:
         )
 
     def _open_logs(self) -> None:
-        marks = self.state.logs
-        self._logs = {
-            name: Log(self.folder / name, marks.get(name, ())) if self.processes.first else NoLog()
-            for name in LOGS
-        }
+        self._logs = open_logs(self.folder, self.state.logs, write=self.processes.first)
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
         """``measure`` of the task; a signal ends it: what was measured so far is thrown away."""

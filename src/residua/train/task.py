@@ -162,6 +162,8 @@ def measure(
     own: dict[str, Any] = {}
     for batch in batches:
         _add(own, task.evaluate(batch))
+    if processes.count > 1:  # what is sent must not name a device
+        own = {name: value.cpu() if isinstance(value, Tensor) else value for name, value in own.items()}
     sums: dict[str, Any] = {}
     for of_one in processes.of_all(own):
         _add(sums, of_one)
