@@ -31,8 +31,9 @@ from residua.train.batch_size import LARGEST, with_batch, with_largest_batch
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
+from residua.train.following import announce, led_by_the_first
 from residua.train.interruption import telling_how_to_go_on
-from residua.train.plan import Request, check_here, choose_device
+from residua.train.plan import Request, check_here, choose_device, divided_anew
 from residua.train.prepare import (
     data_again,
     file_header,
@@ -42,6 +43,7 @@ from residua.train.prepare import (
     plan_for,
     task_for,
 )
+from residua.train.processes import current
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
 from residua.train.session import Session
@@ -54,6 +56,7 @@ from residua.weights.model_files import Weights, adapt, read_weights
 _log = logging.getLogger("residua")
 
 
+@led_by_the_first
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
     data: Any = None,
@@ -171,6 +174,7 @@ def fit(
         workers=workers,
         compile=compile,
         memory=memory,
+        processes=current(),
         channels_last=channels_last,
         cuda_graphs=cuda_graphs,
         tf32=tf32,
@@ -219,6 +223,7 @@ def fit(
             return _train(folder, training, loaded, State(), shown, following, told)
 
 
+@led_by_the_first
 def resume(
     run: str | Path | RunFolder,
     *,
@@ -258,11 +263,12 @@ def resume(
             with writing(folder.path):
                 _say(mend_logs(folder.path, folder.last) + mend_weights(folder))
         shown.note(f"{folder.path} is complete: nothing is left to train")
+        announce(folder)
         return folder
     with writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
-        recipe, plan = folder.recipe, folder.plan
+        recipe, plan, processes = folder.recipe, folder.plan, current()
         if not (retune or allow_inexact):
-            check_here(plan)
+            check_here(plan, processes)
             if changed := files_changed(folder.env.get("files", {})):
                 raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
         loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else as_data(data)
@@ -273,9 +279,11 @@ def resume(
         if recipe.iterations is None and epochs == recipe.epochs:
             epochs = None  # an extension that was interrupted
         if retune:
-            asked = Request(device=plan.device, memory=plan.memory)
+            asked = Request(device=plan.device, memory=plan.memory, processes=processes)
             anew = plan_for(network, recipe, loaded, asked, limit=folder.limit, tell=shown.note)
             plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
+        elif allow_inexact:
+            plan = divided_anew(plan, processes)
         if epochs is not None:
             recipe = extended(folder, recipe, epochs)
         task = task_for(network, recipe, loaded, plan)
@@ -286,7 +294,7 @@ def resume(
                 about, means = file_header(network, loaded), load_averages(folder.last)
                 save_checkpoint(folder.last, task, state, about, means)
             folder.extend(recipe)
-        if retune:
+        if plan != folder.plan:
             folder.replan(plan)
         folder.begin_session()
         following = trackers(track) if track is not None else begun_with(folder)
@@ -311,8 +319,10 @@ def _train(
         progress=progress,
         trackers=following,
         callbacks=callbacks,
+        processes=current(),
     )
     with telling_how_to_go_on(folder.path):
+        announce(folder)
         return session.run()
 
 
