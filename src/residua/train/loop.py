@@ -13,14 +13,7 @@ import torch
 from torch import Tensor
 
 from residua.errors import ResiduaError
-from residua.runs.checkpoint import (
-    PREFIX,
-    State,
-    load_checkpoint,
-    load_networks,
-    network_tensors,
-    save_checkpoint,
-)
+from residua.runs.checkpoint import State, load_checkpoint, load_networks
 from residua.runs.layout import BEST, GOOD, LAST, METRICS, TIMINGS
 from residua.runs.logs import Log, NoLog, open_logs
 from residua.spec import Recipe
@@ -30,10 +23,10 @@ from residua.train.guard import Diverged, Guard, mean_loss
 from residua.train.interruption import Interrupted, how_to_go_on, signals
 from residua.train.processes import ALONE, Processes
 from residua.train.progress import Progress
+from residua.train.saving import Saving
 from residua.train.seeding import seed_torch
 from residua.train.supervised import means
 from residua.train.task import Batches, Task, measure
-from residua.weights.model_files import save_tensors
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
@@ -85,9 +78,10 @@ class Loop:
         self._sums: dict[str, Tensor] = {}
         self._logs: dict[str, Log | NoLog] = {}
         self._signal: int | None = None
-        self._saved_at = self._started = time.monotonic()
-        self._save_seconds = 0.0
-        self._earlier_seconds = self.state.seconds
+        self._saving = Saving(
+            task, folder, about, self._averages, self._guard, self.state.seconds, writes=processes.first
+        )
+        self._saved_at, self._save_seconds = time.monotonic(), 0.0
 
     def run(self) -> State:
         """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite.
@@ -98,7 +92,7 @@ class Loop:
         self._sums = {
             name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
         }
-        self._started = self._saved_at = time.monotonic()
+        self._saved_at = time.monotonic()
         if self.state.step:
             self._averages.load(self.folder / LAST)
         if self.recipe.backoff is not None and not (self.folder / GOOD).exists():
@@ -219,7 +213,7 @@ class Loop:
                 value = measured.get(self.task.primary.name)
                 if value is not None and self.task.primary.better(value, self.state.best):
                     self.state.best, self.state.best_epoch, self.state.waited = value, epoch, 0
-                    self._save_best()
+                    self._saving.best(epoch)
                 else:
                     self.state.waited += 1
         self._logs[METRICS].append(line)
@@ -301,21 +295,4 @@ class Loop:
         self._save_seconds = self._saved_at - began
 
     def _write(self, name: Path) -> None:
-        """The whole training as it stands, as a checkpoint of this name."""
-        if not self.processes.first:
-            return
-        step = self.state.step
-        if step > self._guard.saved:
-            self._guard.look_at_weights(step, self.task.networks.values())
-        self.state.sums = {n: self._guard.finite(step, float(value)) for n, value in self._sums.items()}
-        self.state.seconds = self._earlier_seconds + time.monotonic() - self._started
-        for log_name, log in self._logs.items():
-            log.sync()
-            self.state.logs[log_name] = log.marks
-        save_checkpoint(self.folder / name, self.task, self.state, self.about, self._averages.tensors)
-
-    def _save_best(self) -> None:
-        if not self.processes.first:
-            return
-        about = {"schema": 1, "model_prefix": PREFIX, "epoch": self.state.best_epoch, **self.about}
-        save_tensors(self.folder / BEST, network_tensors(self.task), about)
+        self._saving.checkpoint(name, self.state, self._sums, self._logs)
