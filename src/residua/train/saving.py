@@ -43,10 +43,10 @@ class Saving:
         self, name: Path, state: State, sums: Mapping[str, Tensor], logs: Mapping[str, Log | NoLog]
     ) -> None:
         """The whole training as it stands, with the logs as far as they are written."""
+        if state.step > self._guard.saved:  # of several processes, all stop at the same step
+            self._guard.look_at_weights(state.step, self._task.networks.values())
         if not self._writes:
             return
-        if state.step > self._guard.saved:
-            self._guard.look_at_weights(state.step, self._task.networks.values())
         state.sums = {n: self._guard.finite(state.step, float(value)) for n, value in sums.items()}
         state.seconds = self._earlier + time.monotonic() - self._began
         for log_name, log in logs.items():
