@@ -10,6 +10,7 @@ torch's own agent (``torch.distributed.run``) starts all of them again whatever 
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -91,7 +92,7 @@ class Launch:
         try:
             with tempfile.TemporaryDirectory(prefix="residua-") as name:
                 folder = Path(name)
-                for attempt in range(RESTARTS + 1):
+                for attempt in itertools.count():
                     ended = self._attempt(folder, attempt)
                     blamed = _to_blame(ended)
                     if blamed is None:
@@ -99,9 +100,10 @@ class Launch:
                     if self._asked is not None or ended[blamed] not in _passing(ended):
                         return self._said(folder, attempt, blamed, ended[blamed])
                     why = f"process {blamed} of {self._count} was ended ({_named(ended[blamed])})"
-                    if attempt < RESTARTS:
-                        print(f"{why}: all start again", file=sys.stderr, flush=True)
-                raise ResiduaError(f"{why}, {RESTARTS + 1} times: given up (is there enough memory?)")
+                    if attempt == RESTARTS:
+                        why += f", {RESTARTS + 1} times: given up (is there enough memory?)"
+                        raise ResiduaError(why)
+                    print(f"{why}: all start again", file=sys.stderr, flush=True)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -179,9 +179,10 @@ def joined() -> Iterator[Processes]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
     if ours:
         meeting = os.environ.get(MEETING)
-        where = (
-            {"store": dist.FileStore(meeting, count), "rank": rank, "world_size": count} if meeting else {}
-        )
+        where: dict[str, Any] = {}  # as the environment says
+        if meeting:
+            store = dist.FileStore(meeting, count)  # pyright: ignore[reportPrivateImportUsage]  # is documented
+            where = {"store": store, "rank": rank, "world_size": count}
         both = torch.cuda.is_available() and dist.is_nccl_available()
         with _talking("the processes of the training do not meet"):
             dist.init_process_group("cpu:gloo,cuda:nccl" if both else "gloo", **where)

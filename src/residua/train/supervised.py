@@ -105,7 +105,8 @@ class Supervised:
     def _forward_and_backward(self, batch: Any, of_sum: bool = False) -> Sums:
         """Add the gradients of the mean over a batch, or of the sum, to those that there are."""
         with autocast(self.plan), shared(self.network, self._processes, batch):
-            loss, sums = self._of_all(*self._loss(cut(batch, self._processes)))
+            loss, sums = self._loss(cut(batch, self._processes))
+            loss, sums = self._of_all(loss, sums)
             (loss * sums["count"] if of_sum else loss).backward()
         return sums
 
