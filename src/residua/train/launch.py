@@ -10,7 +10,6 @@ torch's own agent (``torch.distributed.run``) starts all of them again whatever 
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
@@ -92,7 +91,8 @@ class Launch:
         try:
             with tempfile.TemporaryDirectory(prefix="residua-") as name:
                 folder = Path(name)
-                for attempt in itertools.count():
+                attempt = 0
+                while True:
                     ended = self._attempt(folder, attempt)
                     blamed = _to_blame(ended)
                     if blamed is None:
@@ -104,6 +104,7 @@ class Launch:
                         why += f", {RESTARTS + 1} times: given up (is there enough memory?)"
                         raise ResiduaError(why)
                     print(f"{why}: all start again", file=sys.stderr, flush=True)
+                    attempt += 1
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
