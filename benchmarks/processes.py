@@ -167,6 +167,7 @@ def curves(epochs: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     """A process of the benchmark: it steps, or trains, whenever it is asked."""
     import residua.train.supervised as supervised
+    from residua.train.processes import joined
 
     if "apart" in sys.argv:
         supervised.shared = lambda *_: nullcontext()
@@ -179,12 +180,13 @@ def main() -> None:
         serve(fit=lambda: str(fit(CURVE["model"], "digits", run_dir=run, **how)))
     else:
         threads, network, batch, _ = sys.argv[1:]
-        step, exchange = _made(int(threads), network, int(batch))
-        serve(step=step, exchange=exchange)
+        with joined() as processes:
+            step, exchange = _made(processes, int(threads), network, int(batch))
+            serve(step=step, exchange=exchange)
 
 
 def _made(
-    threads: int, network: str, batch: int
+    processes: Any, threads: int, network: str, batch: int
 ) -> tuple[Callable[[], None], Callable[[], tuple[float, int]]]:
     """A step of the network as ``fit`` runs it, and the median time that the exchange of its gradients takes."""
     import torch
@@ -192,10 +194,8 @@ def _made(
     from residua.data import load_data
     from residua.loading import create_model
     from residua.train import Request, make_plan, recipe
-    from residua.train.processes import joined
     from residua.train.task import divide, make_task
 
-    processes = joined().__enter__()  # until the process ends
     torch.manual_seed(0)
     model = create_model(network)
     request = Request(compile="off", threads=threads, processes=processes)

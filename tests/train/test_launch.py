@@ -59,7 +59,7 @@ def test_the_first_process_has_said_its_own_line(capfd):
 def test_after_a_kill_all_start_again_where_the_run_was(capfd, tmp_path):
     code = f"""
 if "{GO_ON}" not in os.environ:
-    rank or meeting.with_name("run").write_text({str(tmp_path / "the run")!r})
+    rank or meeting.with_name("announced").write_text({str(tmp_path / "the run")!r})
     time.sleep(0.3)
     os.kill(os.getpid(), signal.SIGKILL) if rank else time.sleep(60)
 pathlib.Path({str(tmp_path)!r}, f"again{{rank}}").write_text(os.environ["{GO_ON}"] + meeting.name)
@@ -145,7 +145,7 @@ def test_the_run_is_told_to_the_launch_alone(tmp_path, monkeypatch):
     tell_launch(tmp_path)
     monkeypatch.setenv(MEETING, str(tmp_path / "meeting0"))
     tell_launch(tmp_path / "a run")
-    assert (tmp_path / "run").read_text() == str(tmp_path / "a run")
+    assert (tmp_path / "announced").read_text() == str(tmp_path / "a run")
 
 
 def test_no_torch_is_imported_to_start_processes():

@@ -58,7 +58,7 @@ def launched() -> bool:
 def tell_launch(run: Path) -> None:
     """Tell the launch, if there is one, which run is trained: should a process be killed, it goes on with it."""
     if launched():
-        Path(os.environ[MEETING]).with_name("run").write_bytes(os.fsencode(run.resolve()))
+        Path(os.environ[MEETING]).with_name("announced").write_bytes(os.fsencode(run.resolve()))
 
 
 def _number(environment: Mapping[str, str], name: str, least: int) -> int:
@@ -142,7 +142,7 @@ class Launch:
         if sys.platform == "linux":
             environment.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nobody outside has anything to say to them
         with suppress(OSError):
-            environment[GO_ON] = os.fsdecode((folder / "run").read_bytes())
+            environment[GO_ON] = os.fsdecode((folder / "announced").read_bytes())
         said: IO[bytes] | None = None if rank == 0 else (folder / f"said{attempt}.{rank}").open("wb")
         try:
             return subprocess.Popen(
