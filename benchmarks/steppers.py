@@ -40,7 +40,7 @@ def steppers(
     started = [
         subprocess.Popen(
             [sys.executable, "-m", module, *map(str, arguments)],
-            env={**os.environ, **environment},
+            env={"GOMP_SPINCOUNT": "10000", **os.environ, **environment},  # as the command sets it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
