@@ -11,6 +11,7 @@ TABLES = {
     "train_step": harness.table,
     "versions": harness.table,
     "inference-resnet18": harness.table,
+    "inference-resnet50": harness.table,
     "predictor": harness.table,
     "stochastic_depth": harness.table,
     "busy": busy.table,

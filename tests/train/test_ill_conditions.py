@@ -166,10 +166,3 @@ def test_fewer_images_than_a_batch_are_one_batch(tmp_path, parts):
     )
     assert run.result["steps"] == 2
     assert run.result["train_images"] < 14
-
-
-@pytest.mark.parametrize("name", ["transformer_tiny", "segmenter_tiny"])
-def test_so_are_texts_and_scenes(tmp_path, name):
-    changes = {"batch_size": 100_000, "epochs": 1}
-    run = fit(name, run_dir=tmp_path / "run", recipe_changes=changes, **FAST)
-    assert run.result["steps"] == 1

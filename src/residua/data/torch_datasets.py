@@ -219,7 +219,8 @@ def _sample(dataset: Any, number: int) -> tuple[Any, Any]:
 
 def _passed(dataset: IterableDataset[Any]) -> Iterator[tuple[Any, Any]]:
     """Image and label of every sample of one pass."""
-    samples, number = iter(dataset), 0
+    with _theirs("it cannot be read"):
+        samples, number = iter(dataset), 0
     while True:
         with _theirs(f"sample {number} cannot be read"):
             sample = next(samples, _END)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,34 +23,35 @@ from residua.machine.peak import forget_peak, held, peak
 from residua.runs.plan import Plan
 from residua.spec import Recipe
 from residua.train.optimizers.sgd import SGD
-from residua.train.plan import applied
-from residua.train.prepare import task_for
+from residua.train.plan import Request, applied
+from residua.train.prepare import plan_for, task_for
 from residua.train.reasons import Reason
 
 LARGEST = ("batch_size", "auto")  # how a change of a recipe asks for it
-REPLACED = ("batch_size", "lr", "epochs")  # choices whose reasons no longer hold then
-MOST = (
-    4096  # samples of a step; of larger ones a rate in proportion is not enough (Goyal et al. 2017, Figure 1)
-)
+_REPLACED = ("batch_size", "lr", "epochs")  # choices whose reasons no longer hold then
+MOST = 4096  # samples of a step; rates in proportion train up to twice that (Goyal et al. 2017, Figure 1)
 STEPS = 8  # that an epoch keeps at least
-ROOM = (
-    0.8  # of the memory that is free; the rest is for evaluations, for compiled code and for other processes
-)
+ROOM = 0.8  # of the memory that is free; the rest is for evaluations, compiled code and other processes
 _LATE = 0.999  # of a training: everything learns by then
 _FIRST = 16  # samples of the first step
 _TOLD = 64e6  # bytes between two steps that tell a line: less is lost in what the allocator keeps
 
 
 def with_largest_batch(
-    network: nn.Module, recipe: Recipe, data: AnyData, plan: Plan, said: Mapping[str, Any]
-) -> tuple[Recipe, Reason]:
-    """The recipe with the largest batch that fits, and why it is that. ``said``: the fields that the user has set.
+    network: Any,
+    recipe: Recipe,
+    data: AnyData,
+    request: Request,
+    said: Mapping[str, Any],
+    reasons: Sequence[Reason],
+) -> tuple[Recipe, tuple[Reason, ...]]:
+    """The recipe with the largest batch that fits, and the reasons for what is chosen, that for the batch among them.
 
-    Raises UsageError if not even the smallest one fits, and where the system does not tell its memory.
+    ``said`` are the fields that the user has set. Raises UsageError if not even the smallest batch fits, and where the
+    system does not tell its memory.
     """
-    least = 2 ** math.ceil(
-        math.log2(2 * recipe.accumulate)
-    )  # batch norm has nothing to learn of parts of one
+    plan = plan_for(network, recipe, data, replace(request, compile="off", cuda_graphs=None, tune=False))
+    least = 2 ** math.ceil(math.log2(2 * recipe.accumulate))  # parts of one sample have no batch statistics
     most = max(2 ** int(math.log2(max(min(MOST, len(data.train) // STEPS), 1))), least)
     before, free = held(plan.device), _free(plan.device)
     if before is None or free is None:
@@ -66,15 +68,18 @@ def with_largest_batch(
     of_step, allowed = used - before, limit - before
     why = f"a step takes {of_step / 1e9:.2f} of {allowed / 1e9:.2f} GB"
     if size == most:
-        why += f", and more than {most} would leave " + (
-            "too little noise in the gradients" if most == MOST else f"an epoch fewer than {STEPS} steps"
+        why += (
+            f"; {MOST} is the most"
+            if most == MOST
+            else f"; twice that leaves an epoch fewer than {STEPS} steps"
         )
     changed = with_batch(recipe, size, said)
     if changed.lr != recipe.lr:
         why += f"; rate {changed.lr:g}: {recipe.lr:g} for batches of {recipe.batch_size}, and in proportion"
     elif "lr" not in said:
         why += f"; the rate of {recipe.optimizer.kind} stays at {recipe.lr:g}"
-    return changed, Reason("batch_size", f"{size}", why)
+    kept = (reason for reason in reasons if reason.what not in _REPLACED)
+    return changed, (*kept, Reason("batch_size", f"{size}", why))
 
 
 def with_batch(recipe: Recipe, size: int, said: Mapping[str, Any]) -> Recipe:

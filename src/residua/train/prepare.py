@@ -123,8 +123,8 @@ def plan_for(
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
     """The task of a training, its network where the plan wants it.
 
-    Raises UsageError if the network does not take images as small as the recipe begins with, or batches as small, if
-    the data do not take its augmentation, and as ``make_task``.
+    Raises UsageError if the network does not take images as small as the recipe begins with, or parts of a batch as
+    small, if the data do not take its augmentation, and as ``make_task``.
     """
     data.train_batches(recipe, seed=0)
     if recipe.resolution is not None:

@@ -1,6 +1,8 @@
 """Tar shards in WebDataset's layout: what is read, from here and from a URL, in which order, and what damage does."""
 
+import errno
 import io
+import multiprocessing.shared_memory  # noqa: F401 - to be taken away
 import shutil
 import subprocess
 import sys
@@ -150,6 +152,8 @@ class Ranges(BaseHTTPRequestHandler):
 def test_shards_are_read_over_http_by_ranges_and_asked_for_again(shards: Path, monkeypatch) -> None:
     pytest.importorskip("aiohttp", reason="fsspec reads http:// through aiohttp: the extra remote")
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    for name in ("RUN", "HELD"):
+        monkeypatch.setattr(store, name, 4096)  # one run is held, and read again after another
     here = load_data(shards)
     Ranges.root = shards
     with ThreadingHTTPServer(("127.0.0.1", 0), Ranges) as server:
@@ -312,6 +316,22 @@ def test_a_batch_in_the_middle_of_an_epoch_is_the_same_alone(shards: Path) -> No
     for i in (0, 3, 8):
         alone = next(batches.epoch(2, start=i))
         assert all(torch.equal(a, b) for a, b in zip(alone, through[i], strict=True))
+
+
+def test_neither_shared_memory_nor_another_process_is_needed(shards: Path, monkeypatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    for name in (
+        "multiprocessing.shared_memory.SharedMemory",
+        "multiprocessing.process.BaseProcess.start",
+        "os.fork",
+    ):
+        monkeypatch.setattr(name, refuse)
+    monkeypatch.setattr("torch.Tensor.share_memory_", refuse)
+    data = load_data(shards, storage="stream", workers=4)
+    assert len(list(data.train_batches(Recipe(batch_size=4), seed=0).epoch(0))) == 9
+    assert sum(len(batch.labels) for batch in data.eval_batches("test", 4)) == 10
 
 
 def test_memory_stays_bounded_whatever_the_set_holds(tmp_path: Path, monkeypatch) -> None:
