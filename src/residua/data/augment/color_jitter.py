@@ -59,7 +59,8 @@ def color_jitter(images: Tensor, ranges: dict[str, tuple[float, float]], *, seed
 
     names, count = tuple(ranges), len(images)
     random = generator(seed, "color jitter", step)
-    amounts = random.uniform(*np.array(list(ranges.values())).reshape(-1, 2).T, (count, len(names)))
+    least, most = np.array(list(ranges.values())).reshape(-1, 2).T
+    amounts = random.uniform(least, most, (count, len(names)))
     orders = random.permuted(np.tile(np.arange(len(names)), (count, 1)), axis=1)
     for which in orders.T:
         images = applied(images, names, which, amounts[np.arange(count), which])
