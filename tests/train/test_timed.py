@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -174,3 +175,21 @@ def test_tune_needs_a_training(network):
 def test_what_only_a_gpu_has_is_refused_on_a_cpu(network, asked):
     with pytest.raises(UsageError, match="GPU"):
         plan(network, None, **asked)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"seconds": {"x": 1.0}, "compiling": {"network": 1.0}},
+        {"seconds": {"off": 1.0, "network": 0.1}, "compiling": {}},
+        {"eager": 0.4, "modules": None},
+        {"seconds": {"off": -1.0}},
+        {"decided": {str(LONG): "sideways"}},
+    ],
+)
+def test_a_record_that_somebody_has_edited_stops_nobody(network, cache, damage):
+    plan(network, Clock())
+    (file,) = cache.rglob("*.json")
+    record = dict.fromkeys(("eager", "modules", "seconds", "compiling", "cold", "decided"))
+    file.write_text(json.dumps({**json.loads(file.read_text()), **record, **damage}))
+    assert plan(network, Clock()).compile in ("off", "network")
