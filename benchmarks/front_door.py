@@ -35,6 +35,7 @@ BENCHMARKS = {
     "depth": ("depth", "memory and time of a step from 20 to 1202 layers, with and without --memory low"),
     "start": ("start", "seconds from the command to the first step, cold and with the compile cache"),
     "processes": ("processes", "two processes against one"),
+    "many": ("many_runs", "many small trainings on one machine: one after another, side by side, stacked"),
     "augment": ("augment", "what each augmentation adds to a training step"),
 }
 

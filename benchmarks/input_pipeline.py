@@ -171,12 +171,12 @@ def _tasks(
         return preprocess(read_image(source, at_least=decoded_size(SIZE)), SIZE, 3)
 
     def decoded(number: int, draw: bool) -> None:
-        from residua.data import image as rule
+        from residua.data.random_part import random_part
 
         with open_image(paths[number]) as header:
             needed = decoded_size(SIZE)
             if draw:
-                *_, w, h = rule._random_part(*header.size, np.random.default_rng(number))
+                *_, w, h = random_part(*header.size, np.random.default_rng(number))
                 needed = min(min(header.size), -(-SIZE * min(header.size) // min(w, h)))
             decode(header, "image", needed)
 

@@ -146,8 +146,9 @@ def main() -> None:
         },
         "rounds": rounds,
     }
-    write_json(RESULTS / "serving.json", evidence)
-    write_text(RESULTS / "serving.md", table(evidence))
+    name = f"serving-{Path(asked.source).name}"
+    write_json(RESULTS / f"{name}.json", evidence)
+    write_text(RESULTS / f"{name}.md", table(evidence))
     print(table(evidence))
 
 

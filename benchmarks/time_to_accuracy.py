@@ -10,6 +10,7 @@ CIFAR-10 lost something in the compression: figures compare with each other and 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -94,9 +95,12 @@ def table(evidence: Mapping[str, Any]) -> Sequence[str]:
 def _cell(text: str) -> tuple[str, float]:
     name, _, share = text.rpartition(":")
     try:
-        return recipe(name).name, float(share)
-    except ValueError as error:
-        raise UsageError(f"--cells takes RECIPE:SHARE, such as fast:0.1, not {text!r}") from error
+        part = float(share)
+    except ValueError:
+        part = 0.0
+    if not 0 < part < math.inf:
+        raise UsageError(f"--cells takes RECIPE:SHARE, such as fast:0.1, not {text!r}")
+    return recipe(name).name, part
 
 
 def _trained(place: Path, model: str, data: str, name: str, images: float, seed: int) -> dict[str, Any]:

@@ -32,7 +32,7 @@ main()
 MOMENTS = {
     "before there is a folder": "residua.train.fitting:file_header",
     "in an epoch": "residua.train.loop:Loop:_train_step",
-    "at its end": "residua.train.loop:Loop:_save_best",
+    "at its end": "residua.train.saving:Saving:best",
     "before the test images": "residua.train.session:eval_batch",
     "before result.json": "residua.train.session:Session:_result",
     "after it": "residua.evaluation.inspect:read_outputs",

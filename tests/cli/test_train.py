@@ -136,7 +136,7 @@ REFUSED = [
     (("--compile", "maybe"), "--compile must be"),
     (("--memory", "small"), "--memory must be"),
     (("--set", "recipe.accumulate=0"), "accumulate"),
-    (("--batch-size", "4", "--set", "recipe.accumulate=5"), "5 parts"),
+    (("--batch-size", "many"), "batch-size"),
     (("--val-fraction", "1"), "val_fraction"),
     (("--limit-batches", "0"), "limit_batches"),
     (("--weights", "none.pth"), "none.pth"),

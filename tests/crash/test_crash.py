@@ -17,12 +17,16 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from residua.convert.write import write_weights
+from residua.data.prepared import MANIFEST, Settings, prepare
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation import inspect_again
+from residua.files import read_json
 from residua.loading import create_model
 from residua.report import quality, render_report, run_page, run_tables
 from residua.runs.place import writing
@@ -133,11 +137,33 @@ def reported(folder: Path, whole: Path) -> None:
     assert pages[0].replace(str(folder), "") == pages[1].replace(str(whole), "")
 
 
+def photos(folder: Path) -> None:
+    for i in range(6):
+        path = folder / "photos" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((12, 9, 3), 40 * i, np.uint8)).save(path)
+
+
+def prepared(folder: Path) -> object:
+    return prepare(folder / "photos", folder / "small", settings=Settings(size=8, per_shard=3), threads=1)
+
+
+def prepared_again(folder: Path, whole: Path) -> None:
+    """The same command makes what is missing, and only that: the same bytes."""
+    prepared(folder)
+    made = [
+        {path.name: path.read_bytes() for path in (place / "small").rglob("*.*") if path.name != MANIFEST}
+        for place in (folder, whole)
+    ]
+    assert made[0] == made[1] and read_json(folder / "small" / MANIFEST)["complete"]
+
+
 SCENARIOS = {
     "training": Scenario(lambda folder: None, train, trained),
     "extension": Scenario(train, lambda folder: resume(folder / "R", epochs=3, progress=False), extended),
     "overwrite": Scenario(train, lambda folder: train(folder, seed=1, overwrite=True), overwritten),
     "conversion": Scenario(two_networks, convert, converted),
+    "preparation": Scenario(photos, prepared, prepared_again),
     "report": Scenario(train, report, reported),
 }
 

@@ -178,6 +178,7 @@ def test_an_iterable_without_an_end_is_refused(monkeypatch):
         ([], "has no sample"),
         ([("cat.jpg", 0)], "image of sample 0 is a str"),
         (42, "not a int"),
+        ((Photos(), Photos()), r"data_of\(train, test=\.\.\.\)"),
         (X, "not a ndarray"),
         ("cats", "not a str"),
     ],
@@ -186,6 +187,12 @@ def test_what_cannot_be_trained_on_is_one_line(given, message):
     with pytest.raises(UsageError, match=message) as refused:
         data_of(given)
     assert "\n" not in str(refused.value)
+
+
+def test_a_dataset_of_ones_own_to_test_on():
+    data = data_of(Photos(), test=Photos("tensor"), val_fraction=0)
+    assert data.identity["counts"] == {"train": 60, "test": 60} and pixels(data, "test") == pixels(data)
+    assert data.identity["splits"]["test"] == "the test Dataset"
 
 
 def test_a_sample_that_its_dataset_cannot_give_is_left_out_and_listed():

@@ -25,6 +25,7 @@ def test_either_layout_is_told_by_its_shape_and_no_pixel_moves(side, channels, c
         ((2, 1, 1, 1), None, "may be NHWC or NCHW"),
         ((2, 8, 8, 4), None, "with 1 or 3 channels, not"),
         ((2, 8, 8, 3), "NCHW", "uint8 NCHW with 1 or 3 channels"),
+        ((2, 8, 8, 3), "HWC", "a layout is 'NHWC' or 'NCHW', not 'HWC'"),
         ((2, 8, 6, 3), None, "square, not 8x6"),
         ((2, 3, 8, 6), None, "square, not 8x6"),
         ((0, 8, 8, 3), None, "images are uint8"),

@@ -98,11 +98,13 @@ def test_the_same_command_makes_nothing_twice_and_mends_what_is_damaged(photos: 
     prepare(photos, out, settings=SMALL)
     before = contents(out)
     assert prepare(photos, out, settings=SMALL, threads=2).made == 0 and contents(out) == before
+    photos = photos.rename(tmp_path / "moved")
     with (out / "train-000001.tar").open("r+b") as file:
         file.seek(3000)
         file.write(b"damage")
     (out / "index/test-000000.json").write_text("{}")
-    assert prepare(photos, out, settings=SMALL).made == 2 and contents(out) == before
+    assert prepare(photos, out, settings=SMALL).made == 2
+    assert {**contents(out), MANIFEST: b""} == {**before, MANIFEST: b""}
 
 
 def test_damage_that_a_decoder_may_not_see_is_seen_when_an_image_is_read(
@@ -188,6 +190,21 @@ def test_parquet_and_shards_can_be_prepared_too(photos: Path, tmp_path: Path) ->
     again = prepare(tmp_path / "small", tmp_path / "smaller", settings=Settings(size=16))
     assert again.images == 24
     assert load_data(tmp_path / "smaller").classes == ("ant", "zebra")
+
+
+FORMATS = ("BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "PNG", "JPEG", "MPO")
+
+
+def test_small_images_of_every_format_stay_as_they_are(tmp_path: Path) -> None:
+    for number, form in enumerate(FORMATS * 2):
+        path = tmp_path / "photos" / "ab"[number >= len(FORMATS)] / f"{form}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(np.full((20, 24, 3), 10 * number, np.uint8))
+        image.save(path, form, **({"save_all": True, "append_images": [image]} if form == "MPO" else {}))
+    found = prepare(tmp_path / "photos", tmp_path / "small", settings=SMALL)
+    assert found.images == 2 * len(FORMATS) and not found.left_out
+    assert prepare(tmp_path / "photos", tmp_path / "small", settings=SMALL).made == 0
+    assert sum(load_data(tmp_path / "small").identity["counts"].values()) == found.images
 
 
 SLOWLY = """

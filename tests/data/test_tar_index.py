@@ -65,6 +65,7 @@ def test_names_are_no_paths_and_only_files_are_images(tmp_path: Path) -> None:
         ({".cls": b"9" * 5000}, "neither"),
         ({".cls": b"1" * (2 << 20)}, "refused"),
         ({".json": b"[1]"}, "no object"),
+        ({".json": b'{"label": 1, "label": null}'}, "one class an image"),
         ({".json": b"{"}, "damaged"),
         ({".json": b"[" * 100_000}, "damaged"),
         ({".json": b'{"label": [1, 2]}'}, "one class an image"),
@@ -78,6 +79,15 @@ def test_labels_that_are_none_leave_their_image_out(tmp_path: Path, label: dict,
     members = [("a.png", encoded(0)), *((f"a{end}", content) for end, content in label.items())]
     found = index(write_tar(tmp_path / "x.tar", members))
     assert not found.names and why in found.left_out["a.png"]
+
+
+def test_a_label_that_is_cut_is_none(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "x.tar", [("a.png", encoded(0)), ("a.cls", b"12")])
+    with path.open("rb") as file:
+        place = file.read().index(b"12\0\0")
+    path.write_bytes(path.read_bytes()[: place + 1])
+    assert index(path).left_out["a.png"] in ("its label is truncated", "no .cls and no .json beside it")
+    assert not index(path).names
 
 
 def test_a_header_that_claims_memory_or_leads_back_is_damage(tmp_path: Path) -> None:
@@ -118,7 +128,8 @@ def test_a_shard_with_any_damage_is_indexed_within_its_bounds(data: st.DataObjec
     [
         {"schema": 2}, {"offsets": [0]}, {"offsets": [-1, 5]}, {"sizes": [1 << 40, 1]}, {"sizes": "ab"},
         {"labels": [[], {}]}, {"labels": [True, 1]}, {"names": [1, 2]}, {"offsets": [2000, 512]}, {"size": 600},
-        {"offsets": [1 << 70, 1]}, {"left_out": []}, {"checks": None},
+        {"offsets": [1 << 70, 1]}, {"offsets": [512, (1 << 63) - 1]}, {"offsets": [[512], [2048]]},
+        {"left_out": []}, {"checks": None},
     ],
 )  # fmt: skip
 def test_a_stored_index_that_is_none_is_refused(tmp_path: Path, change: dict) -> None:

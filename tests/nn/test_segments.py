@@ -137,6 +137,9 @@ def test_any_nest_of_chains_gives_the_same_bits(shape):
         ("vgg_tiny", {}),
         ("residual_mlp_tiny", {}),
         ("transformer_tiny", {"dropout": 0.2, "layers": 4}),
+        ("sngan_tiny", {}),
+        ("segmenter_tiny", {}),
+        ("detector_tiny", {}),
     ],
 )
 def test_networks_give_the_same_bits(name, changes):

@@ -96,7 +96,7 @@ def test_parts_are_of_the_batchs_kind_and_as_equal_as_can_be():
     assert torch.equal(torch.cat([part.boxes for _, part in parts]), scenes.boxes)
 
 
-@pytest.mark.parametrize("parts", [0, -1, 129, 2.5, True])
+@pytest.mark.parametrize("parts", [0, -1, 2.5, True])
 def test_what_cannot_be_divided_is_refused(parts):
     with pytest.raises(UsageError, match="accumulate"):
         Recipe(batch_size=128, accumulate=parts)

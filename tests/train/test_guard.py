@@ -154,7 +154,9 @@ def test_losses_are_judged_by_chance(loss, chance, step, epoch):
     for look, passes in looks:
         with nullcontext() if passes else pytest.raises(Diverged):
             look(1, loss)
-    Guard(dataclasses.replace(STEEP, backoff=None), chance).look_at_step(1, loss)
+    unguarded = Guard(dataclasses.replace(STEEP, backoff=None), chance)
+    with nullcontext() if math.isfinite(loss) else pytest.raises(ResiduaError, match="no longer finite"):
+        unguarded.look_at_step(1, loss)
 
 
 SCORES = (0.1, 0.5, 0.4, 0.5, 0.3, 0.9, 0.9, 0.9)  # the second epoch is not beaten for three

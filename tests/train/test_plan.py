@@ -8,7 +8,8 @@ from residua.machine import Compiler, usable_cores
 from residua.registry import build, model_spec
 from residua.train import plan as plans
 from residua.train.compile import compile_scope
-from residua.train.plan import Plan, Request, applied, check_here, make_plan
+from residua.train.plan import Plan, Request, applied, check_here, divided_anew, make_plan
+from residua.train.processes import Processes
 
 
 @pytest.fixture
@@ -89,3 +90,32 @@ def test_threads_are_lent_not_taken(network):
 def test_a_plan_reads_back(network):
     plan = make_plan(Request(device="cpu"), network, 1, 1)
     assert Plan.from_dict(plan.to_dict()) == plan
+
+
+def test_several_processes_share_the_cores_and_do_not_compile(network, monkeypatch):
+    monkeypatch.setattr(plans, "usable_cores", lambda: 12)
+    plan = make_plan(Request(device="cpu", processes=Processes(0, 8, 4)), network, 1e12, 10**6)
+    assert (plan.processes, plan.threads, plan.workers, plan.compile) == (8, 3, 3, "off")
+    assert "3 threads: the cores, shared by 4 processes" in plan.reasons
+    with pytest.raises(UsageError, match="--compile on is for one process"):
+        make_plan(Request(device="cpu", compile="on", processes=Processes(0, 8, 4)), network, 1e12, 10**6)
+    crowded = make_plan(Request(device="cpu", processes=Processes(0, 64, 64)), network, 1e12, 10)
+    assert crowded.threads == 1
+
+
+def test_a_plan_of_another_number_of_processes_is_refused_or_divided_anew(network, monkeypatch):
+    monkeypatch.setattr(plans, "usable_cores", lambda: 6)
+    plan = make_plan(Request(device="cpu", threads=5), network, 1e6, 10)
+    check_here(plan)
+    with pytest.raises(ResiduaError, match="trained by 1 process, here 2 would"):
+        check_here(plan, Processes(0, 2, 2))
+    divided = divided_anew(plan, Processes(0, 2, 2))
+    check_here(divided, Processes(0, 2, 2))
+    assert (divided.processes, divided.threads) == (2, 3)
+    assert divided_anew(plan, Processes()) is plan
+
+
+def test_a_plan_from_before_there_were_several_processes_is_of_one(network):
+    stored = make_plan(Request(device="cpu"), network, 1e6, 10).to_dict()
+    del stored["processes"]
+    assert Plan.from_dict(stored).processes == 1

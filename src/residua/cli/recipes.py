@@ -46,8 +46,9 @@ def recipes(pattern: str = "*", *, json: Annotated[bool, Parameter(negative="")]
         (row,) = rows
         say(f"{row['name']}: {row['suits']}", f"source: {row['source']}")
         say(f"evidence: {row['evidence'] or _UNTESTED}", "")
-        for name, value in RECIPES[row["name"]].flat().items():
-            say(f"  {name:<28}{_shown(value)}")
+        fields = RECIPES[row["name"]].flat()
+        width = max(map(len, fields))
+        say(*(f"  {name:<{width}}  {_shown(value)}" for name, value in fields.items()))
     else:
         shown = ("name", "length", "batch_size", "optimizer", "suits")
         cells = [[*(str(row[key]) for key in shown), row["evidence"] or _UNTESTED] for row in rows]

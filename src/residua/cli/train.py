@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -13,6 +17,10 @@ from residua.cli.say import complain, note, reason, say, say_in, say_json
 from residua.cli.settings import read_settings
 from residua.errors import ResiduaError, UsageError
 from residua.names import command
+from residua.train.launch import GO_ON, LOST, Launch, asked_for, end_with_launch, launched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COLOURS = {"learned": "green", "diverged": "red"}  # others are yellow
 
@@ -25,7 +33,7 @@ def train(
     weights: Annotated[str | None, Parameter(name=["--weights", "--pretrained"])] = None,
     recipe: str | None = None,
     epochs: int | None = None,
-    batch_size: Annotated[int | None, Parameter(name=["--batch-size", "-b"])] = None,
+    batch_size: Annotated[int | Literal["auto"] | None, Parameter(name=["--batch-size", "-b"])] = None,
     lr: float | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -33,6 +41,7 @@ def train(
     threads: int | None = None,
     workers: Annotated[int | None, Parameter(name=["--workers", "-j"])] = None,
     compile: str | None = None,
+    processes: int | None = None,
     memory: str | None = None,
     tune: Annotated[bool, Parameter(negative="")] = False,
     val_fraction: float | None = None,
@@ -50,7 +59,7 @@ def train(
     config: Path | None = None,
     set: Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
-) -> None:
+) -> int | None:
     """Train a network on images, and leave a run folder with the weights, every figure and a report.
 
     Args:
@@ -63,7 +72,7 @@ def train(
         recipe: quick, digits, finetune, vit, language, he2015-cifar, he2015-cifar-110, he2015-imagenet or another of
             residua.train.recipes; by default one that suits the model and the data.
         epochs: passes over the training images.
-        batch_size: images a step.
+        batch_size: images a step; auto: as many as fit into memory, which is measured first.
         lr: peak learning rate.
         seed: everything random follows from it; 0 by default.
         device: auto, cpu, cuda or cuda:N.
@@ -71,6 +80,7 @@ def train(
         threads: of computation; by default every core.
         workers: threads that decode images of sets which do not fit in memory.
         compile: auto, on or off.
+        processes: of this machine, that share every batch; torchrun -m residua train is for several machines.
         memory: low keeps few activations and computes the others again in the backward pass, to the same result in
             about four thirds of the time; full by default.
         tune: time precision, layout, threads and compilation for this machine, network and batch, and remember what is
@@ -116,38 +126,71 @@ def train(
     }
     settings = read_settings(config, flags, set or [])
     if budget is not None or target is not None:
-        if budget is None or resume is not None or overwrite or resume_if_exists:
+        if budget is None or resume is not None or overwrite or resume_if_exists or processes is not None:
             raise UsageError(
                 "--budget (and --target with it) goes on by itself with the search at --run-dir: --resume, "
-                "--resume-if-exists and --overwrite do not go with it"
+                "--resume-if-exists, --overwrite and --processes do not go with it"
             )
         from residua.cli.search import search
 
         search(settings, budget, target, json=json)
-        return
+        return None
     if resume is None and (allow_inexact or retune):
         raise UsageError("--allow-inexact and --retune go with --resume RUN")
-    if resume is not None:
-        if overwrite or run_dir is not None or resume_if_exists:
-            raise UsageError(
-                "--resume goes on in the run's own folder: --run-dir, --resume-if-exists and --overwrite do not go "
-                "with it"
-            )
-        if tune:
-            raise UsageError("--tune is for a new run; --retune makes the choices of one that goes on anew")
-        moved = settings["data"].pop("source", None)
-        folder = _resume(resume, settings, data=moved, allow_inexact=allow_inexact, retune=retune)
-    else:
-        moved = None
-        folder = _fit(settings, overwrite=overwrite, resume_if_exists=resume_if_exists)
+    if resume is not None and (overwrite or run_dir is not None or resume_if_exists):
+        raise UsageError(
+            "--resume goes on in the run's own folder: --run-dir, --resume-if-exists and --overwrite do not go "
+            "with it"
+        )
+    if tune and (resume is not None or processes is not None):
+        raise UsageError(
+            "--tune is for a new run, of one process; --retune makes the choices of one that goes on anew"
+        )
+    if asked_for() is None and (count := _processes(processes, resume)) != 1:
+        return Launch([sys.executable, "-m", "residua", *sys.argv[1:]], count).run()
+    moved = None
+    with _one_of_several():
+        if (begun := os.environ.get(GO_ON)) is not None:
+            folder = _resume(begun, read_settings(None, {}, []), allow_inexact=allow_inexact)
+        elif resume is not None:
+            moved = settings["data"].pop("source", None)
+            folder = _resume(resume, settings, data=moved, allow_inexact=allow_inexact, retune=retune)
+        else:
+            folder = _fit(settings, overwrite=overwrite, resume_if_exists=resume_if_exists)
+    if (asked_for() or (0, 1))[0]:
+        return None  # the first process says and shows it all
     report = _report(folder, moved)
     judged = _judged(folder)
     result = {**folder.result, "report": str(report) if report else None, "outcome": judged}
     if json:
         say_json(result)
-        return
+        return None
     _say_judged(judged, folder)
     say(*_summary(result, folder))
+    return None
+
+
+def _processes(asked: int | None, resume: str | None) -> int:
+    """How many processes are to be started: as many as asked, else as the run that is resumed was begun with."""
+    if asked is not None or resume is None:
+        return 1 if asked is None else asked
+    from residua.train import RunFolder, resolve_run
+
+    return RunFolder(resolve_run(resume)).plan.processes
+
+
+@contextmanager
+def _one_of_several() -> Iterator[None]:
+    """As a process of a launch: end with it, and leave it to say so when another process has ended."""
+    end_with_launch()
+    if (asked_for() or (0, 1))[0]:
+        logging.getLogger("residua").setLevel(logging.ERROR)  # the first process says it
+    try:
+        yield
+    except ResiduaError as error:
+        if launched() and error.exit_code == LOST:
+            raise SystemExit(LOST) from error
+        raise
 
 
 def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
@@ -155,6 +198,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     from residua.registry import model_spec
     from residua.spec import DataSpec, Recipe
     from residua.train import fit, recipe
+    from residua.train.batch_size import LARGEST
     from residua.train.defaults import default_source
     from residua.weights.model_files import Weights
 
@@ -162,7 +206,8 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
     name, recipe_name = model.pop("name", None), recipe_table.pop("name", None)
     if recipe_name is not None:
         # a wrong name or value is said before any data is read; only with them the task is known
-        shared = {k: v for k, v in recipe_table.items() if not Recipe.placed(k)[0].startswith("task")}
+        told = {k: v for k, v in recipe_table.items() if (k, v) != LARGEST}
+        shared = {k: v for k, v in told.items() if not Recipe.placed(k)[0].startswith("task")}
         recipe(recipe_name, **shared)
     if "family" in model:  # a network of one's own, described in full
         name, model = model_spec({**model, "name": name or "custom"}), {}
@@ -187,6 +232,7 @@ def _fit(settings: dict[str, dict[str, Any]], **existing: bool) -> Any:
 
 def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> Any:
     from residua.train import RunFolder, resolve_run, resume
+    from residua.train.batch_size import LARGEST
 
     folder = RunFolder(resolve_run(text))
     epochs, track = settings["recipe"].pop("epochs", None), settings["run"].pop("track", None)
@@ -195,8 +241,10 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
     for table, values in settings.items():
         spec = stored.get(table)
         for key, value in values.items():
+            if value == "auto" and (spec is None or (key, value) == LARGEST):  # as the run has it
+                continue
             same = run.get(key) == value if spec is None else spec.change(**{key: value}) == spec
-            if value != "auto" and not same:  # auto: as the plan has it
+            if not same:
                 has = run if spec is None else spec.flat()
                 field = key if spec is None else spec.placed(key)[0]
                 raise UsageError(

@@ -25,6 +25,7 @@ VERBS = {
             "residua train cifar10:path --model cifar_resnet56 --recipe he2015-cifar --seed 1",
             "residua train path/to/images --weights bundled",
             "residua train --resume latest",
+            "residua train path/to/images --model resnet18 --processes 2",
             "residua train --set model.shortcut=C --set recipe.label_smoothing=0.1",
             "residua train path/to/images --budget 10m --target cpu:5ms",
         ),

@@ -85,11 +85,17 @@ class SceneData:
         return SceneBatches(self, min(recipe.batch_size, len(self.train)), seed, **how)
 
     def eval_batches(
-        self, split: str, batch_size: int, *, limit: int | None = None, **how: Any
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        limit: int | None = None,
+        turn: tuple[int, int] = (0, 1),
+        **how: Any,
     ) -> Iterator[Scenes]:
-        """Every scene of a part once, in order; at most ``limit`` batches."""
+        """Every scene of a part once, in order; at most ``limit`` batches, of which (k, n) in ``turn`` is every nth."""
         scenes: Scenes = getattr(self, split)
-        for start in range(0, len(scenes), batch_size)[:limit]:
+        for start in range(0, len(scenes), batch_size)[:limit][turn[0] :: turn[1]]:
             positions = np.arange(start, min(start + batch_size, len(scenes)))
             yield self.ready(scenes.at(positions), **how)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from residua.data.arrays import array_data
 from residua.data.class_numbers import numbered
@@ -22,6 +22,14 @@ from residua.errors import UsageError
 from residua.spec import DataSpec
 
 TAKEN = "data are a path, kind:path, a DataSpec, what load_data returns, arrays (X, y), a torch Dataset or a DataLoader"
+
+
+@runtime_checkable
+class MapStyle(Protocol):
+    """What has samples by number, as a map-style Dataset or a list."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> Any: ...
 
 
 def data_of(
@@ -55,14 +63,17 @@ def data_of(
 
 def as_data(given: Any) -> AnyData:
     """Loaded data as they are; anything else that a program holds by ``data_of``. Raises UsageError."""
-    if hasattr(given, "identity") and hasattr(given, "train_batches"):  # AnyData, whatever class it is
-        return given
-    return data_of(given)
+    return given if isinstance(given, AnyData) else data_of(given)
 
 
 def is_pair(given: Any) -> bool:
-    """Whether it is a tuple of two arrays, and not of a sample's."""
-    return isinstance(given, tuple) and len(given) == 2
+    """Whether it is a tuple of two arrays. Raises UsageError for one of two Datasets."""
+    pair = isinstance(given, tuple) and len(given) == 2
+    if pair and any(isinstance(each, Dataset | DataLoader) for each in given):
+        raise UsageError(
+            "a pair is of arrays (X, y); a Dataset to test on is named: data_of(train, test=...)"
+        )
+    return pair
 
 
 def _of_arrays(
@@ -113,8 +124,6 @@ def _dataset(given: Any) -> Any:
         given = given.dataset
     if isinstance(given, IterableDataset):
         return read_iterable(given)
-    if isinstance(given, str | bytes | np.ndarray | torch.Tensor) or not (
-        hasattr(given, "__getitem__") and hasattr(given, "__len__")
-    ):
+    if not isinstance(given, MapStyle) or isinstance(given, str | bytes | np.ndarray | torch.Tensor):
         raise UsageError(f"{TAKEN}, not a {type(given).__name__}")
     return given

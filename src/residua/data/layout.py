@@ -26,9 +26,11 @@ def channels_last(images: Any, layout: Layout | None = None, *, square: bool = T
         )
     if values.ndim == 3:
         values, layout = values[..., None], "NHWC"
+    if layout not in (None, "NHWC", "NCHW"):
+        raise UsageError(f"a layout is 'NHWC' or 'NCHW', not {layout!r}")
     shape = values.shape
-    sides: dict[Layout, tuple[int, int]] = {"NHWC": shape[1:3], "NCHW": shape[2:4]}
-    channels: dict[Layout, int] = {"NHWC": shape[3], "NCHW": shape[1]}
+    sides: dict[str, tuple[int, int]] = {"NHWC": shape[1:3], "NCHW": shape[2:4]}
+    channels: dict[str, int] = {"NHWC": shape[3], "NCHW": shape[1]}
     having = [name for name in sides if channels[name] in CHANNELS and layout in (None, name)]
     fitting = [name for name in having if not square or sides[name][0] == sides[name][1]]
     if not having:

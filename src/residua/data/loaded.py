@@ -14,6 +14,7 @@ from residua.errors import UsageError
 from residua.spec import DataSpec, Recipe
 
 
+@runtime_checkable
 class AnyData(Protocol):
     """What a training needs of its data, whatever it is: images, volumes, text, scenes."""
 
@@ -63,12 +64,16 @@ class AnyData(Protocol):
     def train_batches(self, recipe: Recipe, *, seed: int, **how: Any) -> Any:
         """Training batches: ``steps_per_epoch`` and ``epoch(epoch, start)``, batch i of epoch e always the same.
 
-        ``how``: ``device``, ``memory_format``, and ``limit``, the most batches of an epoch.
+        ``how``: ``device``, ``memory_format``, and ``limit``, the most batches of an epoch; of images that are decoded
+        also ``others``, the processes that share that.
         """
         ...
 
     def eval_batches(self, split: str, batch_size: int, **how: Any) -> Iterator[Any]:
-        """The samples of ``train``, ``val`` or ``test`` in order, each once; ``how`` as of ``train_batches``."""
+        """The samples of ``train``, ``val`` or ``test`` in order, each once; ``how`` as of ``train_batches``.
+
+        ``turn``: (k, n) gives batches k, k + n, ... of these, to one of n processes.
+        """
         ...
 
 

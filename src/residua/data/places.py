@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -30,8 +30,8 @@ class Place(Protocol):
         """Bytes, and when it was changed. Raises ResiduaError."""
         ...
 
-    def open(self, name: str) -> BinaryIO:
-        """The file, to be sought in. Raises ResiduaError."""
+    def opened(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """The file, to be sought in. Raises ResiduaError, also for what fails while it is read."""
         ...
 
     def read(self, name: str, start: int, size: int, whole: int) -> bytes:
@@ -62,9 +62,10 @@ class Here:
             found = (self.root / name).stat()
         return found.st_size, str(found.st_mtime_ns)
 
-    def open(self, name: str) -> BinaryIO:  # noqa: D102
-        with self._said(name):
-            return (self.root / name).open("rb")
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:  # noqa: D102
+        with self._said(name), (self.root / name).open("rb") as file:
+            yield file
 
     def read(self, name: str, start: int, size: int, whole: int) -> bytes:  # noqa: D102
         with self._said(name), (self.root / name).open("rb", buffering=0) as file:
@@ -125,23 +126,30 @@ class There:
         changed = next((info[key] for key in ("ETag", "etag", "mtime", "LastModified") if info.get(key)), "")
         return info["size"], str(changed)
 
-    def open(self, name: str) -> BinaryIO:  # noqa: D102
-        with self._said(name):
-            return self._fs.open(self._path(name), "rb", block_size=4 << 20, cache_type="readahead")
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:  # noqa: D102
+        with (
+            self._said(name),
+            self._fs.open(self._path(name), "rb", block_size=4 << 20, cache_type="readahead") as file,
+        ):
+            yield file
 
     def read(self, name: str, start: int, size: int, whole: int) -> bytes:  # noqa: D102
-        for attempt in range(ATTEMPTS):
+        attempt = 1
+        while True:
             try:
                 with self._said(name):
                     found = self._fs.cat_file(self._path(name), start=start, end=start + size)
-                break
+                if len(found) == size:
+                    return found
+                raise ResiduaError(
+                    f"{self.full(name)} gave {len(found):,} bytes where {size:,} were asked for"
+                )
             except ResiduaError:
-                if attempt == ATTEMPTS - 1:
+                if attempt == ATTEMPTS:
                     raise
-                time.sleep(1 + attempt)
-        if len(found) != size:
-            raise ResiduaError(f"{self.full(name)} gave {len(found):,} bytes where {size:,} were asked for")
-        return found
+            time.sleep(attempt)
+            attempt += 1
 
     def full(self, name: str) -> str:  # noqa: D102
         return f"{self._base}/{name}"
@@ -153,6 +161,8 @@ class There:
     def _said(self, name: str) -> Iterator[None]:
         try:
             yield
+        except ResiduaError:
+            raise
         except Exception as error:  # of a protocol's own package: whatever it raises, the file cannot be read
             raise ResiduaError(f"cannot read {self.full(name)}: {_line(error)}") from error
 

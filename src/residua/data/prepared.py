@@ -28,18 +28,18 @@ from residua.data.identity import digest
 from residua.data.image import BadImage, Encoded, decode, image_name, open_image
 from residua.data.listing import Listing, checked
 from residua.data.parallel import in_parallel
-from residua.data.tar_index import INDEX, ShardIndex, read_index
+from residua.data.tar_index import INDEX, MANIFEST, ShardIndex, read_index
 from residua.errors import ResiduaError, UsageError
-from residua.files import locked, make_folder, read_json, write_atomic, write_json
+from residua.files import locked, make_folder, read_json, sweep, write_atomic, write_json
 from residua.machine import usable_cores
 from residua.spec import DataSource, DataSpec
 
-MANIFEST = "prepared.json"
 MIN_SIZE = 8  # px
 SUFFIXES = {
     "JPEG2000": "jp2",
     "TIFF": "tif",
     "JPEG": "jpg",
+    "MPO": "jpg",
 }  # of formats that are not called as their files are
 Progress = Callable[[int, int], Any]
 
@@ -116,30 +116,27 @@ def prepare(
     _make_folder(out)
     with locked(out):
         _check_same(out, about)
-        write_json(out / MANIFEST, {**about, "complete": False})
-        found, made, done = [], 0, 0
-        for shard in shards:
-            index = _whole(out, shard.name)
-            if index is None:
-                index, made = (
-                    _make(out, shard, listing, store, settings, threads, strict=spec.strict),
-                    made + 1,
-                )
-            found.append(index)
+        sweep(out / INDEX)  # the folder itself is swept when its manifest is written
+        there = {shard.name: _whole(out, shard.name) for shard in shards}
+        missing = [shard for shard in shards if there[shard.name] is None]
+        done = len(listing.paths) - sum(len(shard.images) for shard in missing)
+        if missing:
+            write_json(out / MANIFEST, {**about, "complete": False})
+        for shard in missing:
+            there[shard.name] = _make(out, shard, listing, store, settings, threads, strict=spec.strict)
             done += len(shard.images)
             if progress is not None:
                 progress(done, len(listing.paths))
         write_json(out / MANIFEST, {**about, "complete": True})
+    found = [index for index in there.values() if index is not None]
     return Prepared(
         path=out,
         images=sum(len(index.names) for index in found),
         bytes=sum(index.size for index in found),
         shards=len(shards),
-        made=made,
-        left_out={
-            **listing.left_out,
-            **{name: why for index in found for name, why in index.left_out.items()},
-        },
+        made=len(missing),
+        left_out=dict(listing.left_out)
+        | {name: why for index in found for name, why in index.left_out.items()},
     )
 
 
@@ -180,7 +177,8 @@ def _check_same(out: Path, about: dict[str, Any]) -> None:
             )
         return
     before = read_json(out / MANIFEST)
-    differing = [key for key in about if not isinstance(before, dict) or before.get(key) != about[key]]
+    told = [key for key in about if key != "of"]  # the source may have moved
+    differing = [key for key in told if not isinstance(before, dict) or before.get(key) != about[key]]
     if differing:
         was = before.get(differing[0]) if isinstance(before, dict) else None
         shown = (
@@ -224,7 +222,10 @@ def _make(
     checks: list[int] = []
 
     def write(path: Path) -> None:
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        with (
+            path.open("wb") as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
             for row, (name, kind, found) in enumerate(
                 zip(shard.images, shard.classes, pictures, strict=True)
             ):

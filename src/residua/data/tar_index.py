@@ -21,6 +21,9 @@ from residua.errors import ResiduaError
 
 SCHEMA = 1
 INDEX = "index"  # the folder beside prepared shards that holds theirs, NAME.json for NAME.tar
+MANIFEST = (
+    "prepared.json"  # beside prepared shards: the names of their classes, and whether all of them are there
+)
 MAX_HEADER = 1 << 20  # bytes that the headers of one member may take: of a long name, some hundred
 MAX_LABEL = 1 << 20  # bytes of a .json
 FIELDS = ("label", "cls", "class")  # of a .json, the first that it has
@@ -56,19 +59,20 @@ class ShardIndex:
         if not isinstance(value, dict) or value.get("schema") != SCHEMA:
             raise ValueError("not an index of this version")
         try:
-            columns = {name: np.array(value[name], np.int64) for name in COLUMNS}
-            index = cls(**{name: value[name] for name in cls.__dataclass_fields__} | columns)
-            ends = index.offsets + index.sizes
-            if len({len(getattr(index, name)) for name in ("names", "labels", *COLUMNS)}) != 1:
+            fields: dict[str, Any] = {name: value[name] for name in cls.__dataclass_fields__}
+            fields |= {name: np.array(value[name], np.int64) for name in COLUMNS}
+            index = cls(**fields)
+            offsets, sizes = index.offsets, index.sizes
+            if {np.shape(getattr(index, name)) for name in COLUMNS} != {(len(index.names),)}:
                 raise ValueError("its columns differ in length")
+            if len(index.labels) != len(index.names):
+                raise ValueError("its labels are too few or too many")
             if not (
-                (index.sizes >= 0)
-                & (index.sizes <= MAX_BYTES)
-                & (index.offsets >= [0, *ends[:-1]][: len(ends)])
+                (sizes >= 0) & (sizes <= MAX_BYTES) & (offsets >= 0) & (offsets <= index.size - sizes)
             ).all():
-                raise ValueError("its places overlap")
-            if len(ends) and ends[-1] > index.size:
                 raise ValueError("it points outside of its shard")
+            if (offsets[1:] < (offsets + sizes)[:-1]).any():
+                raise ValueError("its places overlap")
             if not all(type(label) in (int, str) for label in index.labels):
                 raise ValueError("its labels are neither whole numbers nor texts")
             if not all(
@@ -132,7 +136,8 @@ class _Careful:
 def _members(file: BinaryIO) -> Any:
     """The headers of a tar file, one after another; raises tarfile.TarError where it is damaged or cut."""
     careful: Any = _Careful(file)
-    with tarfile.open(fileobj=careful, mode="r:") as tar:
+    with tarfile.open(fileobj=careful, mode="r:") as opened:
+        tar: Any = opened
         end = -1
         while (member := tar.next()) is not None:
             tar.members.clear()  # which else holds every header
@@ -201,8 +206,11 @@ def _contents(file: BinaryIO, place: tuple[int, int]) -> str:
     if size > MAX_LABEL:
         raise ResiduaError(f"its label is refused: it has {size:,} bytes")
     file.seek(offset)
+    content = file.read(size)
+    if len(content) != size:
+        raise ResiduaError("its label is truncated")
     try:
-        return file.read(size).decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         raise ResiduaError("its label is no text") from error
 

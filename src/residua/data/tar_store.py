@@ -109,7 +109,7 @@ def index_of(place: Place, shard: str, label: str | None) -> ShardIndex:
             return index
     except (OSError, ValueError, RecursionError):  # none, or damaged
         pass
-    with place.open(shard) as file:
+    with place.opened(shard) as file:
         index = read_index(file, size, stamp=stamp, label=label)
     try:
         make_folder(kept.parent)

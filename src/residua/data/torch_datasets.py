@@ -55,7 +55,7 @@ class Samples:
 
 def dataset_data(spec: DataSpec, datasets: Sequence[Any], classes: Sequence[str] | None) -> Data:
     """``Data`` of a map-style Dataset, and of another one to test on if there are two. Raises as ``data_of``."""
-    parts = dict(zip(("train", "test"), datasets, strict=False))
+    parts: Parts = dict(zip(("train", "test"), datasets, strict=False))
     for name, dataset in parts.items():
         _check_repeats(dataset, name)
     labels = {name: _labels(dataset, name) for name, dataset in parts.items()}
@@ -184,10 +184,11 @@ def _labels(dataset: Any, name: str) -> np.ndarray:
 
 def _names(dataset: Any, labels: np.ndarray) -> Sequence[str] | None:
     """The names that a Dataset gives to its classes 0, 1 ..., as torchvision's do."""
-    names = getattr(dataset, "classes", None)
-    told = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    names: Any = getattr(dataset, "classes", None)
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        return None
     whole = labels.dtype.kind in "iu" and labels.min(initial=0) >= 0
-    return tuple(names) if told and whole and len(set(names)) == len(names) > labels.max(initial=0) else None
+    return tuple(names) if whole and len(set(names)) == len(names) > labels.max(initial=0) else None
 
 
 def _fingerprint(store: Samples, listing: Listing, labels: Sequence[np.ndarray]) -> dict[str, str]:
@@ -218,7 +219,8 @@ def _sample(dataset: Any, number: int) -> tuple[Any, Any]:
 
 def _passed(dataset: IterableDataset[Any]) -> Iterator[tuple[Any, Any]]:
     """Image and label of every sample of one pass."""
-    samples, number = iter(dataset), 0
+    with _theirs("it cannot be read"):
+        samples, number = iter(dataset), 0
     while True:
         with _theirs(f"sample {number} cannot be read"):
             sample = next(samples, _END)

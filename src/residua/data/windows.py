@@ -92,13 +92,20 @@ class Text:
         return TextBatches(part=self.train, batch_size=recipe.batch_size, seed=seed, **how)
 
     def eval_batches(
-        self, split: str, batch_size: int, *, device: str = "cpu", limit: int | None = None, **_: Any
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        device: str = "cpu",
+        limit: int | None = None,
+        turn: tuple[int, int] = (0, 1),
+        **_: Any,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The windows of a part in order, each once. Raises UsageError for another part than the three."""
         part = {"train": self.train, "val": self.val, "test": self.test}.get(split)
         if part is None:
             raise UsageError(f"{self.spec.source} has no {split!r} part")
-        for first in list(range(0, len(part), batch_size))[:limit]:
+        for first in range(0, len(part), batch_size)[:limit][turn[0] :: turn[1]]:
             windows = np.arange(first, min(first + batch_size, len(part)))
             tokens, targets = part.read(windows * part.context)
             yield tokens.to(device), targets.to(device)

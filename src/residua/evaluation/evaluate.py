@@ -195,10 +195,10 @@ class _Session:
         together = metrics.log_mean([answers.log_probabilities for _, _, answers in read])
         figures = metrics.figures(together, outputs.labels, data.classes)
         n = len(outputs.labels)
+        beside = [answers.plain for _, _, answers in read if answers.plain is not None]
         plain = None
-        if self.views != PLAIN:
-            alone = metrics.log_mean([answers.plain for _, _, answers in read])
-            found = metrics.figures(alone, outputs.labels, data.classes)
+        if beside:
+            found = metrics.figures(metrics.log_mean(beside), outputs.labels, data.classes)
             plain = {"interval": wilson(found["top1"], n), **{name: found[name] for name in _FIGURES}}
         return Evaluation(
             source=" + ".join(member.name for member in members),

@@ -23,10 +23,11 @@ Progress = Callable[[int, int], None]  # images done, images in all
 class Outputs:
     """Log-probabilities of the readable images of a split, in order."""
 
-    log_probabilities: np.ndarray  # float64 (N, K), of the mean over the views
-    plain: np.ndarray  # float64 (N, K), of the images as they are
+    log_probabilities: np.ndarray  # float64 (N, K)
     labels: np.ndarray  # int64 (N,)
     positions: np.ndarray  # int64 (N,), in the split
+    # float64 (N, K), of the images as they are, where the others are of several views
+    plain: np.ndarray | None = None
 
 
 def read_outputs(
@@ -43,7 +44,7 @@ def read_outputs(
 ) -> Outputs:
     """Show every image of a split to ``model``, in evaluation mode, in every view; probabilities are averaged.
 
-    Every image is also shown as it is, whatever the views.
+    Beside other views every image is also shown as it is.
 
     The model moves to ``device`` and to channels_last memory, and is afterwards in the mode that it was in.
     ``limit`` ends after so many batches. Raises UsageError for an unknown split and for images that the
@@ -61,16 +62,20 @@ def read_outputs(
         for images, labels, positions in eval_batches(data, split, batch_size, device=device, limit=limit):
             answers = {view: log_softmax(logits(model, view(images), precision)) for view in shown}
             together = log_mean([answers[view] for view in views])
-            parts.append((together, answers[whole], labels.cpu().numpy(), positions))
+            parts.append((together, labels.cpu().numpy(), positions, answers[whole]))
             if progress is not None:
                 progress(int(positions[-1]) + 1, total)
     finally:
         model.train(training)
     if not parts:
         raise ResiduaError(f"the {split} part of {data.spec.source} has no readable image")
-    names = ("log_probabilities", "plain", "labels", "positions")
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Outputs(**dict(zip(names, columns, strict=True)))
+    together, labels, positions, plain = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Outputs(
+        log_probabilities=together,
+        labels=labels,
+        positions=positions,
+        plain=None if tuple(views) == PLAIN else plain,
+    )
 
 
 @torch.no_grad()

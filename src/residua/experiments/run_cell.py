@@ -14,8 +14,9 @@ from residua.registry import build, model_spec
 from residua.runs import layout
 from residua.runs.folder import RunFolder
 from residua.spec import DataSpec, Recipe
-from residua.train.fitting import fit, resume
+from residua.train.fitting import fit
 from residua.train.plan import check_here
+from residua.train.resuming import resume
 from residua.train.seeding import seed_torch
 
 

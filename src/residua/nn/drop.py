@@ -59,7 +59,7 @@ class DropPath(nn.Module):
             return branch if self.training else branch * keep
         if not self.training:
             return branch
-        return branch * _kept_samples(branch, keep)
+        return branch * kept_samples(branch, keep)
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"rate={self.rate:g}, mode={self.mode!r}"
@@ -72,7 +72,7 @@ def _draw(x: Tensor, rate: float) -> Tensor:
 
 
 @torch.fx.wrap
-def _kept_samples(branch: Tensor, keep: float) -> Tensor:
+def kept_samples(branch: Tensor, keep: float) -> Tensor:
     """``(N, 1, ...)``: 0 for a sample that drops, ``1 / keep`` for one that stays."""
     shape = (branch.shape[0],) + (1,) * (branch.ndim - 1)
     mask = torch.rand(shape, device=branch.device) < keep

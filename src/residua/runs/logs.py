@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,6 +73,21 @@ class Log:
                 sync_folder(self._path.parent)
         except OSError as error:
             raise _unwritable(self._path, error) from error
+
+
+class NoLog:
+    """Of a process of a training that writes nothing: another one does."""
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def end_epoch(self) -> None:
+        """Nothing."""
+
+
+def open_logs(run: Path, marks: Mapping[str, Sequence[Mark]], *, write: bool) -> dict[str, Log | NoLog]:
+    """A run's logs by name, cut back to the marks of each; of a process that does not ``write``, none."""
+    return {name: Log(run / name, marks.get(name, ())) if write else NoLog() for name in LOGS}
 
 
 def sound(content: bytes, marks: Sequence[Mark]) -> int:

@@ -27,6 +27,7 @@ class Plan(Spec):
     workers: int  # threads that decode images
     channels_last: bool
     compile: Literal["off", "network", "units"]
+    processes: int = 1  # that share each batch; threads and workers are those of each
     cuda_graphs: bool = False  # a GPU is given a whole compiled step at once
     tf32: bool = False  # a GPU rounds the factors of float32 products to 10 bits of mantissa
     # "low": the backward pass computes most activations again (nn.segments), to the same bits
@@ -37,7 +38,9 @@ class Plan(Spec):
     processor: str
 
     def validate(self) -> None:  # noqa: D102
-        for name, value, least in (("threads", self.threads, 1), ("workers", self.workers, 0)):
+        least_of = {"threads": 1, "workers": 0, "processes": 1}
+        for name, least in least_of.items():
+            value = getattr(self, name)
             if not least <= value <= _MOST_THREADS:
                 raise UsageError(f"--{name} must be from {least} to {_MOST_THREADS}, not {value}")
 

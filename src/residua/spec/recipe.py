@@ -81,10 +81,6 @@ class Recipe(Spec):
                 raise UsageError(f"Recipe.{name} must be in [0, 1], not {getattr(self, name)}")
         if self.backoff is not None and not 0 < self.backoff < 1:
             raise UsageError(f"Recipe.backoff must be between 0 and 1, not {self.backoff}")
-        if self.accumulate > self.batch_size:
-            raise UsageError(
-                f"Recipe.accumulate: a batch of {self.batch_size} cannot be passed in {self.accumulate} parts"
-            )
         if self.weight_decay < 0:
             raise UsageError("Recipe.weight_decay cannot be negative")
 

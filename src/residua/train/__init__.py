@@ -9,16 +9,18 @@ if TYPE_CHECKING:
     from residua.runs.find import list_runs, resolve_run
     from residua.runs.folder import RunFolder
     from residua.train.callbacks import Callback, Moment, StopTraining
-    from residua.train.fitting import fit, resume
+    from residua.train.fitting import fit
     from residua.train.interruption import Interrupted
     from residua.train.plan import Plan, Request, make_plan
     from residua.train.recipes import RECIPES, recipe
+    from residua.train.resuming import resume
 
 _HOME = {
     "RunFolder": "residua.runs.folder",
     **dict.fromkeys(("list_runs", "resolve_run"), "residua.runs.find"),
     **dict.fromkeys(("Callback", "Moment", "StopTraining"), "residua.train.callbacks"),
-    **dict.fromkeys(("fit", "resume"), "residua.train.fitting"),
+    "fit": "residua.train.fitting",
+    "resume": "residua.train.resuming",
     "Interrupted": "residua.train.interruption",
     **dict.fromkeys(("Plan", "Request", "make_plan"), "residua.train.plan"),
     **dict.fromkeys(("RECIPES", "recipe"), "residua.train.recipes"),

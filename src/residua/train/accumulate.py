@@ -10,17 +10,24 @@ import torch
 from torch import Tensor
 
 
+def tensors_of(batch: Any) -> list[Tensor]:
+    """The tensors of a batch: one, a tuple or a dataclass of them; none of what is something else."""
+    if is_dataclass(batch):
+        batch = [getattr(batch, field.name) for field in fields(batch)]
+    parts = batch if isinstance(batch, list | tuple) else [batch]
+    return [part for part in parts if isinstance(part, Tensor)]
+
+
 def parts_of(batch: Any, count: int) -> Iterator[tuple[int, Any]]:
     """A batch in ``count`` parts as equal as can be, each with the number of its samples.
 
     ``batch`` is a tuple of tensors, or a dataclass of them, and so are its parts; samples stand along the first
     dimension. A batch of fewer samples has fewer parts.
     """
-    by_name = is_dataclass(batch)
-    tensors = [getattr(batch, field.name) for field in fields(batch)] if by_name else list(batch)
+    tensors = tensors_of(batch)
     divided = [torch.tensor_split(tensor, min(count, len(tensors[0]))) for tensor in tensors]
     for parts in zip(*divided, strict=True):
-        yield len(parts[0]), type(batch)(*parts) if by_name else tuple(parts)
+        yield len(parts[0]), type(batch)(*parts) if is_dataclass(batch) else tuple(parts)
 
 
 def added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

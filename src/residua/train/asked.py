@@ -66,7 +66,9 @@ def refuse_other(
         "recipe": (run.recipe.flat(), recipe.flat()),
         "run": ({key: env[key] for key in begun if key in env}, begun),
         "data": (_as_split(run.data_spec), _as_split(data.spec)),
-        "plan": tuple({key: getattr(each, key) for key in _CHOSEN} for each in (run.plan, plan)),
+        "plan": tuple(
+            {key: getattr(each, key) for key in (*_CHOSEN, "processes")} for each in (run.plan, plan)
+        ),
     }
     differing = [
         f"{table}.{key} is {there[key]!r} there, {asked.get(key)!r} is asked for"

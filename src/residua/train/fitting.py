@@ -1,39 +1,31 @@
-"""``fit`` and ``resume``: from a model, data and a recipe to a finished run folder."""
+"""``fit``: from a model, data and a recipe to a finished run folder."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from residua.data import AnyData, same_identity
-from residua.data.given import as_data
-from residua.errors import ResiduaError, UsageError
+from residua.errors import UsageError
 from residua.machine import describe_machine
 from residua.names import check_name
-from residua.registry import build
 from residua.runs import layout
-from residua.runs.checkpoint import State, load_averages, load_checkpoint, save_checkpoint
-from residua.runs.find import new_path, point_latest, resolve_run
+from residua.runs.checkpoint import State, save_checkpoint
+from residua.runs.find import new_path, point_latest
 from residua.runs.folder import RunFolder, first_session
-from residua.runs.intact import is_intact
-from residua.runs.logs import damaged_logs
-from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import create, refuse_existing, replaced, writing
-from residua.spec import ModelSpec, Recipe, Tracker
-from residua.train.asked import as_planned, extended, refuse_other, run_to_go_on_with, weights_digest
+from residua.spec import ModelSpec, Recipe
+from residua.train.asked import as_planned, refuse_other, run_to_go_on_with, weights_digest
+from residua.train.batch_size import LARGEST, with_batch, with_largest_batch
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
-from residua.train.interruption import telling_how_to_go_on
-from residua.train.plan import Request, check_here, choose_device
+from residua.train.following import led_by_the_first
+from residua.train.plan import Request, choose_device
 from residua.train.prepare import (
-    data_again,
     file_header,
     load_and_choose,
     network_for,
@@ -41,18 +33,18 @@ from residua.train.prepare import (
     plan_for,
     task_for,
 )
+from residua.train.processes import current
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
-from residua.train.session import Session
-from residua.train.task import Task, task_of
-from residua.train.track import Asked, begun_with, trackers
-from residua.user_files import digests, files_changed, files_in_use
+from residua.train.resuming import leaving, resume, train_on
+from residua.train.task import task_of
+from residua.train.track import Asked, trackers
+from residua.user_files import digests, files_in_use
 from residua.weights.bundled import bundled_file
 from residua.weights.model_files import Weights, adapt, read_weights
 
-_log = logging.getLogger("residua")
 
-
+@led_by_the_first
 def fit(
     model: str | ModelSpec | nn.Module | None = None,
     data: Any = None,
@@ -112,7 +104,8 @@ def fit(
             TensorBoard, if it is installed.
         callbacks: what is to be done after steps, epochs and at the end (``residua.train.Callback``).
         model_changes: changes to the model's spec, such as ``{"shortcut": "C"}``.
-        recipe_changes: changes to the recipe, such as ``{"epochs": 5}``.
+        recipe_changes: changes to the recipe, such as ``{"epochs": 5}``. ``{"batch_size": "auto"}`` finds the largest
+            batch that fits into memory.
 
     Raises:
         UsageError: for a name, value or folder that cannot be used.
@@ -126,6 +119,8 @@ def fit(
         raise UsageError(f"limit_batches must be at least 1, not {limit_batches}")
     if run_dir is not None:
         check_name(Path(run_dir), "--run-dir")
+    said = {name: value for name, value in (recipe_changes or {}).items() if (name, value) != LARGEST}
+    finds_batch = said != (recipe_changes or {})
     begun = run_to_go_on_with(model, run_dir, overwrite=overwrite) if resume_if_exists else None
     if run_dir is not None and begun is None:
         refuse_existing(Path(run_dir), overwrite=overwrite)
@@ -138,7 +133,7 @@ def fit(
         model=named,
         weights=weights,
         recipe=recipe,
-        recipe_changes=recipe_changes,
+        recipe_changes=said,
         device=choose_device(device),
         threads=threads,
     )
@@ -155,7 +150,7 @@ def fit(
     network = network_for(choice.model if model is None else model, model_changes or {}, loaded, seed)
     task = task_of(network.spec, loaded.about(), choice.recipe)
     # the task is said in the recipe, so that its options can be changed
-    chosen = find_recipe(choice.recipe.change(task=task), **(recipe_changes or {}))
+    chosen = find_recipe(choice.recipe.change(task=task), **said)
     if chosen.finetuning is not None and weights is None and not isinstance(model, nn.Module):
         raise UsageError(f"the recipe {chosen.name} goes on from trained weights: name them with --weights")
     if weights is not None:
@@ -167,21 +162,27 @@ def fit(
         workers=workers,
         compile=compile,
         memory=memory,
+        processes=current(),
         channels_last=channels_last,
         cuda_graphs=cuda_graphs,
         tf32=tf32,
         tune=tune,
     )
     numbers = {"seed": seed, "limit_batches": limit_batches, "weights": weights_digest(weights)}
-    with _leaving(shown):
+    with leaving(shown):
         if begun is not None:
+            if finds_batch:
+                chosen = with_batch(chosen, begun.recipe.batch_size, said)
             asked = plan_for(network, chosen, loaded, as_planned(request, begun.plan))
             refuse_other(begun, model=network.spec, recipe=chosen, data=loaded, plan=asked, begun=numbers)
             return resume(begun, data=loaded, progress=shown, track=track, callbacks=callbacks)
+        reasons = choice.reasons
+        if finds_batch:
+            chosen, reasons = with_largest_batch(network, chosen, loaded, request, said, reasons)
         plan = plan_for(network, chosen, loaded, request, limit=limit_batches, tell=shown.note)
-        for reason in choice.reasons:
+        for reason in reasons:
             shown.note(str(reason))
-        plan = plan.change(reasons=(*map(str, choice.reasons), *plan.reasons))
+        plan = plan.change(reasons=(*map(str, reasons), *plan.reasons))
         training, about = task_for(network, chosen, loaded, plan), file_header(network, loaded)
         path = Path(run_dir) if run_dir is not None else new_path(loaded.kind, network.spec.name, seed)
         tables = {
@@ -207,116 +208,4 @@ def fit(
             point_latest(folder.path)
             if old := replaced(folder.path):
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
-            return _train(folder, training, loaded, State(), shown, following, told)
-
-
-def resume(
-    run: str | Path | RunFolder,
-    *,
-    epochs: int | None = None,
-    allow_inexact: bool = False,
-    retune: bool = False,
-    data: Any = None,
-    progress: bool | Progress = True,
-    track: Asked = None,
-    callbacks: Sequence[Callback] = (),
-) -> RunFolder:
-    """Go on with an interrupted run and return it finished; weights and metrics are those of an uninterrupted one.
-
-    A run that is complete is returned as it is; its final weights and logs are mended, if they are damaged.
-
-    Args:
-        run: the run folder.
-        epochs: train to this many epochs instead (more than are done). The schedule is stretched: it is a function
-            of progress.
-        allow_inexact: go on although the machine or the versions differ from the plan's.
-        retune: make every automatic choice anew; implies ``allow_inexact``.
-        data: where the same images lie now, if they have moved; or what ``fit`` was given.
-        progress: True shows it on stderr.
-        track: as of ``fit``; by default those that the run was begun with and that are installed here.
-        callbacks: as of ``fit``; a run does not remember those that it was begun with.
-
-    Raises:
-        UsageError: if ``epochs`` are fewer than are done.
-        ResiduaError: if the data, the machine or the versions are not the run's, or the checkpoint is damaged.
-        Interrupted: as of ``fit``.
-
-    """
-    folder = run if isinstance(run, RunFolder) else RunFolder(resolve_run(run))
-    shown, told = make_progress(progress), Callbacks(given=callbacks)
-    if folder.result is not None and epochs in (None, folder.result["epochs"]):
-        if damaged_logs(folder.path) or not is_intact(folder.weights):
-            with writing(folder.path):
-                _say(mend_logs(folder.path, folder.last) + mend_weights(folder))
-        shown.note(f"{folder.path} is complete: nothing is left to train")
-        return folder
-    with writing(folder.path), _leaving(shown), telling_how_to_go_on(folder.path):
-        recipe, plan = folder.recipe, folder.plan
-        if not (retune or allow_inexact):
-            check_here(plan)
-            if changed := files_changed(folder.env.get("files", {})):
-                raise ResiduaError(f"{folder.path}: {changed} (--allow-inexact goes on all the same)")
-        loaded = data_again(folder, data, plan) if data is None or isinstance(data, str) else as_data(data)
-        if difference := same_identity(folder.data, loaded.identity):
-            raise ResiduaError(f"{loaded.spec.source} is not what {folder.name} was trained on: {difference}")
-        network = build(folder.spec)
-        _say(mend_logs(folder.path, folder.last))
-        if recipe.iterations is None and epochs == recipe.epochs:
-            epochs = None  # an extension that was interrupted
-        if retune:
-            asked = Request(device=plan.device, memory=plan.memory)
-            anew = plan_for(network, recipe, loaded, asked, limit=folder.limit, tell=shown.note)
-            plan = anew.change(reasons=(*plan.reasons, "chosen anew:", *anew.reasons))
-        if epochs is not None:
-            recipe = extended(folder, recipe, epochs)
-        task = task_for(network, recipe, loaded, plan)
-        state = load_checkpoint(folder.last, task)
-        if epochs is not None:
-            if state.waited:  # said first: a run that is extended waits anew
-                state.waited = 0
-                about, means = file_header(network, loaded), load_averages(folder.last)
-                save_checkpoint(folder.last, task, state, about, means)
-            folder.extend(recipe)
-        if retune:
-            folder.replan(plan)
-        folder.begin_session()
-        following = trackers(track) if track is not None else begun_with(folder)
-        return _train(folder, task, loaded, state, shown, following, told)
-
-
-def _train(
-    folder: RunFolder,
-    task: Task,
-    data: AnyData,
-    state: State,
-    progress: Progress,
-    following: Sequence[Tracker],
-    callbacks: Callbacks,
-) -> RunFolder:
-    """Train from where the state stands to the end, as the folder says."""
-    session = Session(
-        folder=folder,
-        task=task,
-        data=data,
-        state=state,
-        progress=progress,
-        trackers=following,
-        callbacks=callbacks,
-    )
-    with telling_how_to_go_on(folder.path):
-        return session.run()
-
-
-def _say(mended: list[str]) -> None:
-    """What was lost is said by the logger, also to a program that wants to see no progress."""
-    for said in mended:
-        _log.warning("%s", said)
-
-
-@contextmanager
-def _leaving(progress: Progress) -> Iterator[None]:
-    """Take the bar off the screen however a training ends."""
-    try:
-        yield
-    finally:
-        progress.stop()
+            return train_on(folder, training, loaded, State(), shown, following, told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,20 @@ import torch
 from torch import Tensor
 
 from residua.errors import ResiduaError
-from residua.runs.checkpoint import (
-    PREFIX,
-    State,
-    load_checkpoint,
-    load_networks,
-    network_tensors,
-    save_checkpoint,
-)
-from residua.runs.layout import BEST, GOOD, LAST, LOGS, METRICS, TIMINGS
-from residua.runs.logs import Log
+from residua.runs.checkpoint import State, load_checkpoint, load_networks
+from residua.runs.layout import BEST, GOOD, LAST, METRICS, TIMINGS
+from residua.runs.logs import Log, NoLog, open_logs
 from residua.spec import Recipe
 from residua.train.averages import Averages
 from residua.train.callbacks import Callbacks, Moment, When
 from residua.train.guard import Diverged, Guard, mean_loss
 from residua.train.interruption import Interrupted, how_to_go_on, signals
+from residua.train.processes import ALONE, Processes
 from residua.train.progress import Progress
+from residua.train.saving import Saving
 from residua.train.seeding import seed_torch
 from residua.train.supervised import means
 from residua.train.task import Batches, Task, measure
-from residua.weights.model_files import save_tensors
 
 CHECKPOINT_SECONDS = 30.0  # what a kill -9 can cost, at most, in training time
 _CHECKPOINT_SHARE = 0.02  # of the time that goes into checkpoints, where they are large
@@ -53,6 +47,7 @@ class Loop:
         progress: told of every step.
         chance: the loss of a network that knows nothing, which a recipe that backs off compares with.
         callbacks: the caller's.
+        processes: those that share each batch. All know where the training stands; the first one writes.
 
     """
 
@@ -70,20 +65,23 @@ class Loop:
         progress: Progress,
         chance: float | None = None,
         callbacks: Callbacks | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         self.task, self.batches, self.validation = task, batches, validation
         self.recipe, self.seed, self.folder, self.about = recipe, seed, folder, about
         self.state = state or State()
         self.progress, self.callbacks = progress, callbacks or Callbacks()
-        self._guard = Guard(recipe, chance)
+        self.processes = processes
+        self._guard = Guard(recipe, chance, folder / LAST, self.state.step)
         self.total_steps = recipe.iterations or recipe.epochs * batches.steps_per_epoch
         self._averages = Averages(task, recipe.averaging, batches, total_steps=self.total_steps, seed=seed)
         self._sums: dict[str, Tensor] = {}
-        self._logs: dict[str, Log] = {}
+        self._logs: dict[str, Log | NoLog] = {}
         self._signal: int | None = None
-        self._saved_at = self._started = time.monotonic()
-        self._save_seconds = 0.0
-        self._earlier_seconds = self.state.seconds
+        self._saving = Saving(
+            task, folder, about, self._averages, self._guard, self.state.seconds, writes=processes.first
+        )
+        self._saved_at, self._save_seconds = time.monotonic(), 0.0
 
     def run(self) -> State:
         """Train to the end. Raises Interrupted after a signal, ResiduaError if the loss is no longer finite.
@@ -94,7 +92,7 @@ class Loop:
         self._sums = {
             name: torch.tensor(value, dtype=torch.float64) for name, value in self.state.sums.items()
         }
-        self._started = self._saved_at = time.monotonic()
+        self._saved_at = time.monotonic()
         if self.state.step:
             self._averages.load(self.folder / LAST)
         if self.recipe.backoff is not None and not (self.folder / GOOD).exists():
@@ -113,6 +111,7 @@ class Loop:
                     self._save()
                     raise
         if self.recipe.patience is not None and self.state.best_epoch is not None:
+            self.processes.wait()  # until it is written
             load_networks(self.folder / BEST, self.task)
         else:
             self._averages.put(self.state.step)
@@ -167,23 +166,18 @@ class Loop:
             count += self._train_step(batch, epoch)
             if self._done():  # a callback may have ended it
                 break
-        seconds = time.monotonic() - began
-        self._logs[TIMINGS].append(
-            {
-                "epoch": epoch,
-                "steps": self.state.step - first,
-                "seconds": seconds,
-                "images_per_second": count / seconds,
-            }
-        )
+        seconds, steps = time.monotonic() - began, self.state.step - first
+        speed = count / seconds
+        line = {"epoch": epoch, "steps": steps, "seconds": seconds, "images_per_second": speed}
+        self._logs[TIMINGS].append(line)
 
     def _train_step(self, batch: Any, epoch: int) -> int:
         step = self.state.step
         seed_torch(self.seed, "step", step)
         lr = self._set_lr(step / self.total_steps)
         sums = self.task.step(batch, step / self.total_steps)
-        if self.recipe.backoff is not None:  # reading the loss waits for a GPU
-            self._guard.look_at_step(step + 1, mean_loss(sums))
+        if self.recipe.backoff is not None or not sums["loss"].is_cuda:  # reading the loss waits for a GPU
+            self._guard.look_at_step(step + 1, mean_loss(sums), batch)
         for name, value in sums.items():
             self._sums[name] = (
                 self._sums[name].to(value.device) + value if name in self._sums else value.double()
@@ -219,7 +213,7 @@ class Loop:
                 value = measured.get(self.task.primary.name)
                 if value is not None and self.task.primary.better(value, self.state.best):
                     self.state.best, self.state.best_epoch, self.state.waited = value, epoch, 0
-                    self._save_best()
+                    self._saving.best(epoch)
                 else:
                     self.state.waited += 1
         self._logs[METRICS].append(line)
@@ -244,6 +238,7 @@ class Loop:
         self._guard.check_again(backoffs, found)
         for optimizer in self.task.optimizers.values():
             optimizer.state.clear()  # Adam has one of what has learned, and the good epoch may be before that
+        self.processes.wait()  # until it is written
         self.state = load_checkpoint(self.folder / GOOD, self.task)
         self._averages.load(self.folder / GOOD)
         self.state.backoffs = backoffs + 1
@@ -258,17 +253,14 @@ class Loop:
         )
 
     def _open_logs(self) -> None:
-        self._logs = {name: Log(self.folder / name, self.state.logs.get(name, ())) for name in LOGS}
+        self._logs = open_logs(self.folder, self.state.logs, write=self.processes.first)
 
     def measure(self, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
         """``measure`` of the task; a signal ends it: what was measured so far is thrown away."""
-
-        def watched() -> Iterator[Any]:
-            for batch in batches:
-                yield batch
-                self._stop_if_asked()
-
-        return measure(self.task, watched())
+        watched = self.processes.in_step(batches, until=lambda: self._signal is not None)
+        found = measure(self.task, watched, self.processes)
+        self._stop_if_asked()
+        return found
 
     def _set_lr(self, progress: float) -> float:
         factor = self.recipe.lr_factor(progress) * self._guard.factor(self.state.backoffs)
@@ -281,8 +273,13 @@ class Loop:
         self._signal = number
 
     def _stop_if_asked(self) -> None:
-        if self._signal is not None:  # ``run`` saves, once the networks have their own weights again
-            raise Interrupted(self._signal, how_to_go_on(self.folder), self.state.step)
+        """Whoever is asked, all stop, at the same step. ``run`` saves, once the networks have their own weights."""
+        ended = self.callbacks.stopped is not None
+        signal, ended = self.processes.largest(self._signal or 0, ended)
+        if ended and self.callbacks.stopped is None:
+            self.callbacks.stopped = {"by": "the first process", "step": self.state.step}
+        if signal:
+            raise Interrupted(signal, how_to_go_on(self.folder), self.state.step)
 
     def _save_if_due(self) -> None:
         self._stop_if_asked()
@@ -293,19 +290,9 @@ class Loop:
     def _save(self) -> None:
         began = time.monotonic()
         self._write(LAST)
+        self._guard.saved = self.state.step
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
 
     def _write(self, name: Path) -> None:
-        """The whole training as it stands, as a checkpoint of this name."""
-        step = self.state.step
-        self.state.sums = {n: self._guard.finite(step, float(value)) for n, value in self._sums.items()}
-        self.state.seconds = self._earlier_seconds + time.monotonic() - self._started
-        for log_name, log in self._logs.items():
-            log.sync()
-            self.state.logs[log_name] = log.marks
-        save_checkpoint(self.folder / name, self.task, self.state, self.about, self._averages.tensors)
-
-    def _save_best(self) -> None:
-        about = {"schema": 1, "model_prefix": PREFIX, "epoch": self.state.best_epoch, **self.about}
-        save_tensors(self.folder / BEST, network_tensors(self.task), about)
+        self._saving.checkpoint(name, self.state, self._sums, self._logs)

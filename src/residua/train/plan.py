@@ -19,6 +19,7 @@ from residua.machine import compiler, machine, usable_cores
 from residua.runs.plan import Plan
 from residua.train.compile import compile_scope
 from residua.train.cost_model import worth_timing
+from residua.train.processes import ALONE, Processes, check_device
 from residua.train.speed import BACKWARD, seconds_of_steps
 from residua.train.timed import Steps, compiled_where_it_pays, tuned
 
@@ -36,6 +37,7 @@ class Request:
     threads: int | None = None
     workers: int | None = None
     compile: str = "auto"
+    processes: Processes = ALONE
     memory: str | None = None
     channels_last: bool | None = None
     cuda_graphs: bool | None = None
@@ -52,13 +54,15 @@ def make_plan(
     compiled unasked. Raises UsageError for a device, precision or thread count that cannot be had here.
     """
     reasons: list[str] = []
-    device = choose_device(request.device)
-    cores = usable_cores()
+    device, processes = choose_device(request.device), request.processes
+    check_device(device, processes)
+    cores = cores_of(processes)
     threads = request.threads
     if threads is None:
-        threads = cores if step_work > _ONE_THREAD_WORK or device != "cpu" else 1
+        threads = cores if step_work / processes.count > _ONE_THREAD_WORK or device != "cpu" else 1
+        every = "every core" if processes.here == 1 else f"the cores, shared by {processes.here} processes"
         reasons.append(
-            f"{threads} threads: " + ("every core" if threads == cores else "a step is too small for more")
+            f"{threads} threads: " + (every if threads == cores else "a step is too small for more")
         )
     fast = machine().has_fast_bf16 if device == "cpu" else torch.cuda.is_bf16_supported()
     precision = _precision(request.precision, fast, reasons)
@@ -71,14 +75,40 @@ def make_plan(
         compile="off",
         tf32=_tf32(request.tf32, device, precision, reasons),
         memory=_memory(request.memory),
+        processes=processes.count,
         reasons=tuple(reasons),
         **_whereabouts(device),  # type: ignore[arg-type]  # texts all
     )
     return _compile(request, _tuned(request, plan, fast, trial), model, step_work, steps, trial)
 
 
-def check_here(plan: Plan) -> None:
+def cores_of(processes: Processes) -> int:
+    """The cores of this machine for each of the processes on it."""
+    return max(1, usable_cores() // processes.here)
+
+
+def divided_anew(plan: Plan, processes: Processes) -> Plan:
+    """The plan for another number of processes, which is not bit for bit the same training."""
+    if plan.processes == processes.count:
+        return plan
+    check_device(plan.device, processes)
+    return plan.change(
+        processes=processes.count,
+        threads=cores_of(processes),
+        compile=plan.compile if processes.count == 1 else "off",
+        reasons=(*plan.reasons, f"from {plan.processes} to {processes.count} processes, as asked"),
+    )
+
+
+def check_here(plan: Plan, processes: Processes = ALONE) -> None:
     """Raise ResiduaError if this machine or these versions would not repeat the plan's run bit for bit."""
+    check_device(plan.device, processes)
+    if plan.processes != processes.count:
+        raise ResiduaError(
+            f"this run is trained by {plan.processes} process{'es' * (plan.processes > 1)}, here "
+            f"{processes.count} would: it would not go on bit for bit; --processes {plan.processes} (or torchrun) "
+            "goes on exactly, --allow-inexact all the same"
+        )
     stored = plan.to_dict()
     for name, value in _whereabouts(plan.device).items():
         if stored[name] != value:
@@ -141,6 +171,8 @@ def _tuned(request: Request, plan: Plan, fast: bool, trial: Steps | None) -> Pla
     """The plan with the choices that ``--tune`` has found the quickest, now or before, where the user made none."""
     if request.tune and trial is None:
         raise UsageError("--tune times the steps of a training")
+    if request.processes.count > 1:
+        return plan  # what was timed was timed alone
     cores = usable_cores()
     values = {
         "precision": ["float32", "bfloat16"] if fast else ["float32"],
@@ -172,6 +204,10 @@ def _compile(
         raise UsageError("cuda_graphs goes with --compile on, on a GPU")
     if name == "off":
         return plan
+    if request.processes.count > 1:
+        if name == "on":
+            raise UsageError("--compile on is for one process: several talk to each other inside the network")
+        return made("not compiled: the processes talk to each other inside the network")
     problem = compiler().problem if plan.device == "cpu" else None
     if name == "on":
         if problem:

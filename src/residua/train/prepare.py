@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from residua.analysis.cost import totals
@@ -13,6 +14,7 @@ from residua.data import AnyData, NormalizedData, load_data
 from residua.data.facts import facts_of, read_facts
 from residua.data.given import as_data
 from residua.errors import ResiduaError, UsageError
+from residua.meta import without_numbers
 from residua.nn import place
 from residua.registry import build, model_spec
 from residua.runs.folder import RunFolder
@@ -121,11 +123,33 @@ def plan_for(
 def task_for(network: Any, recipe: Recipe, data: AnyData, plan: Plan) -> Task:
     """The task of a training, its network where the plan wants it.
 
-    Raises UsageError if the network does not take images as small as the recipe begins with, and as ``make_task``.
+    Raises UsageError if the network does not take images as small as the recipe begins with, or parts of a batch as
+    small, if the data do not take its augmentation, and as ``make_task``.
     """
+    data.train_batches(recipe, seed=0)
     if recipe.resolution is not None:
         _check_smallest(network, recipe.resolution, data)
+    if min(recipe.batch_size, len(data.train)) // recipe.accumulate < 2:
+        _refuse_lone_samples(network, data)
     return make_task(place(network, plan.device, plan.memory_format), recipe, plan, data)
+
+
+def _refuse_lone_samples(network: Any, data: AnyData) -> None:
+    """Raise UsageError if the network has a batch norm that would see a single number of each channel."""
+    spec = network.spec
+    if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+        return
+    with without_numbers():
+        alone = build(spec).train()
+        try:
+            alone(torch.empty(1, *spec.input_shape(data.shape)))
+        except UsageError:
+            raise
+        except ValueError as error:  # torch's, of a number that has no deviation
+            raise UsageError(
+                f"batch norm cannot train {spec.name} on one sample at a time ({error}): take batches of at least two "
+                "samples (--batch-size; recipe.accumulate divides them), or another norm (--set model.norm=group)"
+            ) from error
 
 
 def _check_smallest(network: Any, resolution: Resolution, data: AnyData) -> None:

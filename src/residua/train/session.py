@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from residua.analysis.cost import totals
 from residua.data import AnyData
 from residua.data.decoding import unreadable
+from residua.data.splits import StreamingSplit
 from residua.files import remove
 from residua.runs import layout
 from residua.runs.checkpoint import State
@@ -18,8 +20,9 @@ from residua.train.callbacks import Callbacks
 from residua.train.loop import Loop
 from residua.train.plan import applied
 from residua.train.prepare import file_header
+from residua.train.processes import ALONE, Processes
 from residua.train.progress import Progress
-from residua.train.task import IllustratedTask, Task, run_task
+from residua.train.task import IllustratedTask, Task, divide, run_task
 from residua.train.track import tracked
 from residua.weights.model_files import save_model
 
@@ -42,23 +45,26 @@ class Session:
     progress: Progress
     trackers: Sequence[Tracker] = ()
     callbacks: Callbacks = field(default_factory=Callbacks)
+    processes: Processes = ALONE
 
     def run(self) -> RunFolder:
         """Train to the end, measure the test part once, and write what makes the run complete.
 
-        The caller holds the folder (``runs.place.writing``).
+        The caller holds the folder (``runs.place.writing``), or is not the first process, which alone writes.
         """
         folder, network = self.folder, self.task.networks["model"]
         plan, recipe, about = folder.plan, folder.recipe, file_header(network, self.data)
+        divide(self.task, run_task(folder).kind, self.processes)
         placed = {"device": plan.device, "memory_format": plan.memory_format, "limit": folder.limit}
+        turn, others = self._divided()
 
         def part(split: str) -> Any:
-            return self.data.eval_batches(split, eval_batch(recipe), **placed)
+            return self.data.eval_batches(split, eval_batch(recipe), **placed, **turn)
 
         with applied(plan), tracked(folder, self.progress, self.trackers) as progress:
             loop = Loop(
                 self.task,
-                self.data.train_batches(recipe, seed=folder.seed, **placed),
+                self.data.train_batches(recipe, seed=folder.seed, **placed, **others),
                 (lambda: part("val")) if self.data.val is not None else None,
                 recipe=recipe,
                 seed=folder.seed,
@@ -68,20 +74,32 @@ class Session:
                 progress=progress,
                 chance=run_task(folder).chance(self.data),
                 callbacks=self.callbacks,
+                processes=self.processes,
             )
             state = loop.run()
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
-            folder.skip(unreadable(self.data.train, self.data.val, self.data.test))
-            if isinstance(self.task, IllustratedTask):
-                self.task.illustrate(folder.path)
-            save_model(folder.path / layout.WEIGHTS, network, about["data"])
-            loop.tell(
-                "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
-            )
-            if recipe.backoff is not None:
-                remove(folder.path / layout.GOOD)
-            folder.complete(self._result(recipe, state, test, count, loop.stopped))
+            bad = self.processes.of_all(unreadable(self.data.train, self.data.val, self.data.test))
+            if self.processes.first:
+                folder.skip(list(chain.from_iterable(bad)))
+                if isinstance(self.task, IllustratedTask):
+                    self.task.illustrate(folder.path)
+                save_model(folder.path / layout.WEIGHTS, network, about["data"])
+                loop.tell(
+                    "on_end", state.epochs_closed - 1, {f"test_{name}": value for name, value in test.items()}
+                )
+                if recipe.backoff is not None:
+                    remove(folder.path / layout.GOOD)
+                folder.complete(self._result(recipe, state, test, count, loop.stopped))
+            self.processes.wait()
         return folder
+
+    def _divided(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """How evaluation batches, and the decoding of training images, are divided among several processes."""
+        processes = self.processes
+        if processes.count == 1:
+            return {}, {}
+        decoded = isinstance(self.data.train, StreamingSplit)
+        return {"turn": (processes.rank, processes.count)}, {"others": processes} if decoded else {}
 
     def _result(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import update_bn
 
+from residua.errors import UsageError
 from residua.nn.segments import recomputing
 from residua.nn.statistics import StatisticsOfParts
 from residua.runs.plan import Plan
@@ -19,6 +20,8 @@ from residua.train.accumulate import added, divide_gradients, parts_of
 from residua.train.compile import compiled
 from residua.train.compiled_code import KeptCode
 from residua.train.layers import depths, held
+from residua.train.processes import ALONE, Processes
+from residua.train.shared_batch import cut, shared
 
 Sums = dict[str, Any]  # over a batch: tensors of any shape, or lists; "count" among them
 
@@ -45,6 +48,8 @@ class Supervised:
         metrics: the figures of an evaluation, from the sums of all of its batches.
         prepare: makes of a training batch what the loss is computed of; never compiled.
         compiles: False where shapes differ from batch to batch.
+        divides: False where the loss of a batch is no mean, weighted by ``"weight"`` or else ``"count"``, of the losses
+            of its parts; several processes cannot share it then.
 
     """
 
@@ -60,12 +65,14 @@ class Supervised:
         metrics: Callable[[Mapping[str, Any]], dict[str, float]] = means,
         prepare: Callable[[Any], Any] = lambda batch: batch,
         compiles: bool = True,
+        divides: bool = True,
     ) -> None:
         self.network, self.recipe, self.plan = network, recipe, plan
         self.networks = {"model": network}
         self.optimizers = {"model": make_optimizer(network, recipe)}
         self.primary, self.metrics = primary, metrics
         self._prepare, self._evaluate = prepare, evaluate
+        self._divides, self._processes = divides, ALONE
         self.compiles = compiles
         self._code = KeptCode(network, plan)
         scope = plan.compile if compiles else "off"
@@ -74,6 +81,12 @@ class Supervised:
             self._descend = compiled(self._descend, network, scope)
         else:
             self._loss = compiled(loss, network, scope, graphs=plan.cuda_graphs)
+
+    def divide(self, processes: Processes) -> None:
+        """Share every step from now on; each process is given the whole batch, and the whole batch's sums come back."""
+        if not self._divides:
+            raise UsageError("a task whose loss is no mean over its samples is trained by one process")
+        self._processes = processes
 
     def step(self, batch: Any, progress: float) -> Sums:
         """One step on a batch."""
@@ -84,15 +97,27 @@ class Supervised:
         low = self.plan.memory == "low"
         with self._code.at_hand(), recomputing(self.network, low), held(self.network, frozen):
             sums = self._descend(batch) if self.recipe.accumulate == 1 else self._descend_in_parts(batch)
+        if self._processes.count > 1:
+            self._processes.add_gradients(self.network.parameters())
         take_step(self.optimizers["model"], self.recipe)
         return sums
 
     def _forward_and_backward(self, batch: Any, of_sum: bool = False) -> Sums:
         """Add the gradients of the mean over a batch, or of the sum, to those that there are."""
-        with autocast(self.plan):
-            loss, sums = self._loss(batch)
+        with autocast(self.plan), shared(self.network, self._processes, batch):
+            loss, sums = self._of_all(*self._loss(cut(batch, self._processes)))
             (loss * sums["count"] if of_sum else loss).backward()
         return sums
+
+    def _of_all(self, loss: Tensor, sums: Sums) -> tuple[Tensor, Sums]:
+        """This process's part of the whole batch's loss, and the whole batch's sums: shares may be of unlike size."""
+        weight = sums.pop("weight", sums["count"])
+        if self._processes.count == 1:
+            return loss, sums
+        whole = self._processes.total({**sums, "loss": loss.detach() * weight, "weight": weight})
+        weights = whole.pop("weight")
+        whole["loss"] *= whole["count"] / weights
+        return loss * (weight.to(weights) / weights).to(loss), whole
 
     def _descend_in_parts(self, batch: Any) -> Sums:
         """Gradients of the mean over the batch, from parts that count by their samples."""

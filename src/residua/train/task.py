@@ -18,6 +18,7 @@ from residua.registry import family
 from residua.runs.folder import RunFolder
 from residua.runs.plan import Plan
 from residua.spec import Metric, ModelSpec, Recipe, TaskSpec
+from residua.train.processes import ALONE, Processes
 
 
 class Task(Protocol):
@@ -63,6 +64,15 @@ class IllustratedTask(Task, Protocol):
 
     def illustrate(self, folder: Path) -> None:
         """Write pictures into the run folder, before the run is declared complete."""
+        ...
+
+
+@runtime_checkable
+class DividedTask(Task, Protocol):
+    """A task whose step several processes can share: each is given the whole batch, and all the whole batch's sums."""
+
+    def divide(self, processes: Processes) -> None:
+        """Share every step from now on. Raises UsageError if that cannot be."""
         ...
 
 
@@ -133,16 +143,36 @@ def make_task(network: Any, recipe: Recipe, plan: Plan, data: AnyData) -> Task:
     return made
 
 
-def measure(task: Task, batches: Iterable[Any]) -> tuple[dict[str, float | None], int]:
-    """Every metric of a task over ``batches``, and of how many samples.
+def divide(task: Task, name: str, processes: Processes) -> None:
+    """Have the processes share the task's steps. Raises UsageError for a task, of this name, that cannot be shared."""
+    if processes.count == 1:
+        return
+    if not isinstance(task, DividedTask):
+        raise UsageError(f"the task {name} is trained by one process")
+    task.divide(processes)
+
+
+def measure(
+    task: Task, batches: Iterable[Any], processes: Processes = ALONE
+) -> tuple[dict[str, float | None], int]:
+    """Every metric of a task over ``batches``, and of how many samples; of several processes, over those of all.
 
     A figure is None where it is not finite: networks recover from that.
     """
-    sums: dict[str, Any] = {}
+    own: dict[str, Any] = {}
     for batch in batches:
-        for name, value in task.evaluate(batch).items():
-            value = value.double() if isinstance(value, Tensor) else value
-            sums[name] = sums[name] + value if name in sums else value
+        _add(own, task.evaluate(batch))
+    if processes.count > 1:  # what is sent must not name a device
+        own = {name: value.cpu() if isinstance(value, Tensor) else value for name, value in own.items()}
+    sums: dict[str, Any] = {}
+    for of_one in processes.of_all(own):
+        _add(sums, of_one)
     figures = task.metrics(sums) if sums else {}
     finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return finite, int(sums.get("count", 0))
+
+
+def _add(sums: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        value = value.double() if isinstance(value, Tensor) else value
+        sums[name] = sums[name] + value if name in sums else value

@@ -105,11 +105,26 @@ def test_what_has_no_colours_is_refused_in_one_line(kind, shape):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "mixup"])
 def test_rows_of_a_table_are_refused_in_one_line(kind):
-    recipe = Recipe(batch_size=16).change(augmentation=[f"{kind}(pad=1)" if kind == "crop_flip" else kind])
+    recipe = Recipe().change(augmentation=[f"{kind}(pad=1)" if kind == "crop_flip" else kind])
     with pytest.raises(
         UsageError, match=f"^augmentation '{kind}' is for .*images, not for .*64.*: leave it out$"
     ):
-        next(load_data("digits-table").train_batches(recipe, seed=0).epoch(0))
+        load_data("digits-table").train_batches(recipe, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("data", "augmentation"),
+    [
+        ("digits-table", "cutout"),
+        ("moving-digits", "randaugment"),
+        ("text", "cutmix"),
+    ],
+)
+def test_what_the_data_do_not_take_is_refused_before_anything_is_written(data, augmentation, tmp_path):
+    recipe = Recipe().change(augmentation=augmentation)
+    with pytest.raises(UsageError, match=f"augmentation '{augmentation}' is for"):
+        fit(data=data, recipe=recipe, run_dir=tmp_path / "run", progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_several_in_a_row_train(tmp_path):

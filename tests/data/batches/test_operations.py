@@ -64,7 +64,7 @@ PILLOW: dict[str, Callable[[float], Callable[[Image.Image], Image.Image]]] = {
 AMOUNTS = {
     **dict.fromkeys(("brightness", "color", "contrast", "sharpness"), st.floats(0, 2, width=32)),
     "posterize": st.integers(1, 8),
-    "solarize": st.floats(0, 256),
+    "solarize": st.floats(0, 256, width=32, allow_subnormal=False),
     **dict.fromkeys(("autocontrast", "equalize", "invert"), st.just(0.0)),
     **dict.fromkeys(("shear_x", "shear_y"), st.floats(-1, 1)),
     **dict.fromkeys(("translate_x", "translate_y"), st.floats(-40, 40)),

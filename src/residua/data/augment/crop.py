@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from residua.data.augment import Augment
+    from residua.data.batches.geometry import Padding
 
 
 @register
@@ -40,9 +41,7 @@ class Crop(Augmentation):
         )
 
 
-def crop(
-    images: Tensor, *, pad: int, padding: Literal["zeros", "edge", "reflect"] = "zeros", seed: int, step: int
-) -> Tensor:
+def crop(images: Tensor, *, pad: int, padding: Padding = "zeros", seed: int, step: int) -> Tensor:
     """Images (B, C, ..., H, W) of any type, each shifted by -``pad`` to ``pad`` pixels down and across."""
     from residua.data.batches.geometry import cropped
 

@@ -32,15 +32,11 @@ def color(images: Tensor, factors: np.ndarray) -> Tensor:
 
 def sharpness(images: Tensor, factors: np.ndarray) -> Tensor:
     """Blended with the image smoothed over 3 x 3 pixels: 0 is smooth, 1 the image, above 1 sharper; borders stay."""
-    height, width = images.shape[-2:]
-    smooth = images.clone()
-    if min(height, width) > 2:
-        pixels = images.int()
-        total = 4 * pixels[..., 1:-1, 1:-1]
-        for down in range(3):
-            for across in range(3):
-                total = total + pixels[..., down : down + height - 2, across : across + width - 2]
-        smooth[..., 1:-1, 1:-1] = ((2 * total + 13) // 26).byte()  # a thirteenth, rounded
+    smooth = images.float()
+    if min(images.shape[2:]) > 2:
+        rows = smooth[:, :, :-2] + smooth[:, :, 1:-1] + smooth[:, :, 2:]
+        total = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * smooth[..., 1:-1, 1:-1]
+        smooth[..., 1:-1, 1:-1] = (total / 13).round()
     return _blended(smooth, images, factors)
 
 
@@ -109,7 +105,7 @@ def _each(amounts: np.ndarray, images: Tensor) -> Tensor:
 def _blended(start: Tensor, images: Tensor, factors: np.ndarray) -> Tensor:
     """``start`` and what leads from it to the images, so many times; cut off to whole numbers from 0 to 255."""
     begin = start.float()
-    return (begin + _each(factors, images) * (images - begin)).clamp_(0, 255).byte()
+    return (images - begin).mul_(_each(factors, images)).add_(begin).clamp_(0, 255).byte()
 
 
 def _grey(images: Tensor) -> Tensor:

@@ -58,14 +58,14 @@ def _in_rows(do: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
 def _padded(pixels: Tensor, pad: int, padding: Padding) -> Tensor:
     count, height, width, channels = pixels.shape
-    if padding == "zeros":
-        padded = pixels.new_zeros(count, height + 2 * pad, width + 2 * pad, channels)
-        padded[:, pad : pad + height, pad : pad + width] = pixels
-        return padded
-    for dimension, side in ((1, height), (2, width)):
-        source = torch.from_numpy(np.pad(np.arange(side), pad, mode=padding))  # reflected as often as needed
-        pixels = pixels.index_select(dimension, source.to(pixels.device))
-    return pixels.contiguous()
+    padded = pixels.new_zeros(count, height + 2 * pad, width + 2 * pad, channels)
+    padded[:, pad : pad + height, pad : pad + width] = pixels
+    if padding != "zeros":
+        for dimension, side in ((2, width), (1, height)):
+            sources = pad + np.pad(np.arange(side), pad, mode=padding)  # reflected as often as needed
+            for place in (*range(pad), *range(pad + side, side + 2 * pad)):
+                padded.select(dimension, place).copy_(padded.select(dimension, int(sources[place])))
+    return padded
 
 
 def resized_parts(images: Tensor, boxes: np.ndarray) -> Tensor:
@@ -112,11 +112,20 @@ def warped(images: Tensor, matrices: np.ndarray) -> Tensor:
 
 def hidden(images: Tensor, boxes: np.ndarray) -> Tensor:
     """Zeros in a rectangle of each image: ``boxes``, (B, 4), are left, top, width and height; parts may lie outside."""
-    height, width = images.shape[-2:]
-    left, top, across, down = boxes.T[:, :, None]
-    rows, columns = (
-        torch.from_numpy((first <= np.arange(side)) & (np.arange(side) < first + length)).to(images.device)
-        for side, first, length in ((height, top, down), (width, left, across))
-    )
-    between = [1] * (images.ndim - 3)
-    return images.masked_fill(rows.view(-1, *between, height, 1) & columns.view(-1, *between, 1, width), 0)
+
+    def hide(pixels: Tensor) -> Tensor:  # (B, H, W, C)
+        _, height, width, channels = pixels.shape
+        left, top, across, down = boxes.T[:, :, None]
+        rows, columns = (
+            torch.from_numpy(((first <= place) & (place < first + length)).view(np.uint8)).to(images.device)
+            for place, first, length in (
+                (np.arange(height), top, down),
+                (np.arange(width).repeat(channels), left, across),
+            )
+        )
+        # Over whole rows of pixels, and bytes until the last: a mask that is broadcast over channels, or made of truth
+        # values, takes several times as long.
+        mask = (rows[:, :, None] & columns[:, None, :]).view(torch.bool)
+        return pixels.flatten(2).masked_fill(mask, 0).view_as(pixels)
+
+    return _in_rows(hide, images)

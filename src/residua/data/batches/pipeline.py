@@ -34,12 +34,26 @@ class _Images(Protocol):  # residua.data.Data
     def split(self, name: str) -> Split: ...
 
 
+class Others(Protocol):
+    """The processes that share each batch, of which this is one (``residua.train.processes``)."""
+
+    def share(self, rows: int) -> slice:
+        """Which rows of a batch are this process's."""
+        ...
+
+    def gathered(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
+        """The rows of all processes, one after another, of tensors that have the same number of rows here."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainBatches:
     """Training batches. Batch i of epoch e is a function of (seed, e, i): a resumed run sees the same stream.
 
     The last, partial batch of an epoch is dropped; a set smaller than a batch is one batch. ``limit`` ends each epoch
-    after so many batches.
+    after so many batches. ``others`` share the decoding of a streaming set: each reads its rows of a batch, and then
+    all have them all, so that what augments a batch is drawn, and paired, as by one process. Raises UsageError for an
+    augmentation that has no meaning for the data.
     """
 
     data: _Images
@@ -51,6 +65,11 @@ class TrainBatches:
     device: torch.device | str = "cpu"
     memory_format: torch.memory_format = torch.channels_last
     limit: int | None = None
+    others: Others | None = None
+
+    def __post_init__(self) -> None:
+        for part in self.augmentation:
+            part.build(self.data)  # what has no meaning for the data is refused before the first epoch
 
     @property
     def steps_per_epoch(self) -> int:
@@ -80,6 +99,11 @@ class TrainBatches:
         shown = None if self.resolution is None else self.resolution.build(self.data, total)
         for i, (images, targets, positions) in enumerate(_in_advance(reads, train), start):
             images, targets = (part.to(self.device, non_blocking=True) for part in (images, targets))
+            if self.others is not None and isinstance(train, StreamingSplit):
+                images, targets, read = self.others.gathered(images, targets, torch.from_numpy(positions))
+                positions = read.numpy()
+            if not len(positions):
+                raise ResiduaError(f"none of the {size} files of a training batch can be read")
             step = epoch * self.steps_per_epoch + i
             key = BatchKey(seed=self.seed, epoch=epoch, step=step, positions=positions)
             for augment in of_pixels:
@@ -92,13 +116,13 @@ class TrainBatches:
     def _read(self, epoch: int, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         train = self.data.train
         if isinstance(train, StreamingSplit):
+            if self.others is not None:
+                positions = positions[self.others.share(len(positions))]
             named = (part for part in self.augmentation if isinstance(part, RandomResizedCrop))
             crop = next(named, RandomResizedCrop())
             images, labels = train.read_augmented(positions, (self.seed, epoch), crop.area, crop.aspect)
         else:
             images, labels = train.read(positions)
-        if not len(labels):
-            raise ResiduaError(f"none of the {len(positions)} files of a training batch can be read")
         return images, labels, _kept(train, positions)
 
 
@@ -118,13 +142,15 @@ def eval_batches(
     device: torch.device | str = "cpu",
     memory_format: torch.memory_format = torch.channels_last,
     limit: int | None = None,
+    turn: tuple[int, int] = (0, 1),
 ) -> Iterator[EvalBatch]:
     """Every image of ``train``, ``val`` or ``test`` once, in order, unaugmented; at most ``limit`` batches.
 
+    ``turn``: (k, n) gives batches k, k + n, k + 2n, ... of these.
     What was left out is in ``data.split(split_name).left_out`` afterwards. Raises UsageError for an unknown split.
     """
     split = data.split(split_name)
-    starts = range(0, len(split), batch_size)[:limit]
+    starts = range(0, len(split), batch_size)[:limit][turn[0] :: turn[1]]
     reads = (
         partial(_read_in_order, split, np.arange(start, min(start + batch_size, len(split))))
         for start in starts

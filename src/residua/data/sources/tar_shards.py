@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from residua.data.identity import digest
 from residua.data.listing import PARTS, Listing, PartFiles, checked
+from residua.data.parallel import in_parallel
+from residua.data.places import Place, place_of
+from residua.data.tar_index import INDEX, MANIFEST, Label, ShardIndex
 from residua.errors import ResiduaError, UsageError
 from residua.parts import register
 from residua.spec import DataSource, DataSpec
 
 if TYPE_CHECKING:
-    from residua.data.places import Place
-    from residua.data.tar_index import Label, ShardIndex
     from residua.data.tar_store import TarImages
 
 SUFFIX = ".tar"
-MANIFEST = "prepared.json"  # of ``residua data prepare``
 FAR = 8  # shards that are indexed at once, behind a network
 
 
@@ -43,8 +44,6 @@ class TarShards(DataSource):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:  # noqa: D102
-        from residua.data.tar_index import INDEX
-
         if path.is_file():
             return path.suffix == SUFFIX
         try:
@@ -74,8 +73,6 @@ class TarShards(DataSource):
         return dataclasses.replace(data, identity=identity)
 
     def listed(self, spec: DataSpec) -> tuple[Listing, TarImages]:  # noqa: D102
-        from residua.data.parallel import in_parallel
-        from residua.data.places import place_of
         from residua.data.tar_store import TarImages, index_of
 
         place = place_of(self.path)
@@ -129,7 +126,8 @@ def _listing(place: Place, indexes: Mapping[str, ShardIndex], *, strict: bool) -
             f"{root} has images of {len(order)} classes to train on; at least two are needed"
             + (f"; {next(iter(left_out))}: {next(iter(left_out.values()))}" if left_out else "")
         )
-    return checked(Listing(root, parts, tuple(called[label] for label in order), left_out=left_out))
+    classes = tuple(dict.fromkeys(called[label] for label in order))  # the number 1 and the text 1 are one
+    return checked(Listing(root, parts, classes, left_out=left_out))
 
 
 def _parts(root: Path, shards: list[str]) -> dict[str, str]:
@@ -182,8 +180,6 @@ def _fingerprint(
     indexes: Mapping[str, ShardIndex], of_files: Mapping[str, str], *, far: bool
 ) -> dict[str, str]:
     """A hash of where the images lie and how they are labelled, with that of the files if they lie here."""
-    from residua.data.identity import digest
-
     lines = (
         json.dumps([name, index.size, index.offsets.tolist(), index.sizes.tolist(), index.labels]).encode()
         for name, index in sorted(indexes.items())

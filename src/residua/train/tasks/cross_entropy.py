@@ -65,7 +65,10 @@ def _loss(
     images, labels = batch[:2]
     logits = network(images).float()
     loss = F.cross_entropy(logits, labels, weights, label_smoothing=label_smoothing)
-    return loss, _sums(logits.detach(), labels, loss.detach() * labels.shape[0])
+    sums = _sums(logits.detach(), labels, loss.detach() * labels.shape[0])
+    if weights is not None and labels.ndim == 1:
+        sums["weight"] = weights[labels].sum()  # what the loss is divided by
+    return loss, sums
 
 
 def _evaluate(network: nn.Module, batch: Batch) -> Sums:

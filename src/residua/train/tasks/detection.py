@@ -52,6 +52,7 @@ class Detection(TaskSpec):
             evaluate=partial(_evaluate, network),
             metrics=_metrics,
             compiles=False,  # of every batch another number of boxes
+            divides=False,  # its parts are divided by counts of locations of the whole batch
         )
 
 
