@@ -12,6 +12,7 @@ from residua.machine import Compiler
 from residua.registry import build, model_spec
 from residua.train import plan as plans
 from residua.train.plan import Request, make_plan
+from residua.train.processes import Processes
 
 LONG = 20_000  # steps
 WORK = 1e10  # multiply-adds of a step
@@ -169,6 +170,14 @@ def test_tune_never_takes_a_precision_that_is_emulated(network, monkeypatch):
 def test_tune_needs_a_training(network):
     with pytest.raises(UsageError, match="--tune"):
         make_plan(Request(device="cpu", tune=True), network, 1, 1)
+
+
+def test_several_processes_have_no_clock_in_common(network):
+    two = Processes(count=2)
+    with pytest.raises(UsageError, match="--tune is for one process"):
+        plan(network, Clock(), tune=True, processes=two)
+    plan(network, Clock(layout=0.5), tune=True)
+    assert plan(network, Clock(), processes=two).channels_last is True
 
 
 @pytest.mark.parametrize("asked", [{"cuda_graphs": True, "compile": "on"}, {"tf32": True}])
