@@ -10,6 +10,7 @@ from residua.machine import describe_machine, instruction_set
 TABLES = {
     "versions": harness.table,
     "inference-resnet18": harness.table,
+    "inference-resnet50": harness.table,
     "predictor": harness.table,
     "stochastic_depth": harness.table,
     "busy": busy.table,
