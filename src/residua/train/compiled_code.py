@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -79,7 +80,8 @@ def code_of(model: nn.Module, plan: Plan) -> Iterator[None]:
 
 def code_name(model: nn.Module, plan: Plan) -> str:
     """The name of a network's folder: its structure, and what of the plan the code depends on."""
-    parts = [str(model), plan.torch, plan.instruction_set, plan.processor, plan.device, plan.precision]
+    structure = re.sub("0x[0-9a-f]+", "", str(model))  # a function's address is another in every process
+    parts = [structure, plan.torch, plan.instruction_set, plan.processor, plan.device, plan.precision]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -171,8 +171,14 @@ def _tuned(request: Request, plan: Plan, fast: bool, trial: Steps | None) -> Pla
     """The plan with the choices that ``--tune`` has found the quickest, now or before, where the user made none."""
     if request.tune and trial is None:
         raise UsageError("--tune times the steps of a training")
-    if request.processes.count > 1:
-        return plan  # what was timed was timed alone
+    if (
+        request.processes.count > 1
+    ):  # each would have a clock of its own, and what was timed before was timed alone
+        if request.tune:
+            raise UsageError(
+                "--tune is for one process; of several, name the choices: --threads, --precision"
+            )
+        return plan
     cores = usable_cores()
     values = {
         "precision": ["float32", "bfloat16"] if fast else ["float32"],
