@@ -137,7 +137,7 @@ def _case(name: str, peers: Mapping[str, Any], *, compile: bool, batch: int | No
     batch = batch or usual
     torch.manual_seed(0)
     images, labels = torch.randn(batch, 3, side, side), torch.randint(0, classes, (batch,))
-    changes = {"shortcut": "B"} if side == 32 else {}
+    changes: dict[str, Any] = {"shortcut": "B"} if side == 32 else {}
     network = create_model(spec, **changes)
     count = sum(p.numel() for p in network.parameters())
     plain = plain_resnet(depth, classes)

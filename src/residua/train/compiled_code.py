@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from residua.errors import ResiduaError
@@ -48,7 +47,11 @@ class KeptCode:
         with code_of(self._model, self._plan):
             try:
                 yield
-            except torch._dynamo.exc.TorchDynamoException as error:  # a failure of inductor is one, too
+            except Exception as error:
+                from torch._dynamo.exc import TorchDynamoException  # only here: it takes seconds to import
+
+                if not isinstance(error, TorchDynamoException):  # as failures of inductor are, too
+                    raise
                 said = str(error).strip().splitlines() or [type(error).__name__]
                 raise ResiduaError(
                     f"the step cannot be compiled: {said[0]} (--compile off trains without)"

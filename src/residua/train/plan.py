@@ -121,7 +121,8 @@ def check_here(plan: Plan, processes: Processes = ALONE) -> None:
 @contextmanager
 def applied(plan: Plan) -> Iterator[None]:
     """Use the plan's threads and rounding while open, and give the process its own back afterwards."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
     before, rounding = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
     torch.set_num_threads(plan.threads)  # also where a launcher exported OMP_NUM_THREADS=1
     matmul.allow_tf32 = cudnn.allow_tf32 = plan.tf32
