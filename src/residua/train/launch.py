@@ -91,6 +91,7 @@ class Launch:
         try:
             with tempfile.TemporaryDirectory(prefix="residua-") as name:
                 folder = Path(name)
+                why = ""
                 for attempt in range(RESTARTS + 1):
                     ended = self._attempt(folder, attempt)
                     blamed = _to_blame(ended)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import FileStore
 
 from residua.errors import ResiduaError, UsageError
 from residua.train.launch import LOST, MEETING, asked_for, processes_here
@@ -180,7 +181,7 @@ def joined() -> Iterator[Processes]:
     if ours:
         meeting = os.environ.get(MEETING)
         where = (
-            {"store": dist.FileStore(meeting, count), "rank": rank, "world_size": count} if meeting else {}
+            {"store": FileStore(meeting, count), "rank": rank, "world_size": count} if meeting else {}
         )
         both = torch.cuda.is_available() and dist.is_nccl_available()
         with _talking("the processes of the training do not meet"):

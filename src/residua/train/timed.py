@@ -40,7 +40,7 @@ class Steps(Protocol):
         """Seconds of a later step under each plan."""
         ...
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, /) -> None:
         """Say to whoever waits what is done."""
         ...
 
