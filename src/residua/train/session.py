@@ -80,7 +80,7 @@ class Session:
             test, count = loop.measure(part("test"))  # the one time that the test part is looked at
             bad = self.processes.of_all(unreadable(self.data.train, self.data.val, self.data.test))
             if self.processes.first:
-                folder.skip(list(chain.from_iterable(bad)))
+                folder.skip([*{file["path"]: file for file in chain.from_iterable(bad)}.values()])
                 if isinstance(self.task, IllustratedTask):
                     self.task.illustrate(folder.path)
                 save_model(folder.path / layout.WEIGHTS, network, about["data"])
