@@ -16,6 +16,7 @@ def convolutions_alone(model: nn.Module, images: Tensor, *, bf16: bool) -> Calla
     As a training step does, the first layer's input gets none. Inputs of one shape are one tensor: what memory costs
     a step is left out, so no step can be quicker.
     """
+    model = copy.deepcopy(model)
     dtype = torch.bfloat16 if bf16 else torch.float32
     calls: list[tuple[nn.Module, tuple[int, ...]]] = []
 
@@ -31,7 +32,7 @@ def convolutions_alone(model: nn.Module, images: Tensor, *, bf16: bool) -> Calla
     inputs: dict[tuple[int, ...], Tensor] = {}
     work: list[tuple[nn.Module, Tensor, list[Tensor], Tensor]] = []
     for number, (layer, shape) in enumerate(calls):
-        alone = copy.deepcopy(layer).to(dtype)
+        alone = layer.to(dtype)
         x = torch.randn(shape, dtype=dtype)
         if len(shape) == 4:
             x = x.contiguous(memory_format=torch.channels_last)

@@ -62,10 +62,11 @@ def measure(asked: argparse.Namespace) -> Result:
             row["speed_of_low"] = [speed.median, speed.low, speed.high]
         print(row, file=sys.stderr)
         rows.append(row)
-    ratio, low, high = next((row["speed_of_low"] for row in reversed(rows) if "full" in row), [None] * 3)
+    both = [row["speed_of_low"] for row in rows if "speed_of_low" in row]
+    ratio, *spread = both[-1] if both else (None,)
     return Result(
         ratio=ratio,
-        spread=None if ratio is None else (low, high),
+        spread=(spread[0], spread[1]) if spread else None,
         limit_share=None if ratio is None else ratio / _LIMIT,
         evidence={"batch": batch, "rows": rows, "fits": {mode: _fit(rows, mode, batch) for mode in MODES}},
         skipped=skipped,

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.front_door import Result
+from benchmarks.front_door import EMULATED, Result
 
 BATCH, SIDE, CLASSES = 128, 32, 10
 EPOCH = 50_000  # images of CIFAR's epoch: what compiling is counted against
@@ -39,7 +39,6 @@ def measure(asked: argparse.Namespace) -> Result:
 
     from benchmarks.conventional import best_workers, conventional_epoch
     from benchmarks.convolutions import convolutions_alone
-    from benchmarks.harness import NO_BF16
     from residua.loading import create_model
     from residua.machine import compiler, machine, usable_cores
     from residua.timing import compare, spread
@@ -47,11 +46,11 @@ def measure(asked: argparse.Namespace) -> Result:
     torch.set_num_threads(usable_cores())
     images, rounds = (1_280, 3) if asked.quick else (asked.images, asked.rounds)
     bf16 = machine().has_fast_bf16
-    skipped = [] if bf16 else [NO_BF16]
+    skipped = [] if bf16 else [EMULATED]
     compile = not (asked.no_compile or asked.quick)
     if compile and (problem := compiler().problem):
         compile = False
-        skipped.append(f"What is compiled: {problem}.")
+        skipped.append(f"what is compiled: the C++ compiler: {problem}.")
     data = made_up(images)
     workers, rates = best_workers(data, BATCH, usable_cores())
     print(f"epoch: {workers} workers are the quickest here: {rates}", file=sys.stderr, flush=True)

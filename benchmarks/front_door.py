@@ -20,6 +20,7 @@ from residua.files import make_folder, write_json, write_text
 from residua.machine import describe_machine, machine_class
 
 SCHEMA = 1
+EMULATED = "bfloat16: this processor has no instructions for it, and torch only emulates it."
 RESULTS = Path(__file__).parent / "results"
 
 # name: the module of this package that measures it, and the question that it answers

@@ -233,7 +233,7 @@ def _peers(skipped: list[str]) -> dict[str, dict[str, Any]]:
             "evaluation": t.Compose([t.Resize(256), t.CenterCrop(SIZE), *end]),
         }
         import_timm()
-        from timm.data import create_transform  # pyright: ignore[reportMissingImports]
+        from timm.data.transforms_factory import create_transform  # pyright: ignore[reportMissingImports]
 
         plain = {"color_jitter": None, "auto_augment": None, "interpolation": "bilinear"}
         found["timm"] = {

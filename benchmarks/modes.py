@@ -40,6 +40,7 @@ def main() -> None:
     asked = parser.parse_args()
     modes = {n: m for n, m in MODES.items() if m["compile"] == "off" or compiler().problem is None}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in modes}
+    about: dict[str, str] = {}
     changes = {} if asked.epochs is None else {"epochs": asked.epochs}
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(asked.seeds):
@@ -57,15 +58,15 @@ def main() -> None:
                     **mode,
                 )
                 kept = ("test_accuracy", "test_loss", "seconds")
-                found[name].append({key: run.result[key] for key in kept})
-                model, recipe = run.spec.name, run.recipe.name
+                result = run.result or {}
+                found[name].append({key: result[key] for key in kept})
+                about = {"model": run.spec.name, "recipe": run.recipe.name}
     evidence = {
         "schema": 1,
         "command": f"python -m benchmarks.modes {' '.join(sys.argv[1:])}".strip(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": describe_machine(),
-        "model": model,
-        "recipe": recipe,
+        **about,
         "modes": found,
     }
     write_json(RESULTS / "modes.json", evidence)

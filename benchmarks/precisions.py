@@ -69,7 +69,7 @@ def measure(run: str, data: str) -> dict[str, Any]:
         for kind, format in sorted(parts("format").items())
         if "int8" in format.precisions and installed(format)
     }
-    before = logits_of(EagerRuntime(module, module.outputs), test.pixels).argmax(1) == test.labels
+    before = logits_of(EagerRuntime(module, tuple(module.outputs)), test.pixels).argmax(1) == test.labels
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, runtime in runtimes(trained, exporting, Path(folder)):

@@ -23,6 +23,7 @@ from residua.report.translation import translator
 
 ROOT = RESULTS.parent.parent
 START, END = "<!-- {name}: python -m benchmarks.readme -->", "<!-- end of {name} -->"
+STEPS = RESULTS / "step" / "amx.json"
 DEGRADATION = FOLDER_OF_CLAIMS / "he2015" / "degradation" / "small" / "result.json"
 LANGUAGES = {"README.md": 0, "README.zh-CN.md": 1}
 
@@ -79,7 +80,7 @@ def section(language: int) -> str:
         return WORDS[key][language].format(**values)
 
     rows = [*_accuracies(say), *_steps(say), *_busy(say)]
-    machine = read_json(RESULTS / "train_step.json")["machine"]
+    machine = read_json(STEPS)["machine"]
     where = say(
         "where",
         cpu=machine["cpu"],
@@ -140,7 +141,7 @@ def _accuracies(say: Callable[..., str]) -> list[str]:
 
 
 def _steps(say: Callable[..., str]) -> list[str]:
-    evidence = read_json(RESULTS / "train_step.json")
+    evidence = read_json(STEPS)
     rows = []
     for case in evidence["cases"]:
         best = max((name for name in case["candidates"] if name.startswith("residua")), key=_speed(case))
@@ -154,7 +155,7 @@ def _steps(say: Callable[..., str]) -> list[str]:
             same=statistics.median(theirs / ours for theirs, ours in pairs),
         )
         rows.append(
-            f"| {say('step', case=case['case'])} | `python -m benchmarks.train_step` | {best}: {measured} |"
+            f"| {say('step', case=case['case'])} | `python -m benchmarks run step` | {best}: {measured} |"
         )
     return rows
 

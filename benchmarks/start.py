@@ -42,7 +42,7 @@ def measure(asked: argparse.Namespace) -> Result:
     rounds, compile, skipped = (2 if asked.quick else asked.rounds), not asked.no_compile, []
     if compile and (problem := compiler().problem):
         compile = False
-        skipped.append(f"What is compiled: {problem}.")
+        skipped.append(f"what is compiled: the C++ compiler: {problem}.")
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="residua-start-") as name:
         place = Path(name)

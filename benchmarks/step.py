@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks.front_door import Result
+from benchmarks.front_door import EMULATED, Result
 
 # name: residua's network, depth of the plain one, batch, pixels, classes
 NETWORKS = {
@@ -44,16 +44,16 @@ def measure(asked: argparse.Namespace) -> Result:
     """Every network's candidates in turns."""
     import torch
 
-    from benchmarks.harness import NO_BF16, measure_peaks
     from benchmarks.harness import measure as measure_case
+    from benchmarks.harness import measure_peaks
     from residua.machine import compiler, machine, usable_cores
 
     torch.set_num_threads(usable_cores())
-    skipped = [] if machine().has_fast_bf16 else [NO_BF16]
+    skipped = [] if machine().has_fast_bf16 else [EMULATED]
     compile = not (asked.no_compile or asked.quick)
     if compile and (problem := compiler().problem):
         compile = False
-        skipped.append(f"What is compiled: {problem}.")
+        skipped.append(f"what is compiled: the C++ compiler: {problem}.")
     peers = _peers(skipped)
     rounds, seconds = (3, 0.2) if asked.quick else (asked.rounds, asked.seconds)
     peaks = measure_peaks()
@@ -137,7 +137,7 @@ def _case(name: str, peers: Mapping[str, Any], *, compile: bool, batch: int | No
     batch = batch or usual
     torch.manual_seed(0)
     images, labels = torch.randn(batch, 3, side, side), torch.randint(0, classes, (batch,))
-    changes = {"shortcut": "B"} if side == 32 else {}
+    changes: dict[str, Any] = {"shortcut": "B"} if side == 32 else {}
     network = create_model(spec, **changes)
     count = sum(p.numel() for p in network.parameters())
     plain = plain_resnet(depth, classes)

@@ -8,7 +8,6 @@ from benchmarks import busy, digest, harness, near_duplicates
 from residua.machine import describe_machine, instruction_set
 
 TABLES = {
-    "train_step": harness.table,
     "versions": harness.table,
     "inference-resnet18": harness.table,
     "inference-resnet50": harness.table,

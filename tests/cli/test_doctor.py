@@ -62,6 +62,27 @@ def test_threads_that_do_not_fit_the_cores():
     assert "--threads 4" in finding("threads", usable_cores=4).meaning
 
 
+def test_the_cache_is_shown_and_emptied(capsys, monkeypatch, tmp_path):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("RESIDUA_CACHE", str(cache))
+    (cache / "compiled" / "net").mkdir(parents=True)
+    cache.chmod(0o700)
+    (cache / "compiled" / "net" / "code.so").write_bytes(bytes(2**20))
+    assert f"{cache}: 1.0 MiB, code of 1 networks" in finding("cache").found
+    room.doctor(empty_cache=True, json=True)
+    captured = capsys.readouterr()
+    assert f"removed 1.0 MiB from {cache}" in captured.err
+    (shown,) = [f for f in json.loads(captured.out)["findings"] if f["subject"] == "cache"]
+    assert shown["status"] == "ok" and "0.0 MiB, code of 0" in shown["found"]
+
+
+def test_a_cache_that_cannot_be_used_says_where_another_could_be(monkeypatch, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("RESIDUA_CACHE", str(tmp_path / "cache"))
+    found = finding("cache")
+    assert found.status == "note" and "cannot write" in found.found and "RESIDUA_CACHE=" in found.meaning
+
+
 def test_unknown_memory_is_said():
     assert "unknown" in finding("memory", memory=None, memory_available=None).found
 

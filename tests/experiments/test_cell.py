@@ -200,6 +200,26 @@ def test_a_run_that_ends_before_it_is_gone_on_with(tmp_path: Path, monkeypatch: 
     assert run_cell(cell)["epochs"] == 1
 
 
+def test_every_seed_takes_the_choices_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _cell(tmp_path, limit=1)
+    run_cell(first)
+    plan = json.loads((first.folder / "plan.json").read_text())
+    asked: list[Any] = []
+
+    def trains(*args: Any, **kwargs: Any) -> None:
+        asked.append(kwargs.get("compile"))
+        raise UsageError("it does not fit")
+
+    monkeypatch.setattr("residua.experiments.run_cell.fit", trains)
+    for changes in ({}, {"compile": "network"}, {"compile": "network", "processor": "another"}):
+        (first.folder / "plan.json").write_text(json.dumps({**plan, **changes}))
+        with pytest.raises(UsageError):
+            run_cell(_cell(tmp_path, limit=1, seed=1))
+    with pytest.raises(UsageError):
+        run_cell(_cell(tmp_path, limit=2, seed=1))  # another cell
+    assert asked == ["off", "on", None, None]
+
+
 def test_what_cannot_be_trained_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise UsageError("it does not fit")

@@ -1,5 +1,6 @@
 """What raw sockets get: half a request, none, or one after another for ever."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -93,3 +94,23 @@ def test_more_connections_than_allowed_are_told_so(address):
             connection.close()
     assert said.startswith(b"HTTP/1.1 503 ")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["error"] == "20 connections are open"
+
+
+def test_an_answer_goes_out_at_once():
+    """Not with Nagle's delay: head and body are written one after the other, and a client may confirm late (40 ms)."""
+
+    async def accepted():
+        told = asyncio.get_running_loop().create_future()
+
+        class Told(asyncio.Protocol):
+            def connection_made(self, transport):
+                told.set_result(
+                    transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                )
+
+        opened = bind("127.0.0.1", 0)
+        async with await asyncio.get_running_loop().create_server(Told, sock=opened):
+            with socket.create_connection(opened.getsockname()):
+                return await told
+
+    assert asyncio.run(accepted())

@@ -72,6 +72,14 @@ def test_other_networks_precisions_and_machines_have_other_folders():
     assert code_name(torch.nn.Linear(2, 2), PLAN.change(reasons=("x",))) == code_name(NETWORK, PLAN)
 
 
+def test_a_function_in_a_network_has_no_address_in_the_name():
+    class Shaped(torch.nn.Module):
+        def extra_repr(self):
+            return f"{object()}"
+
+    assert code_name(Shaped(), PLAN) == code_name(Shaped(), PLAN)
+
+
 def test_a_cache_that_cannot_be_written_is_said_and_gone_without(cache, caplog):
     cache.write_text("a file where the folder should be")
     with code_of(NETWORK, PLAN):

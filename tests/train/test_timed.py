@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -11,6 +12,7 @@ from residua.machine import Compiler
 from residua.registry import build, model_spec
 from residua.train import plan as plans
 from residua.train.plan import Request, make_plan
+from residua.train.processes import Processes
 
 LONG = 20_000  # steps
 WORK = 1e10  # multiply-adds of a step
@@ -170,7 +172,33 @@ def test_tune_needs_a_training(network):
         make_plan(Request(device="cpu", tune=True), network, 1, 1)
 
 
+def test_several_processes_have_no_clock_in_common(network):
+    two = Processes(count=2)
+    with pytest.raises(UsageError, match="--tune is for one process"):
+        plan(network, Clock(), tune=True, processes=two)
+    plan(network, Clock(layout=0.5), tune=True)
+    assert plan(network, Clock(), processes=two).channels_last is True
+
+
 @pytest.mark.parametrize("asked", [{"cuda_graphs": True, "compile": "on"}, {"tf32": True}])
 def test_what_only_a_gpu_has_is_refused_on_a_cpu(network, asked):
     with pytest.raises(UsageError, match="GPU"):
         plan(network, None, **asked)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"seconds": {"x": 1.0}, "compiling": {"network": 1.0}},
+        {"seconds": {"off": 1.0, "network": 0.1}, "compiling": {}},
+        {"eager": 0.4, "modules": None},
+        {"seconds": {"off": -1.0}},
+        {"decided": {str(LONG): "sideways"}},
+    ],
+)
+def test_a_record_that_somebody_has_edited_stops_nobody(network, cache, damage):
+    plan(network, Clock())
+    (file,) = cache.rglob("*.json")
+    record = dict.fromkeys(("eager", "modules", "seconds", "compiling", "cold", "decided"))
+    file.write_text(json.dumps({**json.loads(file.read_text()), **record, **damage}))
+    assert plan(network, Clock()).compile in ("off", "network")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from residua.data import load_data
+from residua.machine import compiler
 from residua.registry import build, model_spec
 from residua.train import Request, fit, make_plan, recipe
 from residua.train import plan as plans
@@ -58,6 +59,19 @@ def test_its_key_is_of_what_decides_seconds_and_of_nothing_else(trial, data):
     assert other_rate.key(plan) == key
     other_batch = Trial(network, recipe("digits", batch_size=8), data, print)
     assert other_batch.key(plan) != key
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(compiler().problem is not None, reason="no C++ compiler")
+def test_the_first_compiled_step_is_quicker_once_its_code_is_kept(trial, cache):
+    """Real code: the loss of a compiled step is the eager one's, and compiling takes less the second time."""
+    trial, network = trial
+    plan = make_plan(Request(device="cpu", threads=1, precision="float32", compile="on"), network, 0, 0)
+    cold, warm = trial.first(plan), trial.first(plan)
+    assert warm < cold / 2
+    seconds = trial.seconds({"off": plan.change(compile="off"), "network": plan}, rounds=2)
+    assert max(seconds.values()) < warm
 
 
 def test_a_training_is_timed_once_and_its_bits_do_not_depend_on_it(cache, tmp_path, monkeypatch):

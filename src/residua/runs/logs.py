@@ -78,10 +78,18 @@ class Log:
 class NoLog:
     """Of a process of a training that writes nothing: another one does."""
 
+    @property
+    def marks(self) -> list[Mark]:
+        """None."""
+        return []
+
     def append(self, line: dict[str, Any]) -> None:
         """Nothing."""
 
     def end_epoch(self) -> None:
+        """Nothing."""
+
+    def sync(self) -> None:
         """Nothing."""
 
 

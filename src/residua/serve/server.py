@@ -34,8 +34,9 @@ def bind(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise UsageError(f"--port is a number from 0 to 65535, not {port}")
     try:
-        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(kind, socket.SOCK_STREAM)
+        kind, form, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # the protocol named: asyncio sends an answer at once (TCP_NODELAY) only on sockets that name theirs
+        opened = socket.socket(kind, form, protocol)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
     except (OSError, UnicodeError) as error:

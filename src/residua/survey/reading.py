@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -62,7 +63,9 @@ def _of_listing(spec: DataSpec, listing: Listing, store: Store, progress: Progre
 
     def look(name: str) -> Photo | BadImage:
         try:
-            return photo_of_file(store.contents(name))
+            content = store.contents(name)
+            assert isinstance(content, Path | bytes)  # sources that list files have no others
+            return photo_of_file(content)
         except BadImage as error:
             return error
         except OSError as error:  # gone or forbidden since it was listed

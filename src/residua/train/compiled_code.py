@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from residua.errors import ResiduaError
@@ -47,7 +47,11 @@ class KeptCode:
         with code_of(self._model, self._plan):
             try:
                 yield
-            except torch._dynamo.exc.TorchDynamoException as error:  # a failure of inductor is one, too
+            except Exception as error:
+                from torch._dynamo.exc import TorchDynamoException  # only here: it takes seconds to import
+
+                if not isinstance(error, TorchDynamoException):  # as failures of inductor are, too
+                    raise
                 said = str(error).strip().splitlines() or [type(error).__name__]
                 raise ResiduaError(
                     f"the step cannot be compiled: {said[0]} (--compile off trains without)"
@@ -79,7 +83,8 @@ def code_of(model: nn.Module, plan: Plan) -> Iterator[None]:
 
 def code_name(model: nn.Module, plan: Plan) -> str:
     """The name of a network's folder: its structure, and what of the plan the code depends on."""
-    parts = [str(model), plan.torch, plan.instruction_set, plan.processor, plan.device, plan.precision]
+    structure = re.sub("0x[0-9a-f]+", "", str(model))  # a function's address is another in every process
+    parts = [structure, plan.torch, plan.instruction_set, plan.processor, plan.device, plan.precision]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -52,9 +52,8 @@ class Guard:
     chance: float | None
     checkpoint: Path | None = None
     saved: int = 0
-    _losses: list[float] = field(
-        default_factory=list
-    )  # the first one that was seen, and the last before the present
+    # the first one that was seen, and the last before the present
+    _losses: list[float] = field(default_factory=list)
 
     def look_at_step(self, step: int, loss: float, batch: Any = None) -> None:
         """Raise Diverged at the loss of a batch that is beyond all chance, ResiduaError at one that is not finite."""

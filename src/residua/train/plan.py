@@ -121,7 +121,8 @@ def check_here(plan: Plan, processes: Processes = ALONE) -> None:
 @contextmanager
 def applied(plan: Plan) -> Iterator[None]:
     """Use the plan's threads and rounding while open, and give the process its own back afterwards."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
     before, rounding = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
     torch.set_num_threads(plan.threads)  # also where a launcher exported OMP_NUM_THREADS=1
     matmul.allow_tf32 = cudnn.allow_tf32 = plan.tf32
@@ -171,8 +172,14 @@ def _tuned(request: Request, plan: Plan, fast: bool, trial: Steps | None) -> Pla
     """The plan with the choices that ``--tune`` has found the quickest, now or before, where the user made none."""
     if request.tune and trial is None:
         raise UsageError("--tune times the steps of a training")
-    if request.processes.count > 1:
-        return plan  # what was timed was timed alone
+    if (
+        request.processes.count > 1
+    ):  # each would have a clock of its own, and what was timed before was timed alone
+        if request.tune:
+            raise UsageError(
+                "--tune is for one process; of several, name the choices: --threads, --precision"
+            )
+        return plan
     cores = usable_cores()
     values = {
         "precision": ["float32", "bfloat16"] if fast else ["float32"],

@@ -76,7 +76,8 @@ class Supervised:
         self.compiles = compiles
         self._code = KeptCode(network, plan)
         scope = plan.compile if compiles else "off"
-        self._loss, self._descend = loss, self._forward_and_backward
+        self._loss: Callable[[Any], tuple[Tensor, Sums]] = loss
+        self._descend = self._forward_and_backward
         if scope == "units":  # until the backward pass is done, which may compute some of them again
             self._descend = compiled(self._descend, network, scope)
         else:

@@ -40,7 +40,7 @@ class Steps(Protocol):
         """Seconds of a later step under each plan."""
         ...
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, /) -> None:
         """Say to whoever waits what is done."""
         ...
 
@@ -56,13 +56,14 @@ def compiled_where_it_pays(plan: Plan, scope: str, steps: float, trial: Steps, *
     if try_anyway or way not in ways:
         try:
             record = _timed(key, ways, steps, trial, anew=try_anyway)
-            seconds = record.get("seconds")
-            way = quickest(steps, seconds, record["compiling"]) if seconds else EAGER
+            timed = _has_all(record, ways)
+            way = quickest(steps, record["seconds"], record["compiling"]) if timed else EAGER
         except ResiduaError as error:  # what this machine's compiler makes of the network
             way, plan = EAGER, _with(plan, str(error))
         record = remember(key, anew=try_anyway, decided={number: way})
         way = record["decided"][number]
-    return _with(ways.get(way, plan).change(reasons=plan.reasons), _why(record, way, steps))
+    chosen = ways.get(way, plan).change(reasons=plan.reasons)
+    return _with(chosen, _why(record, way, steps, ways))
 
 
 def tuned(
@@ -100,9 +101,9 @@ def _timed(
 ) -> Mapping[str, Any]:
     """The record of a key with what is worth timing for so many steps."""
     record = recall(key)
-    if record.get("seconds") and not anew:
+    if _has_all(record, ways) and not anew:
         return record
-    if not record.get("eager") or anew:
+    if anew or not (record.get("eager") and record.get("modules")):
         eager = trial.seconds({EAGER: ways[EAGER]}, PROBE_STEPS - 1, 1)[EAGER]
         record = remember(key, anew=anew, eager=eager, modules=trial.modules())
     expected = _expected(key, record["modules"])
@@ -113,6 +114,12 @@ def _timed(
     cold = trial.first(next(iter(others.values())))
     compiling = {way: trial.first(plan) for way, plan in others.items()}
     return remember(key, anew=anew, cold=cold, compiling=compiling, seconds=trial.seconds(ways))
+
+
+def _has_all(record: Mapping[str, Any], ways: Mapping[str, Plan]) -> bool:
+    """Whether every way was timed."""
+    seconds, compiling = record.get("seconds") or {}, record.get("compiling") or {}
+    return {*ways} <= {*seconds} and {*ways} - {EAGER} <= {*compiling}
 
 
 def _expected(key: Mapping[str, Any], modules: int) -> float:
@@ -133,18 +140,18 @@ def _ways(plan: Plan, scope: str) -> dict[str, Plan]:
 
 
 def _key(plan: Plan, trial: Steps) -> dict[str, Any]:
-    made = ("precision", "channels_last", "threads", "tf32")
+    made = ("precision", "channels_last", "threads", "tf32", "memory")
     return trial.key(plan) | {name: getattr(plan, name) for name in made}
 
 
-def _why(record: Mapping[str, Any], way: str, steps: float) -> str:
+def _why(record: Mapping[str, Any], way: str, steps: float, ways: Mapping[str, Plan]) -> str:
     said = "not compiled" if way == EAGER else f"compiled: {way}"
-    seconds, compiling = record.get("seconds"), record.get("compiling")
-    if not seconds or not compiling:
+    if not _has_all(record, ways):
         eager = record.get("eager")
         about = "" if not eager else f" of {eager:.2g} s"
         return f"{said}: {steps:.0f} steps{about} are too few to find out whether it pays"
-    best = min(compiling, key=lambda other: seconds[other])
+    seconds, compiling = record["seconds"], record["compiling"]
+    best = min({*ways} - {EAGER}, key=lambda other: seconds[other])
     return (
         f"{said}: timed here, a step takes {seconds[EAGER]:.2g} s eager and {seconds[best]:.2g} s compiled, "
         f"and compiling {compiling[best]:.2g} s"

@@ -50,7 +50,7 @@ def test_an_amount_of_zero_leaves_an_operation_out(images_of):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"hue": 0.6}, r"hue must be in \[0, 0.5\]"), ({"contrast": -1}, "contrast must be 0 or above")],
+    [({"hue": 0.6}, r"hue must be in \[0, 0.5\]"), ({"contrast": -1}, r"contrast must be in \[0, 255\]")],
 )
 def test_limits(options, said):
     with pytest.raises(UsageError, match=said):

@@ -66,9 +66,10 @@ def test_options_are_refused_in_one_line(options):
         Crop(**options)
 
 
-@pytest.mark.parametrize("name", ["crop", "flip", "alternating_flip", "cutout", "crop_flip(pad=1)"])
-def test_rows_of_a_table_have_no_sides(name):
-    data = load_data("digits-table")
-    recipe = Recipe(batch_size=16).change(augmentation=name)
-    with pytest.raises(UsageError, match="is for images, not for rows of 64 columns: leave it out"):
-        next(data.train_batches(recipe, seed=0).epoch(0))
+def test_padding_beyond_the_images_is_refused_before_memory_is_asked_for():
+    recipe = Recipe(batch_size=16).change(augmentation="crop(pad=1000000000)")
+    with pytest.raises(
+        UsageError, match=r"^augmentation 'crop'\.pad is 1000000000, more than images of 8 x 8 px"
+    ):
+        load_data("digits").train_batches(recipe, seed=0)
+    load_data("digits").train_batches(recipe.change(augmentation="crop(pad=8)"), seed=0)

@@ -117,7 +117,7 @@ def test_rows_of_a_table_are_refused_in_one_line(kind):
     [
         ("digits-table", "cutout"),
         ("moving-digits", "randaugment"),
-        ("text", "cutmix"),
+        ("text", "flip"),
     ],
 )
 def test_what_the_data_do_not_take_is_refused_before_anything_is_written(data, augmentation, tmp_path):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from residua.data.augment import Augment
 
+MOST = 255  # a factor beyond it makes all that is not black white
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +34,9 @@ class ColorJitter(Augmentation):
 
     def validate(self) -> None:  # noqa: D102
         for name in self.fields():
-            most = 0.5 if name == "hue" else np.inf
+            most = 0.5 if name == "hue" else MOST
             if not 0 <= getattr(self, name) <= most:
-                limit = "in [0, 0.5]" if name == "hue" else "0 or above"
-                raise UsageError(f"{self.title()}.{name} must be {limit}, not {getattr(self, name)}")
+                raise UsageError(f"{self.title()}.{name} must be in [0, {most:g}], not {getattr(self, name)}")
 
     def build(self, data: Any) -> Augment:  # noqa: D102
         of_pixels(self, data)
@@ -58,7 +59,8 @@ def color_jitter(images: Tensor, ranges: dict[str, tuple[float, float]], *, seed
 
     names, count = tuple(ranges), len(images)
     random = generator(seed, "color jitter", step)
-    amounts = random.uniform(*np.array(list(ranges.values())).reshape(-1, 2).T, (count, len(names)))
+    least, most = np.array(list(ranges.values())).reshape(-1, 2).T
+    amounts = random.uniform(least, most, (count, len(names)))
     orders = random.permuted(np.tile(np.arange(len(names)), (count, 1)), axis=1)
     for which in orders.T:
         images = applied(images, names, which, amounts[np.arange(count), which])

@@ -34,7 +34,9 @@ class Crop(Augmentation):
 
     def build(self, data: Any) -> Augment:  # noqa: D102
         of_images(self, data)
-        pad = data.pad if self.pad is None else self.pad
+        pad, height, width = data.pad if self.pad is None else self.pad, *data.shape[-2:]
+        if pad > min(height, width):
+            raise UsageError(f"{self.title()}.pad is {pad}, more than images of {width} x {height} px have")
         return lambda images, targets, key: (
             crop(images, pad=pad, padding=self.padding, seed=key.seed, step=key.step),
             targets,
