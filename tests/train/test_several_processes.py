@@ -88,6 +88,8 @@ fit("cifar_resnet8", load_data(DataSpec.of(sys.argv[2]).change(image_size=16), s
 """
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_images_that_are_decoded_as_they_are_needed(tmp_path):
     """Each process decodes its share, one of which holds a broken file: the batch is that of one process."""
     random = np.random.default_rng(0)
