@@ -88,7 +88,7 @@ def run_studies(
     """Run every cell to the verdicts; ``finished(study)`` is called as each is done. Raises as ``reproduce``."""
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs are 1 or more, not {jobs}")
-    # a process a core, of one thread each: against the other ways in benchmarks/results/many_runs.md
+    # a process a core, of one thread each; `python -m benchmarks run many` measures the other ways
     jobs = jobs or (usable_cores() if all(study.device == "cpu" for study in studies) else _GPU_JOBS)
     executor = _executor(ray, jobs)
     try:
