@@ -89,6 +89,6 @@ def test_a_run_goes_on_where_it_stands_and_no_path_is_stored(tmp_path, monkeypat
     assert str(tmp_path) not in json.dumps(first)
     made = [path.name for path in (tmp_path / "results" / "time_to_accuracy").iterdir()]
     assert sorted(made) == [f"{first['class']}.json", f"{first['class']}.svg"]
-    monkeypatch.setattr("residua.train.fitting.train_on", None)  # nothing is trained again
+    monkeypatch.setattr("residua.train.fitting.lead", None)  # nothing is trained again
     assert front_door.main(tokens) == 0
     assert json.loads(capsys.readouterr().out)["points"] == first["points"]

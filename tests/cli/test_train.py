@@ -26,7 +26,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_report(monkeypatch):
-    monkeypatch.setattr("residua.cli.train._report", lambda folder, data: None)
+    monkeypatch.setattr("residua.cli.train.reported", lambda folder, data: None)
 
 
 def test_json_is_the_result_and_where_it_lies(command, here):

@@ -142,7 +142,7 @@ def test_a_run_that_stops_anywhere_goes_on_bit_for_bit(tmp_path, monkeypatch, op
 def test_a_training_backs_off_to_before_all_of_it_learned(tmp_path, monkeypatch):
     """Adam has no state of what has not learned yet."""
 
-    def once(self, step, loss):
+    def once(self, step, loss, batch=None):
         if step == 5 and not seen:
             seen.append(step)
             raise Diverged(step, loss)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,17 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from residua.cli.bar import progress_bar
-from residua.cli.say import complain, note, reason, say, say_in, say_json
+from residua.cli.say import say, say_json
 from residua.cli.settings import read_settings
+from residua.cli.trained import judged, reported, say_judged, summary
 from residua.errors import ResiduaError, UsageError
-from residua.names import command
 from residua.train.launch import GO_ON, LOST, Launch, asked_for, end_with_launch, launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_COLOURS = {"learned": "green", "diverged": "red"}  # others are yellow
 
 
 def train(
@@ -159,14 +155,14 @@ def train(
             folder = _fit(settings, overwrite=overwrite, resume_if_exists=resume_if_exists)
     if (asked_for() or (0, 1))[0]:
         return None  # the first process says and shows it all
-    report = _report(folder, moved)
-    judged = _judged(folder)
-    result = {**folder.result, "report": str(report) if report else None, "outcome": judged}
+    written = reported(folder, moved)
+    outcome = judged(folder)
+    result = {**folder.result, "report": str(written) if written else None, "outcome": outcome}
     if json:
         say_json(result)
         return None
-    _say_judged(judged, folder)
-    say(*_summary(result, folder))
+    say_judged(outcome, folder)
+    say(*summary(result, folder))
     return None
 
 
@@ -252,83 +248,3 @@ def _resume(text: str, settings: dict[str, dict[str, Any]], **options: Any) -> A
                     "a resumed run keeps its settings; only --epochs may extend it"
                 )
     return resume(folder, epochs=epochs, track=track, **options)
-
-
-def _report(folder: Any, data: str | None) -> Path | None:
-    """Look inside the finished run, if that is still to be done, and render its report.
-
-    A failure there does not fail the training.
-    """
-    from residua.evaluation import inspect_again
-    from residua.report import render_report
-    from residua.train import Interrupted
-
-    again = command("residua", "report", folder.path)
-    try:
-        with progress_bar("looking inside") as progress:
-            for said in inspect_again(folder.path, data, progress=progress):
-                note(said)
-        return render_report([folder.path])
-    except KeyboardInterrupt:
-        raise Interrupted(signal.SIGINT, f"the training is complete, {again} makes its report") from None
-    except Exception as error:  # whatever it is: the training is complete all the same
-        complain(f"the training is complete, but there is no report: {reason(error)}; {again} tries again")
-        return None
-
-
-def _judged(folder: Any) -> dict[str, Any] | None:
-    """What became of the training, and what to do now; None where nobody could look."""
-    from residua.runs.outcome import advised, next_step
-
-    try:
-        outcome = folder.outcome
-    except ResiduaError:  # a damaged inspection: the report has said so
-        return None
-    if outcome is None:
-        return None
-    step = next_step(
-        outcome,
-        str(folder.path),
-        model=folder.spec.name,
-        data=str(folder.data["source"]),
-        begun=folder.env.get("command") or (),
-    )
-    return {**outcome.to_dict(), "advice": advised(outcome), "next": step}
-
-
-def _say_judged(judged: dict[str, Any] | None, folder: Any) -> None:
-    """The honest sentence, before every figure."""
-    from residua.train.task import run_task
-
-    if judged is not None:
-        colour = _COLOURS.get(judged["status"], "yellow")
-        say_in(colour, judged["sentence"], f"{judged['advice']} {judged['next']}")
-    elif run_task(folder).answers == "classes":
-        say_in("yellow", "Not judged: what it learned could not be looked at (see above).")
-
-
-def _summary(result: dict[str, Any], folder: Any) -> list[str]:
-    from residua.train.task import run_task
-
-    path, task = folder.path, run_task(folder)
-    name = task.primary.name
-    tested = task.primary.shown(result[f"test_{name}"])
-    balanced = result.get("test_balanced_accuracy")
-    if balanced is not None and abs(balanced - result["test_accuracy"]) >= 0.005:  # classes of unlike numbers
-        tested += f" (balanced {balanced:.2%})"
-    longer = 2 * max(result["epochs"], folder.recipe.epochs if folder.recipe.iterations is None else 0)
-    next_steps = [("evaluate", path), ("train", "--resume", path, "--epochs", str(longer))]
-    if task.answers != "nothing":
-        shown = "VOLUME.npy" if len(folder.data["shape"]) == 4 else "IMAGE"
-        next_steps.insert(1, ("predict", path, shown))
-    return [
-        "",
-        f"test {name.replace('_', ' ')}  {tested} on {result['test_images']} samples",
-        f"training       {result['seconds']:.1f} s, {result['epochs']} epochs, {result['model']} "
-        f"({result['parameters']:,} parameters)",
-        f"run folder     {path}",
-        f"report         {result['report'] or 'none'}",
-        "",
-        "next:",
-        *(f"  {command('residua', *step)}" for step in next_steps),
-    ]

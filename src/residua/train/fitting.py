@@ -23,7 +23,7 @@ from residua.train.batch_size import LARGEST, with_batch, with_largest_batch
 from residua.train.callbacks import Callback, Callbacks
 from residua.train.choices import choose
 from residua.train.defaults import default_source
-from residua.train.following import led_by_the_first
+from residua.train.following import lead, led_by_the_first
 from residua.train.plan import Request, choose_device
 from residua.train.prepare import (
     file_header,
@@ -36,7 +36,7 @@ from residua.train.prepare import (
 from residua.train.processes import current
 from residua.train.progress import Progress, make_progress
 from residua.train.recipes import recipe as find_recipe
-from residua.train.resuming import leaving, resume, train_on
+from residua.train.resuming import leaving, resume
 from residua.train.task import task_of
 from residua.train.track import Asked, trackers
 from residua.user_files import digests, files_in_use
@@ -208,4 +208,4 @@ def fit(
             point_latest(folder.path)
             if old := replaced(folder.path):
                 shown.note(f"the run that stood at {folder.path} is kept as {old} until this one is complete")
-            return train_on(folder, training, loaded, State(), shown, following, told)
+            return lead(folder, training, loaded, State(), shown, following, told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -13,14 +13,17 @@ from torch import nn
 from residua.data import AnyData, NormalizedData
 from residua.data.given import as_data
 from residua.registry import build
-from residua.runs.checkpoint import load_checkpoint
+from residua.runs.checkpoint import State, load_checkpoint
 from residua.runs.folder import RunFolder
-from residua.spec import DataSpec
+from residua.spec import DataSpec, Tracker
+from residua.train.callbacks import Callbacks
+from residua.train.interruption import telling_how_to_go_on
 from residua.train.launch import tell_launch
 from residua.train.prepare import data_again, task_for
 from residua.train.processes import Processes, current, joined
 from residua.train.progress import Progress
 from residua.train.session import Session
+from residua.train.task import Task
 
 P = ParamSpec("P")
 
@@ -41,6 +44,31 @@ def led_by_the_first(train: Callable[P, RunFolder]) -> Callable[P, RunFolder]:
             return _follow(processes, given.get("model"), given.get("data"))
 
     return run
+
+
+def lead(
+    folder: RunFolder,
+    task: Task,
+    data: AnyData,
+    state: State,
+    progress: Progress,
+    following: Sequence[Tracker],
+    callbacks: Callbacks,
+) -> RunFolder:
+    """Train from where the state stands to the end, as the folder says, and the others with this process."""
+    session = Session(
+        folder=folder,
+        task=task,
+        data=data,
+        state=state,
+        progress=progress,
+        trackers=following,
+        callbacks=callbacks,
+        processes=current(),
+    )
+    with telling_how_to_go_on(folder.path):
+        announce(folder)
+        return session.run()
 
 
 def announce(folder: RunFolder) -> None:

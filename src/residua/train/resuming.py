@@ -8,21 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from residua.data import AnyData, same_identity
+from residua.data import same_identity
 from residua.data.given import as_data
 from residua.errors import ResiduaError
 from residua.registry import build
-from residua.runs.checkpoint import State, load_averages, load_checkpoint, save_checkpoint
+from residua.runs.checkpoint import load_averages, load_checkpoint, save_checkpoint
 from residua.runs.find import resolve_run
 from residua.runs.folder import RunFolder
 from residua.runs.intact import is_intact
 from residua.runs.logs import damaged_logs
 from residua.runs.mend import mend_logs, mend_weights
 from residua.runs.place import writing
-from residua.spec import Tracker
 from residua.train.asked import extended
 from residua.train.callbacks import Callback, Callbacks
-from residua.train.following import announce, led_by_the_first
+from residua.train.following import announce, lead, led_by_the_first
 from residua.train.interruption import telling_how_to_go_on
 from residua.train.plan import Request, check_here, divided_anew
 from residua.train.prepare import (
@@ -33,8 +32,6 @@ from residua.train.prepare import (
 )
 from residua.train.processes import current
 from residua.train.progress import Progress, make_progress
-from residua.train.session import Session
-from residua.train.task import Task
 from residua.train.track import Asked, begun_with, trackers
 from residua.user_files import files_changed
 
@@ -116,32 +113,7 @@ def resume(
             folder.replan(plan)
         folder.begin_session()
         following = trackers(track) if track is not None else begun_with(folder)
-        return train_on(folder, task, loaded, state, shown, following, told)
-
-
-def train_on(
-    folder: RunFolder,
-    task: Task,
-    data: AnyData,
-    state: State,
-    progress: Progress,
-    following: Sequence[Tracker],
-    callbacks: Callbacks,
-) -> RunFolder:
-    """Train from where the state stands to the end, as the folder says."""
-    session = Session(
-        folder=folder,
-        task=task,
-        data=data,
-        state=state,
-        progress=progress,
-        trackers=following,
-        callbacks=callbacks,
-        processes=current(),
-    )
-    with telling_how_to_go_on(folder.path):
-        announce(folder)
-        return session.run()
+        return lead(folder, task, loaded, state, shown, following, told)
 
 
 def _say(mended: list[str]) -> None:

@@ -15,7 +15,7 @@ from residua.train.optimizers.adamw import AdamW
 from residua.train.recipes import recipe
 from residua.train.tasks.language import Language, hide
 
-PLAN = SimpleNamespace(precision="float32", device="cpu", compile="off")
+PLAN = SimpleNamespace(precision="float32", device="cpu", compile="off", cuda_graphs=False, memory="full")
 
 
 @pytest.fixture(scope="module")
