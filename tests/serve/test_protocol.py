@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
@@ -18,8 +19,8 @@ from residua.serve.server import bind
 HEAD = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
 
 
-@pytest.fixture(scope="module")
-def address():
+@contextmanager
+def running():
     from tests.serve.instant import InstantModels
 
     limits = Limits(head_seconds=0.3, connections=20)
@@ -30,21 +31,29 @@ def address():
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield opened.getsockname()
-    server.should_exit = True
-    thread.join()
+    try:
+        yield server, opened.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def address():
+    with running() as (_, address):
+        yield address
 
 
 def talk(address, *parts):
-    """Everything that the server says until it closes the connection; a number is a pause."""
+    """Everything that the server says until it closes the connection; a number is a pause, a function is called."""
     said = b""
     with socket.create_connection(address, timeout=20) as connection:
         try:
             for part in parts:
-                if isinstance(part, bytes):
-                    connection.sendall(part)
-                else:
+                if isinstance(part, float):
                     time.sleep(part)
+                else:
+                    connection.sendall(part() if callable(part) else part)
             while part := connection.recv(65536):
                 said += part
         except ConnectionError:
@@ -114,3 +123,18 @@ def test_an_answer_goes_out_at_once():
                 return await told
 
     assert asyncio.run(accepted())
+
+
+def test_a_request_that_was_on_its_way_when_the_server_stopped_is_answered():
+    with running() as (server, address):
+
+        def stop():
+            server.should_exit = True
+            while server.servers[0].is_serving():
+                time.sleep(0.01)
+            return HEAD + b"\r\n"
+
+        said = talk(address, HEAD + b"\r\n", 0.1, stop)
+    first, last = said.split(b"HTTP/1.1 200")[1:]
+    assert b"connection: close" not in first
+    assert b"connection: close" in last

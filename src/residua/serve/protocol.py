@@ -1,4 +1,7 @@
-"""HTTP/1.1 with an end to its patience: connections that send no request, or half of one, are closed in time."""
+"""HTTP/1.1 with an end to its patience: connections that send no request, or half of one, are closed in time.
+
+And with a farewell: a server that stops tells its clients so, and answers what they had sent by then.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from residua.serve.limits import Limits
 from residua.serve.refused import Refused
+
+_FAREWELL_SECONDS = 1.0  # in which a request that was on its way arrives at a server that stops
+_LAST = (b"connection", b"close")
 
 
 def patient(limits: Limits) -> type[H11Protocol]:
@@ -34,18 +40,33 @@ def patient(limits: Limits) -> type[H11Protocol]:
                 self._late.cancel()
             super().connection_lost(exc)
 
+        def shutdown(self) -> None:
+            """Stop after the next answer, which says so.
+
+            uvicorn closes idle connections at once: a request on its way would meet a reset (RFC 9112, section 9.6).
+            """
+            if _LAST not in self.server_state.default_headers:
+                self.server_state.default_headers = [*self.server_state.default_headers, _LAST]
+            if self._idle():
+                self.loop.call_later(_FAREWELL_SECONDS, lambda: self._idle() and self.transport.close())
+            else:
+                self.cycle.default_headers = self.server_state.default_headers
+                super().shutdown()
+
         def send_400_response(self, msg: str) -> None:
             self.transport.write(_response(Refused(400, "this is no HTTP/1.1 request")))
             self.transport.close()
 
         def _watch(self) -> None:
             """Time who has asked nothing, or goes on sending after the answer; uvicorn times who is silent."""
-            awaited = self.cycle is None or self.cycle.response_complete
-            if awaited and self._late is None:
+            if self._idle() and self._late is None:
                 self._late = self.loop.call_later(limits.head_seconds, self.transport.close)
-            elif not awaited and self._late is not None:
+            elif not self._idle() and self._late is not None:
                 self._late.cancel()
                 self._late = None
+
+        def _idle(self) -> bool:
+            return self.cycle is None or self.cycle.response_complete
 
     return Patient
 
