@@ -19,11 +19,11 @@ settings.load_profile("residua")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def pytest_report_header() -> str:
-    """The kind of processor that the tests ran on: results differ between instruction sets."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The kind of processor that the tests ran on, beside how they ended: results differ between instruction sets."""
     import torch
 
-    return f"instruction set: {torch.backends.cpu.get_cpu_capability()}"
+    terminalreporter.write_line(f"instruction set: {torch.backends.cpu.get_cpu_capability()}")
 
 
 @pytest.fixture(scope="session")

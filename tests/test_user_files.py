@@ -99,6 +99,7 @@ def test_versions_are_compared_by_name_and_digest():
     assert files_missing({"gone.py": "1"}) == "it was trained with gone.py: --with FILE names it"
 
 
+@pytest.mark.slow
 def test_a_pool_runs_the_files_before_its_cells():
     """Also one whose processes were killed by an earlier cell."""
     from residua.experiments.cell import Cell

@@ -1,5 +1,7 @@
 """Every model that is registered, and the tiny member of every family, held to the conformance suite."""
 
+import re
+
 import pytest
 
 from residua.machine import compiler
@@ -8,9 +10,18 @@ from residua.testing import CONVENTIONS, check_model
 from residua.testing.heavy import compiles_with
 
 TINY = [family.tiny for family in families().values()]
+DEEPEST = re.compile(r"\w+1(001|202)\w*")  # some ten seconds each: one of them is enough for every day
+EVERY_DAY = "cifar_resnet1202"
 
 
-@pytest.mark.parametrize("name", [name for name in list_models() if name not in TINY])
+def _members():
+    for name in list_models():
+        slow = DEEPEST.fullmatch(name) and name != EVERY_DAY
+        if name not in TINY:
+            yield pytest.param(name, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("name", _members())
 def test_model(name):
     assert check_model(name)
 
@@ -21,7 +32,13 @@ def test_tiny_member(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["cifar_plain20", "cifar_preact_resnet20", "cifar_resnet20_stochastic_depth", "resnet18"]
+    "name",
+    [
+        "cifar_plain20",
+        "cifar_preact_resnet20",
+        "cifar_resnet20_stochastic_depth",
+        pytest.param("resnet18", marks=pytest.mark.slow),
+    ],
 )
 def test_conventions(name):
     assert check_model(name, checks=CONVENTIONS) == [check.name for check in CONVENTIONS]

@@ -113,6 +113,7 @@ def test_without_validation_every_image_is_trained_on(tmp_path):
     assert not run.best.exists()
 
 
+@pytest.mark.slow
 def test_depth_1202_trains_a_step_with_recomputation(tmp_path):
     data = load_data("digits")
     recipe = {"epochs": 1, "batch_size": 8}
