@@ -39,6 +39,7 @@ def main() -> None:
     )
     parser.add_argument("models", nargs="*", help="names; by default all that have no result yet")
     names = parser.parse_args().models or [name for name in list_models() if not stored(name).exists()]
+    FOLDER.mkdir(exist_ok=True)
     for number, name in enumerate(names, 1):
         began = time.perf_counter()
         rows = measure(name)

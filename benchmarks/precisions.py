@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN")
     parser.add_argument("--data", required=True, help="the images that the runs were trained on")
     arguments = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
     for run in arguments.runs:
         found = measure(run, arguments.data)
         evidence = {
