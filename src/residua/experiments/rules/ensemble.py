@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from residua.experiments.rules.directions import greater
-from residua.experiments.rules.ruling import MAX_SEEDS, Evidence, Ruling, shared_seeds
+from residua.experiments.rules.ruling import Evidence, Ruling, shared_seeds
 from residua.looks.probabilities import unpacked
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ class EnsembleGain:
     """The arms' networks together, probabilities averaged, err less than they do alone, on average over seeds."""
 
     arms: tuple[str, ...]
+    smallest: float | None = None  # gain that matters, in points
 
-    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Ruling:
+    def check(self, evidence: Evidence) -> Ruling:
         """As of ``Contrast``: of a seed's networks the mean error against that of their ensemble."""
         alone, together = {}, {}
         for seed in shared_seeds(evidence, self.arms, "probabilities"):
@@ -32,10 +33,9 @@ class EnsembleGain:
             errors, images = [error(member) for member in members], len(members[0])
             alone[seed] = {"test_error": sum(errors) / len(errors), "test_images": images}
             together[seed] = {"test_error": error(sum(members[1:], members[0])), "test_images": images}
-        status, reason = greater("test_error", "alone", "ensemble").check(
-            {"alone": alone, "ensemble": together}, max_seeds
-        )
+        gain = greater("test_error", "alone", "ensemble", smallest=self.smallest)
+        ruling = gain.check({"alone": alone, "ensemble": together})
         if not alone:
-            return Ruling(status, reason)
+            return ruling
         means = [sum(v["test_error"] for v in side.values()) / len(side) for side in (alone, together)]
-        return Ruling(status, f"alone {means[0]:.3g} %, together {means[1]:.3g} %; {reason}")
+        return replace(ruling, reason=f"alone {means[0]:.3g} %, together {means[1]:.3g} %; {ruling.reason}")
