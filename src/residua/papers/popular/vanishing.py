@@ -6,10 +6,11 @@ and 0.8e-3 of a ResNet. The column of the plain net is not even monotone in dept
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from residua.experiments import Arm, Experiment, Paper
-from residua.experiments.rules import Rule, above, below, greater
+from residua.experiments.rules import Rule, above, below, between, greater
 from residua.experiments.scales import quick, untrained
 from residua.parts import register
 
@@ -121,6 +122,22 @@ _TRAINING = Experiment(
     observations=("not-vanishing",),
     caveats=(_POPULAR, _MEASURED),
 )
+
+
+def _healthy(depths: Sequence[int], when: str) -> dict[str, Rule]:
+    """Neither vanished nor exploded: the paper gives no figures, so what is healthy is residua's reading."""
+    return {
+        f"plain-{depth}, {when}: from the last unit to the first the gradient changes less than a hundredfold": between(
+            "log10_ratio", f"plain-{depth}", -2.0, 2.0
+        )
+        for depth in depths
+    }
+
+
+_READING = (
+    "The paper verified it and prints no figure. Healthy is read here as: less than a hundredfold either way, so that "
+    "a gradient that explodes fails as one that vanishes does."
+)
 _HEALTHY = Experiment(
     id="vanishing/healthy",
     title="What the paper says: with batch normalisation plain gradients keep healthy norms",
@@ -130,12 +147,7 @@ _HEALTHY = Experiment(
     settings=quick(
         _nets(20, 56),
         {
-            **{
-                f"plain-{depth}, trained: the first unit gets at least a tenth of the last one's gradient": above(
-                    "log10_ratio", f"plain-{depth}", -1.0
-                )
-                for depth in (20, 56)
-            },
+            **_healthy((20, 56), "trained"),
             "and yet the deeper plain net has the higher training error": greater(
                 "train_error", "plain-56", "plain-20"
             ),
@@ -145,7 +157,36 @@ _HEALTHY = Experiment(
     measures=("train_error", *_ROWS),
     figure="series",
     observations=("not-vanishing",),
-    caveats=(_MEASURED, "The paper verified it and prints no figure."),
+    caveats=(_MEASURED, _READING),
+)
+_HEALTHY_AT_FIRST = Experiment(
+    id="vanishing/healthy-at-initialisation",
+    title="The same before the training: with batch normalisation plain gradients explode with depth",
+    zh="训练之前：有批归一化时，普通网络的梯度随深度爆炸",
+    claims=("T4",),
+    where="He et al. 2015, sec. 4.1",
+    settings=untrained(
+        _nets(20, 56, 110, init="He"),
+        {
+            **_healthy((20, 56, 110), "at initialisation"),
+            "with shortcuts, at 110 layers": between("log10_ratio", "ResNet-110", -2.0, 2.0),
+        },
+    ),
+    look="signal",
+    measures=_ROWS,
+    figure="series",
+    observations=("not-vanishing",),
+    caveats=(
+        _MEASURED,
+        _READING,
+        "The paper does not say when it looked: see vanishing/healthy for trained nets.",
+    ),
 )
 
-register(Paper(kind="vanishing", year=2015, experiments=(_WITH_NORMS, _BARE, _TRAINING, _HEALTHY)))
+register(
+    Paper(
+        kind="vanishing",
+        year=2015,
+        experiments=(_WITH_NORMS, _BARE, _TRAINING, _HEALTHY, _HEALTHY_AT_FIRST),
+    )
+)
