@@ -5,7 +5,7 @@ from __future__ import annotations
 from residua.experiments import Experiment, Paper, PublishedRow
 from residua.experiments.rules import Contrast, greater
 from residua.experiments.scales import nets, quick, small
-from residua.papers.he2015 import compared, counts, dense, quoted, units
+from residua.papers.he2015 import compared, counts, dense, identity, quoted, units
 from residua.papers.he2015.protocol import as_published
 from residua.parts import register
 
@@ -55,6 +55,7 @@ register(
             _DEGRADATION,
             *compared.EXPERIMENTS,
             *units.EXPERIMENTS,
+            *identity.EXPERIMENTS,
             *counts.EXPERIMENTS,
             *quoted.EXPERIMENTS,
             *dense.EXPERIMENTS,

@@ -20,7 +20,9 @@ _TABLE6 = {
     "ResNet-1202": (7.93, 0.48),
 }
 _PLAIN_AND_RESIDUAL = nets("plain-20", "plain-56", "ResNet-20", "ResNet-56")
-_ENSEMBLE = ("ResNet-8", "ResNet-14", "ResNet-20", "ResNet-26", "ResNet-32", "ResNet-56")
+# six depths, a quarter as wide: what is left to gain where a network errs on one image in a hundred, 360 cannot tell
+_ENSEMBLE = tuple(f"ResNet-{depth}" for depth in (8, 14, 20, 26, 32, 38))
+_NARROW = {"widths": (4, 8, 16), "stem.width": 4}
 
 
 def _top1(model: str, table: str = "he2015.t3", key: str = "top1_err") -> PublishedRow:
@@ -202,11 +204,12 @@ EXPERIMENTS = (
         claims=("X9",),
         where="He et al. 2015, sec. 4.1, Table 5",
         settings=quick(
-            nets(*_ENSEMBLE),
+            [replace(arm, changes=_NARROW) for arm in nets(*_ENSEMBLE)],
             {
-                "averaging the probabilities of six networks errs less than they do on average": EnsembleGain(
-                    _ENSEMBLE
+                f"averaging the probabilities of six networks errs less than {arm} alone": EnsembleGain(
+                    _ENSEMBLE, than=arm
                 )
+                for arm in _ENSEMBLE
             },
         )
         | not_judged(NEEDS_IMAGENET),
@@ -216,6 +219,10 @@ EXPERIMENTS = (
             _top1("ResNet-152", "he2015.t4", "top5_err"),
         ),
         observations=("ensemble-composition",),
-        caveats=("3.57 % is top-5, multi-scale, on ILSVRC's test set; no single network has it.",),
+        caveats=(
+            "3.57 % is top-5, multi-scale, on ILSVRC's test set; no single network has it.",
+            "The ensemble is held against each of its members, and so against the best; at the quick scale of nets a "
+            "quarter as wide, which err often enough that 360 images can tell.",
+        ),
     ),
 )

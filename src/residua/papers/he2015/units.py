@@ -1,9 +1,9 @@
-"""He et al. 2015: what a unit does: its responses, one of a single layer, one that is the identity."""
+"""He et al. 2015: what a unit does: its responses, and units of a single layer."""
 
 from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, PublishedRow
-from residua.experiments.rules import exactly, greater
+from residua.experiments.rules import greater
 from residua.experiments.scales import net, nets, quick
 from residua.papers.he2015.protocol import as_published
 
@@ -63,35 +63,6 @@ EXPERIMENTS = (
         caveats=(
             "Of 110 layers with one-layer skips 9.90 % is published (He et al. 2016), where the plain net is above 60"
             " %: one layer a unit gains less than two, not nothing.",
-        ),
-    ),
-    Experiment(
-        id="he2015/identity",
-        title="With F = 0 a unit is the identity: added depth can change nothing",
-        zh="F = 0 时单元即恒等映射：增加的深度可以什么都不改变",
-        claims=("T7",),
-        where="He et al. 2015, sec. 1 and 3.1",
-        settings=quick(
-            _PLAIN_AND_RESIDUAL,
-            {
-                **{
-                    f"six more units with F = 0 leave every logit of a trained {name} as it was": exactly(
-                        "largest_change", name, 0
-                    )
-                    for name in ("ResNet-20", "ResNet-56")
-                },
-                "and trained, 36 more layers cost less than half a point of training error": greater(
-                    "train_error", "ResNet-20", "ResNet-56", by=-0.5
-                ),
-            },
-        ),
-        look="deepened",
-        measures=("largest_change", "error_change", "train_error"),
-        caveats=(
-            "F = 0 is the last batch norm's scale and offset set to zero. Exact because the activations before the "
-            "sum are not negative; where the shape changes no unit can be the identity. That depth can cost nothing "
-            "is a statement about networks that exist, not about what an optimiser finds: the last check is about "
-            "that.",
         ),
     ),
 )
