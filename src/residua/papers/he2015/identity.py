@@ -46,7 +46,6 @@ EXPERIMENTS = (
             (
                 Arm(_ORIGINAL, "cifar_resnet20"),
                 Arm(_PREACT, "cifar_preact_resnet20"),
-                Arm("BN after addition", "cifar_resnet20_bn_after_addition"),
             ),
             {
                 "the original unit changes maps of either sign": at_least("changed", _ORIGINAL, 0.1),

@@ -11,7 +11,7 @@ from typing import Any
 
 from residua.experiments import Arm, Experiment, Paper
 from residua.experiments.rules import Rule, above, below, between, greater
-from residua.experiments.scales import quick, untrained
+from residua.experiments.scales import quick, small, untrained
 from residua.parts import register
 
 _WHERE = "a popular table; He et al. 2015, sec. 4.1"
@@ -145,6 +145,10 @@ _HEALTHY = Experiment(
     claims=("T4",),
     where="He et al. 2015, sec. 4.1",
     settings=quick(
+        _nets(20, 56),
+        _healthy((20, 56), "after ten epochs"),
+    )
+    | small(
         _nets(20, 56),
         {
             **_healthy((20, 56), "trained"),
