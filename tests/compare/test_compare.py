@@ -94,18 +94,30 @@ def block(tmp_path) -> Path:
     return path
 
 
-def test_the_better_one_is_named_with_its_spread_and_p(figures):
+def test_the_better_one_is_named_with_its_interval_and_e_value(figures):
     figures["cifar_resnet14"] = lambda seed: 2.7 + seed % 3 + 0.1 * (seed % 2)
     result = compare("cifar_resnet8", "cifar_resnet14")
     assert result["better"] == "cifar_resnet14"
     paired = result["paired"]
-    assert paired["pairs"] == 4, "decided at once: no more seeds"
-    assert paired["difference"] == pytest.approx(-2.25)
-    assert paired["p_b_better"] < paired["level"] == pytest.approx(0.025 / 5)
+    assert paired["pairs"] == 3, "decided at once: no more seeds"
+    assert paired["difference"] == pytest.approx(-2.2667, rel=1e-4)
+    assert paired["low"] < paired["difference"] < paired["high"] < 0
+    assert paired["e_b_better"] >= paired["decides"] == 40
     assert result["sentence"].startswith(
-        "cifar_resnet14 is better: test error 3.5 % against 5.75 % of cifar_resnet8,"
+        "cifar_resnet14 is better: test error 3.733 % against 6 % of cifar_resnet8,"
     )
-    assert "a difference of 2.25 ± 0.058 in 4 pairs of seeds (p = 1.8e-05," in result["sentence"]
+    assert "a difference of 2.27 ± 0.058 in 3 pairs of seeds" in result["sentence"]
+
+
+def test_no_difference_of_a_point_is_an_answer(figures):
+    figures["cifar_resnet14"] = lambda seed: 5.0 + seed % 3 + (0.3, -0.3, 0.0, 0.2, -0.2)[seed % 5]
+    result = compare("cifar_resnet8", "cifar_resnet14")
+    assert (result["better"], result["alike"]) == (None, True)
+    assert result["paired"]["pairs"] < 20
+    assert result["paired"]["trail"]["alike"][-1] >= 40
+    assert result["sentence"].startswith("No difference of a point: test error ")
+    wide = compare("cifar_resnet8", "cifar_resnet14", smallest=0.05, max_seeds=6, out=Path("finer"))
+    assert not wide["alike"], "the same seeds leave open whether they differ by a twentieth of a point"
 
 
 def test_the_other_one_may_be_better(figures):
@@ -114,18 +126,18 @@ def test_the_other_one_may_be_better(figures):
 
 
 def test_noise_is_undecided_after_every_seed(figures):
-    figures["cifar_resnet14"] = lambda seed: 5.0 + (seed * 5) % 3
+    figures["cifar_resnet14"] = lambda seed: 5.0 + (seed * 5) % 7
     result = compare("cifar_resnet8", "cifar_resnet14", max_seeds=6)
     assert result["better"] is None
     assert result["paired"]["pairs"] == result["seeds"] == 6
     assert result["sentence"].startswith("Undecided between cifar_resnet8 and cifar_resnet14")
 
 
-def test_fewer_than_four_pairs_decide_nothing_however_clear(figures):
+def test_fewer_than_three_pairs_decide_nothing_however_clear(figures):
     figures["cifar_resnet14"] = lambda seed: 0.1 * seed
-    result = compare("cifar_resnet8", "cifar_resnet14", seeds=3, max_seeds=3)
+    result = compare("cifar_resnet8", "cifar_resnet14", seeds=2, max_seeds=2)
     assert result["better"] is None
-    assert result["sentence"].endswith("Fewer than 4 pairs decide nothing.")
+    assert "Fewer than 3 pairs decide nothing." in result["sentence"]
 
 
 @pytest.mark.parametrize(("model", "worse"), [("transformer_tiny", 2.0), ("detector_tiny", 0.1)])
@@ -141,9 +153,7 @@ def test_less_is_better_or_more_as_the_task_has_it(model, worse, monkeypatch):
         "a": {seed: {question.metric: 1.0 + 0.01 * seed} for seed in range(4)},
         "b": {seed: {question.metric: worse} for seed in range(4)},
     }
-    test = _rule(question).test(evidence)
-    assert test is not None
-    assert test.status == "not reproduced", "b is worse"
+    assert _rule(question, None).check(evidence).status == "not reproduced", "b is worse"
 
 
 def test_networks_on_numbers_are_compared_by_what_regression_is_judged_by(tmp_path):
@@ -393,7 +403,7 @@ def test_a_foreign_folder_is_never_written_into(overwrite, figures):
 
 def test_numbers_that_make_no_sense_leave_no_folder(figures):
     with pytest.raises(UsageError, match="seeds are from 1 to max_seeds"):
-        compare("cifar_resnet8", "cifar_resnet14", seeds=9, out=Path("out"))
+        compare("cifar_resnet8", "cifar_resnet14", seeds=21, out=Path("out"))
     with pytest.raises(UsageError, match=r"unknown metric 'test_eror'.*did you mean 'test_error'"):
         compare("cifar_resnet8", "cifar_resnet14", metric="test_eror", out=Path("out"))
     assert not Path("out").exists()

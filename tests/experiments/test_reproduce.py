@@ -108,7 +108,7 @@ def test_seeds_are_added_until_it_is_decided(looks: Any, tmp_path: Path) -> None
     look = looks(_clear)
     (result,) = runner.reproduce([_experiment()], out=tmp_path)
     assert result["verdict"] == "direction reproduced"
-    assert (result["seeds"], len(look.asked)) == (4, 8)
+    assert (result["seeds"], len(look.asked)) == (5, 10)
 
 
 def test_what_is_not_decided_takes_every_seed(looks: Any, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_cells_of_two_experiments_are_run_once(looks: Any, tmp_path: Path) -> No
     look = looks(_clear)
     results = runner.reproduce([_experiment(), _experiment("test/two")], out=tmp_path)
     assert [r["verdict"] for r in results] == ["direction reproduced"] * 2
-    assert len(look.asked) == len(set(look.asked)) == 8
+    assert len(look.asked) == len(set(look.asked)) == 10
 
 
 def test_one_that_fails_stops_no_other(looks: Any, tmp_path: Path) -> None:
@@ -271,10 +271,13 @@ def test_a_result_has_everything_that_its_report_shows(looks: Any, tmp_path: Pat
     assert result["schema"] == 1
     assert result["data"]["source"] == "digits"
     (check,) = result["checks"]
-    assert set(check) == {"text", "status", "reason"}
+    assert set(check) == {"text", "status", "reason", "decides", "trail", "effect"}
+    assert len(check["trail"]["toward"]) == 5
+    assert check["trail"]["toward"][-1] >= 40
+    assert check["effect"]["low"] < 4 < check["effect"]["high"] < 5
     assert [(row["arm"], row["n"], row["mean"]) for row in result["table"]] == [
-        ("a", 4, 5.075),
-        ("b", 4, 1.0),
+        ("a", 5, 5.08),
+        ("b", 5, 1.0),
     ]
 
 

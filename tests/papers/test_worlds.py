@@ -7,6 +7,7 @@ value}}`` (the same for every seed, but for a spread that is put on top) or evid
 from __future__ import annotations
 
 import importlib.util
+import math
 import random
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from residua.experiments.catalogue import experiments
 from residua.experiments.experiment import SCALES, Experiment, Setting
 from residua.experiments.rules import Contrast, Number, judge
+from residua.experiments.rules.ruling import HOLDS
 from residua.parts import parts
 from residua.published import published
 from residua.registry import model_spec
@@ -78,7 +80,7 @@ def test_a_true_world_is_reproduced_and_a_false_one_is_not(experiment: Experimen
 
 
 def _holds(status: str) -> bool:
-    return status in ("reproduced", "direction reproduced")
+    return status in HOLDS
 
 
 def rules(experiment: Experiment, kind: Any = object) -> list[Any]:
@@ -96,14 +98,16 @@ def test_noise_decides_no_direction(experiment: Experiment) -> None:
 
 
 def _noise(rule: Contrast) -> dict[str, Any]:
-    """Arms that vary by 10 around a difference that is the bound itself."""
-    draw = random.Random(repr(rule))
+    """Arms of which the first is now above and now below what makes the sum the bound itself."""
     first, weight = next(iter(rule.weights.items()))
-    means = dict.fromkeys(rule.weights, 50.0)
-    means[first] += (rule.bound - 50 * sum(rule.weights.values())) / weight
+    level = math.log(50.0) if rule.log else 50.0
+    needed = level + (rule.bound - level * sum(rule.weights.values())) / weight
+    sums = {arm: [50.0] * 8 for arm in rule.weights}
+    swings = [needed + (1 if s % 2 else -1) * (1 + s / 100) * (0.2 if rule.log else 10) for s in range(8)]
+    sums[first] = [math.exp(value) for value in swings] if rule.log else swings
     return {
-        arm: {s: COUNTS | {rule.measure: mean + draw.gauss(0, 10)} for s in range(4)}
-        for arm, mean in means.items()
+        arm: {s: COUNTS | {rule.measure: value} for s, value in enumerate(values)}
+        for arm, values in sums.items()
     }
 
 

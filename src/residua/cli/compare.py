@@ -21,8 +21,9 @@ def compare(
     recipe: str | None = None,
     epochs: int | None = None,
     metric: str | None = None,
-    seeds: int = 4,
-    max_seeds: int = 8,
+    smallest: float | None = None,
+    seeds: int = 3,
+    max_seeds: int = 20,
     out: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
@@ -45,8 +46,11 @@ def compare(
         epochs: passes over the training images.
         metric: test_error, train_error, early_train_error, test_loss or train_loss; of other tasks what they are judged
             by.
-        seeds: pairs to begin with; fewer than 4 decide nothing.
-        max_seeds: the most pairs; they are added one by one until it is decided.
+        smallest: the smallest difference that matters, in units of the metric; by default a point of an error. That
+            there is none of that size is an answer, too.
+        seeds: pairs to begin with; fewer than 3 decide nothing.
+        max_seeds: the most pairs; they are added one by one until it is decided. No part of the test: it may be raised
+            at any time.
         out: the folder; by default compare/A-B.
         overwrite: replace the evidence of another comparison in that folder; its trainings are kept.
         jobs: trainings at once; by default one for each core.
@@ -65,6 +69,7 @@ def compare(
         recipe=recipe,
         epochs=epochs,
         metric=metric,
+        smallest=smallest,
         seeds=seeds,
         max_seeds=max_seeds,
         out=out,

@@ -20,7 +20,7 @@ def reproduce(
     scale: Literal["quick", "small", "paper"] = "quick",
     data: str | None = None,
     seeds: int | None = None,
-    max_seeds: int = 8,
+    max_seeds: int = 20,
     out: Path = Path("runs/reproduce"),
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
     ray: str | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from residua.compare import sentences, tables
 from residua.compare.matching import Match, cost_of
 from residua.compare.question import FIGURES, FILES, QUESTION, Question, ask, remember, settled
 from residua.data.loaded import Data
+from residua.errors import UsageError
 from residua.experiments import Arm, Experiment, Setting
 from residua.experiments.grid import GridProgress
 from residua.experiments.measures import finite
 from residua.experiments.reproduce import run_studies
-from residua.experiments.rules.directions import ALPHA, FIRST_LOOK, Contrast
+from residua.experiments.rules import Contrast
+from residua.experiments.rules.evalue import FEWEST
 from residua.experiments.rules.ruling import MAX_SEEDS
 from residua.experiments.study import Study
 from residua.files import write_json, write_text
@@ -24,6 +27,8 @@ from residua.registry import model_spec
 from residua.spec import ModelSpec
 from residua.train.plan import choose_device
 from residua.user_files import UserFile
+
+_POINT = 1.0  # of an error in percent
 
 
 def compare(
@@ -35,7 +40,8 @@ def compare(
     recipe: str | None = None,
     epochs: int | None = None,
     metric: str | None = None,
-    seeds: int = FIRST_LOOK,
+    smallest: float | None = None,
+    seeds: int = FEWEST,
     max_seeds: int = MAX_SEEDS,
     out: Path | None = None,
     overwrite: bool = False,
@@ -55,8 +61,9 @@ def compare(
         recipe: of both; by default ``a``'s.
         epochs: instead of the recipe's.
         metric: what is compared; by default the error on the test images, or what the networks' task is judged by.
-        seeds: pairs to begin with; the test decides nothing on fewer than four.
-        max_seeds: pairs are added one by one up to this many, until the test decides.
+        smallest: the smallest difference that matters, in units of the metric; by default a point of an error.
+        seeds: pairs to begin with; fewer than three decide nothing.
+        max_seeds: pairs are added one by one up to this many, until it is decided; no part of the test.
         out: the folder of the evidence; by default ``compare/A-B``. A comparison of the same things goes on in it.
         overwrite: let the folder's evidence go if it is of another comparison (its trainings are kept).
         jobs: trainings at once; by default a core each.
@@ -72,7 +79,7 @@ def compare(
     folder = out or question.folder
     found = settled(question, folder, where, overwrite=overwrite)
     specs = {question.one.label: question.one.spec, question.other.label: model_spec(found["b"])}
-    rule = _rule(question)
+    rule = _rule(question, smallest)
     study = Study(
         experiment=_experiment(question, specs, rule),
         scale="quick",
@@ -85,7 +92,7 @@ def compare(
     costs = {label: cost_of(spec, question.data) for label, spec in specs.items()}
     remember(question, folder, found)
     run_studies([study], jobs=jobs, ray=ray, progress=progress)
-    outcome = sentences.tested(question, rule.test(study.evidence, max_seeds))
+    outcome = sentences.tested(question, rule.check(study.evidence))
     measures = [question.metric, *(("test_error", "train_error") if _images(question) else ()), "seconds"]
     measures = list(dict.fromkeys(measures))
     result: dict[str, Any] = {
@@ -114,11 +121,15 @@ def compare(
     return result
 
 
-def _rule(question: Question) -> Contrast:
-    """That the second network is better; either may be, so that each direction has half of the chance of an error."""
+def _rule(question: Question, smallest: float | None) -> Contrast:
+    """That the second network is better."""
+    if smallest is None and question.metric.endswith("_error"):
+        smallest = _POINT
+    if smallest is not None and not 0 < smallest < math.inf:
+        raise UsageError(f"the smallest difference that matters is above 0, not {smallest:g}")
     sign = 1.0 if question.lower else -1.0
     weights = {question.one.label: sign, question.other.label: -sign}
-    return Contrast(question.metric, weights, alpha=ALPHA / 2)
+    return Contrast(question.metric, weights, smallest=smallest)
 
 
 def _experiment(question: Question, specs: dict[str, ModelSpec], rule: Contrast) -> Experiment:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from residua.analysis.finding import Curve, Finding, Panel
-from residua.experiments.rules.student import Sample
+from residua.experiments.rules.sample import Sample
 from residua.names import command
 
 COSTS = ("parameters", "multiply_adds")

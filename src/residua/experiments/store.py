@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from residua.experiments.rules.student import Sample
+from residua.experiments.rules.sample import Sample
 from residua.experiments.study import Study
 from residua.files import read_json, write_json
 from residua.machine import describe_machine
@@ -50,7 +50,8 @@ def _result(study: Study) -> dict[str, Any]:
         "scale": study.scale,
         "verdict": verdict.status,
         "reason": study.reason,
-        "checks": [{"text": text, **ruling._asdict()} for text, ruling in verdict.rulings.items()],
+        "against": [float(f"{e:.4g}") for e in verdict.against],
+        "checks": [{"text": text, **ruling.to_dict()} for text, ruling in verdict.rulings.items()],
         "table": _table(experiment.measures, evidence, rows),
         "published": rows,
         "observations": [

@@ -94,7 +94,7 @@ class Study:
         """The verdict on what is measured so far."""
         if not self.setting:
             return Verdict(status="not judged at this scale", rulings={})
-        return judge(self.setting.rules, self.evidence, self.max_seeds)
+        return judge(self.setting.rules, self.evidence)
 
     def _source(self, setting: Setting) -> str | None:
         """The data to run on; None, with the reason noted, where it is not the kind that the setting needs."""

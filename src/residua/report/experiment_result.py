@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from residua.errors import ResiduaError, UsageError
-from residua.experiments.rules.student import Sample
+from residua.experiments.rules.sample import Sample
 from residua.experiments.store import RESULT
 from residua.report.charts import LARGEST
 from residua.runs.layout import PAGE, is_run

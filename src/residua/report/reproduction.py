@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from residua.experiments.experiment import SCALES
-from residua.experiments.rules.ruling import MAX_SEEDS
 from residua.files import write_text
 from residua.names import command
 from residua.report.experiment_charts import pictures, words
@@ -172,8 +171,6 @@ def repeat_command(result: Result, data: str = "") -> str:
     given = _option(result["command"], "--data")
     if given:
         said += ["--data", data or given]
-    if result["max_seeds"] != MAX_SEEDS:
-        said += ["--max-seeds", str(result["max_seeds"])]
     return command(*said)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from residua.experiments.rules.student import Sample
+from residua.experiments.rules.sample import Sample
 from residua.report.charts import LARGEST, SMALLEST
 from residua.report.numbers import figure, short
 from residua.report.render import fill

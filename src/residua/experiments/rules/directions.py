@@ -1,131 +1,196 @@
-"""Rules about directions; each can be failed by a counterexample. Imports no torch.
+"""Rules about means over seeds; each can be failed by a counterexample. Imports no torch.
 
-Where a claim is about a direction, seeds are compared in pairs by a sequential test: after each of the looks at
-``FIRST_LOOK``, ..., ``max_seeds`` seeds a t-test at level ``ALPHA`` / claims / looks, once for the claim and once for
-its opposite. The sum of the levels bounds the chance of a wrong decision by ``ALPHA`` over one statement of every claim
-and all looks together (Bonferroni), whatever the looks have shown before. Three seeds decide nothing.
+Seeds are compared in pairs: with the same seed, arms see the same images in the same order. After each seed an E-value
+(``evalue``) says how strongly the differences speak for the statement, another how strongly they speak against it; the
+first to reach 40 decides, and that stays. So the chance of a wrong decision is at most 1/40 in each direction, with any
+number of seeds, however often one looks, whatever other statements there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from residua.experiments.claims import CLAIMS
-from residua.experiments.rules.ruling import MAX_SEEDS, Evidence, Ruling, Status, shared_seeds, weakest
-from residua.experiments.rules.student import Sample, p_above
-
-ALPHA = 0.05  # chance that a direction is decided wrongly, over one of each claim of the catalogue
-FIRST_LOOK = 4  # seeds
+from residua.experiments.rules.evalue import e_above, e_below
+from residua.experiments.rules.ruling import Evidence, Ruling, Status, shared_seeds
+from residua.experiments.rules.sample import Sample
+from residua.experiments.rules.trail import Decision, Effect, Kind, Trail
 
 # a share of so many samples cannot change by less than one of them
 _COUNTED = {"test_error": "test_images", "train_error": "train_images", "early_train_error": "train_images"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Paired:
-    """The paired test as it stands: one-sided p of a direction and of its opposite, and the level that decides."""
+@dataclass(frozen=True)
+class Pairs:
+    """A weighted sum of arms (of the logarithms of their values, if ``log``) for every seed that all of them have."""
 
-    sample: Sample
-    above: float
-    below: float
-    level: float
+    values: tuple[float, ...] = ()
+    least_sd: float = 0.0  # that rounding to whole samples leaves
+    missing: str = ""  # why there are none
 
-    @property
-    def status(self) -> Status:
-        """``direction reproduced`` or ``not reproduced`` once the test decides, ``undecided`` before."""
-        if self.sample.n < FIRST_LOOK or min(self.above, self.below) >= self.level:
-            return "undecided"
-        return "direction reproduced" if self.above < self.below else "not reproduced"
+    @classmethod
+    def of(cls, evidence: Evidence, measure: str, weights: Mapping[str, float], *, log: bool) -> Pairs:
+        """The sums in the order of the seeds."""
+        seeds = shared_seeds(evidence, weights, measure)
+        if not seeds:
+            return cls(missing=f"no seed has {measure} of every arm")
+        known = [{arm: float(evidence[arm][seed][measure]) for arm in weights} for seed in seeds]
+        if log and any(min(values.values()) <= 0 for values in known):
+            return cls(missing=f"{measure} is not above 0 in every arm and seed: there is no ratio")
+        sums = (
+            math.fsum(w * (math.log(values[arm]) if log else values[arm]) for arm, w in weights.items())
+            for values in known
+        )
+        return cls(tuple(sums), _least_sd(evidence, measure, weights, seeds[0], log))
+
+
+def _least_sd(evidence: Evidence, measure: str, weights: Mapping[str, float], seed: int, log: bool) -> float:
+    """The spread of a sum of shares of n samples, in percent, that rounding to whole samples leaves."""
+    counts = [evidence[arm][seed].get(_COUNTED.get(measure, "")) for arm in weights]
+    if not all(counts):
+        return 0.0
+    steps = [w * 100 / float(count) for w, count in zip(weights.values(), counts, strict=True)]
+    if log:
+        steps = [s / float(evidence[arm][seed][measure]) for s, arm in zip(steps, weights, strict=True)]
+    return (sum(step**2 for step in steps) / 12) ** 0.5
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A weighted sum of arms lies above ``bound``, on average over seeds: a direction, decided by the paired test."""
+    """A weighted sum of arms lies above ``bound`` (or below it), on average over seeds: a direction.
 
+    ``smallest`` is the smallest distance from the bound that matters: that the sum is nearer is a verdict of its own.
+    With ``log`` the sum, bound and smallest are of logarithms: ratios.
+    """
+
+    words: ClassVar[Mapping[Decision, Status]] = {
+        "toward": "direction reproduced",
+        "against": "not reproduced",
+        "alike": "no difference that matters",
+    }
     measure: str
     weights: Mapping[str, float]  # arm: weight
     bound: float = 0.0
-    alpha: float = ALPHA / len(
-        CLAIMS
-    )  # of all looks together; a claim beyond the catalogue adds as much again
+    smallest: float | None = None
+    side: Literal["above", "below"] = "above"
+    log: bool = False
 
-    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Ruling:
-        """The status of the paired test, with its figures."""
-        test = self.test(evidence, max_seeds)
-        if test is None:
-            return Ruling("undecided", f"no seed has {self.measure} of every arm")
-        sample = test.sample
-        spread = "" if sample.sd is None else f" ± {sample.sd:.3g}"
-        return Ruling(
-            test.status,
-            f"difference {sample.mean:+.4g}{spread} (n = {sample.n}); one-sided p {test.above:.2g} for, "
-            f"{test.below:.2g} against; level {test.level:.2g}",
+    def check(self, evidence: Evidence) -> Ruling:
+        """The status that the first deciding E-value gives, with the figures."""
+        pairs = Pairs.of(evidence, self.measure, self.weights, log=self.log)
+        if pairs.missing:
+            return Ruling("undecided", pairs.missing)
+        least = {"least_sd": pairs.least_sd}
+        toward, against = (e_above, e_below) if self.side == "above" else (e_below, e_above)
+        low, high = self.bound - (self.smallest or 0), self.bound + (self.smallest or 0)
+        trail = Trail.of(
+            pairs.values,
+            toward=lambda s: toward(s, self.bound, **least),
+            against=lambda s: against(s, self.bound, **least),
+            alike=(lambda s: min(e_above(s, low, **least), e_below(s, high, **least)))
+            if self.smallest
+            else None,
         )
-
-    def test(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Paired | None:
-        """The paired test on every seed that all arms have; None if there is none."""
-        seeds = shared_seeds(evidence, self.weights, self.measure)
-        if not seeds:
-            return None
-        values = [
-            sum(w * float(evidence[arm][seed][self.measure]) for arm, w in self.weights.items())
-            for seed in seeds
-        ]
-        sample, least = Sample.of(values), self._least_sd(evidence, seeds)
-        mirrored = Sample(n=sample.n, mean=-sample.mean, sd=sample.sd)
-        return Paired(
-            sample=sample,
-            above=p_above(sample, self.bound, least_sd=least),
-            below=p_above(mirrored, -self.bound, least_sd=least),
-            level=self.alpha / max(max_seeds - FIRST_LOOK + 1, 1),
+        effect = Effect.of(
+            Sample.of(pairs.values),
+            bound=self.bound,
+            smallest=self.smallest,
+            kind=_kind(self.weights, self.log),
+            **least,
         )
-
-    def _least_sd(self, evidence: Evidence, seeds: Sequence[int]) -> float:
-        """The spread of a difference of shares of n samples, in percent, that rounding to whole samples leaves."""
-        if self.measure not in _COUNTED:
-            return 0.0
-        counted = _COUNTED[self.measure]
-        steps = [w * 100 / float(evidence[arm][seeds[0]][counted]) for arm, w in self.weights.items()]
-        return (sum(step**2 for step in steps) / 12) ** 0.5
-
-
-def greater(measure: str, arm: str, than: str, *, by: float = 0.0) -> Contrast:
-    """``measure`` of ``arm`` is above that of ``than``, by more than ``by``."""
-    return Contrast(measure, {arm: 1.0, than: -1.0}, by)
-
-
-def above(measure: str, arm: str, bound: float) -> Contrast:
-    """``measure`` of ``arm`` is above ``bound``."""
-    return Contrast(measure, {arm: 1.0}, bound)
-
-
-def below(measure: str, arm: str, bound: float) -> Contrast:
-    """``measure`` of ``arm`` is below ``bound``; the test sees both with the other sign."""
-    return Contrast(measure, {arm: -1.0}, -bound)
+        return Ruling(_status(trail, self.words), _reason(trail, effect), trail, effect)
 
 
 @dataclass(frozen=True)
-class Both:
-    """Two directions hold: both tests have to say so. ``reason`` is filled with the reasons of the two."""
+class Interval:
+    """A weighted sum of arms lies between ``low`` and ``high``, on average over seeds; of logarithms with ``log``.
 
-    one: Contrast
-    other: Contrast
-    reason: str
+    Both bounds have to be cleared; against it speaks the mean of the E-values of lying below and above.
+    """
 
-    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Ruling:
-        """As of ``Contrast``; what is significantly outside is ``not reproduced``."""
-        one, other = self.one.check(evidence, max_seeds), self.other.check(evidence, max_seeds)
-        return Ruling(weakest((one.status, other.status)), self.reason.format(one.reason, other.reason))
+    words: ClassVar[Mapping[Decision, Status]] = {"toward": "reproduced", "against": "not reproduced"}
+    measure: str
+    weights: Mapping[str, float]
+    low: float
+    high: float
+    log: bool = False
+
+    def check(self, evidence: Evidence) -> Ruling:
+        """The status that the first deciding E-value gives, with the figures."""
+        pairs = Pairs.of(evidence, self.measure, self.weights, log=self.log)
+        if pairs.missing:
+            return Ruling("undecided", pairs.missing)
+        least = {"least_sd": pairs.least_sd}
+        trail = Trail.of(
+            pairs.values,
+            toward=lambda s: min(e_above(s, self.low, **least), e_below(s, self.high, **least)),
+            against=lambda s: (e_below(s, self.low, **least) + e_above(s, self.high, **least)) / 2,
+        )
+        sample = Sample.of(pairs.values)
+        nearer = min((self.low, self.high), key=lambda bound: abs(bound - sample.mean))
+        effect = Effect.of(sample, bound=nearer, smallest=None, kind=_kind(self.weights, self.log), **least)
+        ends = [math.exp(end) if self.log else end for end in (self.low, self.high)]
+        reason = f"claimed {ends[0]:.4g} to {ends[1]:.4g}; {_reason(trail, effect)}"
+        return Ruling(_status(trail, self.words), reason, trail, effect)
 
 
-def between(measure: str, arm: str, low: float, high: float) -> Both:
-    """``measure`` of ``arm`` is above ``low`` and below ``high`` on average."""
-    reason = f"above {low:g}: {{}}; below {high:g}, with the other sign: {{}}"
-    return Both(above(measure, arm, low), below(measure, arm, high), reason)
+def greater(measure: str, arm: str, than: str, *, by: float = 0.0, smallest: float | None = None) -> Contrast:
+    """``measure`` of ``arm`` is above that of ``than``, by more than ``by``."""
+    return Contrast(measure, {arm: 1.0, than: -1.0}, by, smallest)
 
 
-def alike(measure: str, a: str, b: str, margin: float) -> Both:
+def above(measure: str, arm: str, bound: float, *, smallest: float | None = None) -> Contrast:
+    """``measure`` of ``arm`` is above ``bound``."""
+    return Contrast(measure, {arm: 1.0}, bound, smallest)
+
+
+def below(measure: str, arm: str, bound: float, *, smallest: float | None = None) -> Contrast:
+    """``measure`` of ``arm`` is below ``bound``."""
+    return Contrast(measure, {arm: 1.0}, bound, smallest, side="below")
+
+
+def times(
+    measure: str, arm: str, than: str, *, factor: float = 1.0, smallest: float | None = None
+) -> Contrast:
+    """``measure`` of ``arm`` is more than ``factor`` times that of ``than``; ``smallest`` is a factor above 1."""
+    return Contrast(
+        measure, {arm: 1.0, than: -1.0}, math.log(factor), smallest and math.log(smallest), log=True
+    )
+
+
+def between(measure: str, arm: str, low: float, high: float) -> Interval:
+    """``measure`` of ``arm`` lies between ``low`` and ``high`` on average."""
+    return Interval(measure, {arm: 1.0}, low, high)
+
+
+def alike(measure: str, a: str, b: str, margin: float) -> Interval:
     """Two arms differ by less than ``margin`` on average."""
-    sides = greater(measure, a, b, by=-margin), greater(measure, b, a, by=-margin)
-    return Both(*sides, reason=f"within ±{margin:g}: {{0}}")
+    return Interval(measure, {a: 1.0, b: -1.0}, -margin, margin)
+
+
+def _kind(weights: Mapping[str, float], log: bool) -> Kind:
+    return "ratio" if log else "difference" if len(weights) > 1 else "mean"
+
+
+def _status(trail: Trail, words: Mapping[Decision, Status]) -> Status:
+    return words[trail.decision] if trail.decision else "undecided"
+
+
+def _reason(trail: Trail, effect: Effect) -> str:
+    """The figures in words: the effect, the E-values, and what it would take where they do not decide."""
+    sign = "+" if effect.kind == "difference" else ""
+    by = " ×/ " if effect.kind == "ratio" else " ± "
+    spread = "" if effect.sd is None else f"{by}{effect.sd:.3g}"
+    said = [f"{effect.kind} {effect.mean:{sign}.4g}{spread} (n = {effect.n})"]
+    if effect.low is not None and effect.high is not None:
+        said[0] += f", interval {effect.low:{sign}.4g} to {effect.high:{sign}.4g}"
+    said.append(f"E-value {trail.toward[-1]:.3g} for, {trail.against[-1]:.3g} against")
+    if effect.smallest:
+        size = f"a factor of {effect.smallest:g}" if effect.kind == "ratio" else f"{effect.smallest:g}"
+        said.append(f"{trail.alike[-1]:.3g} for a difference below {size}")
+    if trail.decision is None:
+        more = "more than a thousand" if effect.more_seeds is None else f"{effect.more_seeds}"
+        said.append(f"at this effect {more} more seeds would decide")
+    return "; ".join(said)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from residua.experiments.rules.directions import greater
-from residua.experiments.rules.ruling import MAX_SEEDS, Evidence, Ruling, shared_seeds
+from residua.experiments.rules.ruling import Evidence, Ruling, shared_seeds
 from residua.looks.probabilities import unpacked
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ class EnsembleGain:
 
     arms: tuple[str, ...]
     than: str
+    smallest: float | None = None  # gain that matters, in points
 
-    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Ruling:
+    def check(self, evidence: Evidence) -> Ruling:
         """As of ``Contrast``."""
         alone, together = {}, {}
         for seed in shared_seeds(evidence, self.arms, "probabilities"):
@@ -33,10 +34,9 @@ class EnsembleGain:
             first, *others = members.values()
             for side, shares in ((alone, members[self.than]), (together, sum(others, first))):
                 side[seed] = {"test_error": error(shares), "test_images": len(shares)}
-        status, reason = greater("test_error", self.than, "ensemble").check(
-            {self.than: alone, "ensemble": together}, max_seeds
-        )
+        gain = greater("test_error", self.than, "ensemble", smallest=self.smallest)
+        ruling = gain.check({self.than: alone, "ensemble": together})
         if not alone:
-            return Ruling(status, reason)
+            return ruling
         means = [sum(v["test_error"] for v in side.values()) / len(side) for side in (alone, together)]
-        return Ruling(status, f"alone {means[0]:.3g} %, together {means[1]:.3g} %; {reason}")
+        return replace(ruling, reason=f"alone {means[0]:.3g} %, together {means[1]:.3g} %; {ruling.reason}")

@@ -1,28 +1,34 @@
-"""Rules about figures as they are printed: exact ones, which scale does not change, and published ones."""
+"""Rules about figures as they are printed: those in which chance has no part, and published ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from residua.experiments.rules.ruling import MAX_SEEDS, Evidence, Ruling, Status, figure, shared_seeds
-from residua.experiments.rules.student import Sample
+from residua.experiments.rules.directions import between
+from residua.experiments.rules.ruling import Evidence, Ruling, figure, shared_seeds
 
 _INFINITE = float("inf")
 
 
 @dataclass(frozen=True)
 class Within:
-    """A figure lies in ``[low, high]`` for every seed; where ``of`` is another arm, divided by that of it."""
+    """A figure lies in ``[low, high]`` for every seed; where ``of`` is another arm, divided by that of it.
+
+    For what follows from networks or tables alone, as counts do; a figure that chance has a part in is for ``above``,
+    ``below`` and ``between``.
+    """
 
     measure: str
     arm: str
     low: float = -_INFINITE
     high: float = _INFINITE
     of: str = ""
+    holds: Literal["exact", "checked in the source"] = "exact"  # the word for it where it holds
 
-    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Ruling:
-        """``reproduced`` or ``not reproduced``."""
+    def check(self, evidence: Evidence) -> Ruling:
+        """``exact`` (or what ``holds`` says) or ``not reproduced``."""
         seeds = shared_seeds(evidence, filter(None, (self.arm, self.of)), self.measure)
         if not seeds:
             return Ruling("undecided", f"{self.arm} has no {self.measure}")
@@ -33,7 +39,7 @@ class Within:
             name = f"ratio: {self.measure.replace('_', ' ')} of {self.arm} in that of {self.of}"
         span = " to ".join(dict.fromkeys((figure(min(values)), figure(max(values)))))
         return Ruling(
-            "reproduced" if all(self.low <= v <= self.high for v in values) else "not reproduced",
+            self.holds if all(self.low <= v <= self.high for v in values) else "not reproduced",
             f"{name} {span} (n = {len(values)}); claimed {_interval(self.low, self.high)}",
         )
 
@@ -53,6 +59,11 @@ def at_most(measure: str, arm: str, value: float, *, of: str = "") -> Within:
     return Within(measure, arm, high=value, of=of)
 
 
+def looked_up(measure: str, arm: str, value: float) -> Within:
+    """``measure`` of ``arm``, a figure of a published table, is printed there as ``value``."""
+    return Within(measure, arm, value, value, holds="checked in the source")
+
+
 @dataclass(frozen=True)
 class Number:
     """The mean over seeds is the published number, within ``tolerance``: for the scale of the paper."""
@@ -62,23 +73,12 @@ class Number:
     value: float
     tolerance: float
 
-    def check(self, evidence: Evidence, max_seeds: int = MAX_SEEDS) -> Ruling:
+    def check(self, evidence: Evidence) -> Ruling:
         """``reproduced`` or ``not reproduced``; what the spread of the seeds cannot tell is ``undecided``."""
-        seeds = shared_seeds(evidence, [self.arm], self.measure)
-        if not seeds:
-            return Ruling("undecided", f"{self.arm} was not measured")
-        sample = Sample.of([float(evidence[self.arm][seed][self.measure]) for seed in seeds])
-        away = abs(sample.mean - self.value)
-        noise = 0.0 if sample.sd is None else 2 * sample.sd / sample.n**0.5  # about 95 % of the means
-        status: Status = "reproduced" if away <= self.tolerance else "not reproduced"
-        if sample.sd is None or abs(away - self.tolerance) < noise:
-            status = "undecided"
-        spread = "" if sample.sd is None else f" ± {sample.sd:.3g}"
-        return Ruling(
-            status,
-            f"{self.arm}: {sample.mean:.4g}{spread} (n = {sample.n}), published {self.value:g}, "
-            f"tolerance {self.tolerance:g}",
-        )
+        low, high = self.value - self.tolerance, self.value + self.tolerance
+        ruling = between(self.measure, self.arm, low, high).check(evidence)
+        told = f"{self.arm}: published {self.value:g}, tolerance {self.tolerance:g}"
+        return replace(ruling, reason=f"{told}; {ruling.reason}")
 
 
 def published_errors(errors: Mapping[str, float], tolerance: float) -> dict[str, Number]:

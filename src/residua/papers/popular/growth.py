@@ -7,7 +7,7 @@ from typing import Any
 
 from residua.experiments import Arm, Experiment
 from residua.experiments.rules import Contrast, Within, at_least, at_most, greater
-from residua.experiments.rules.directions import Both
+from residua.experiments.rules.directions import Interval
 from residua.experiments.scales import exact, untrained
 
 _WHERE = "a popular text; He et al. 2016, sec. 2"
@@ -83,12 +83,6 @@ def _nets(kind: str, *depths: int, suffix: str = "", **options: Any) -> tuple[Ar
     )
 
 
-def _between(measure: str, weights: dict[str, float], low: float, high: float) -> Both:
-    mirrored = {arm: -weight for arm, weight in weights.items()}
-    reason = f"above {low:g}: {{}}; below {high:g}, with the other sign: {{}}"
-    return Both(Contrast(measure, weights, low), Contrast(measure, mirrored, -high), reason)
-
-
 # n^k over n units: a factor of exp(k log(n) / n) a unit; its logarithm falls to 0.30 from 9 to 54 units
 _FALLS = Contrast("log10_gain", {"ResNet-20": 0.5, "ResNet-110": -1.0})
 _PER_DECADE = 1 / math.log10(_UNITS[110] / _UNITS[20])
@@ -102,7 +96,7 @@ _GROWTH = Experiment(
         (*_nets("ResNet", 20, 56, 110), *_nets("plain", 20, 56, 110)),
         {
             "polynomial: the gain of a unit (its logarithm) falls to less than half from 20 to 110 layers": _FALLS,
-            "its degree in the number of units is about 1 (0.8 to 1.4)": _between(
+            "its degree in the number of units is about 1 (0.8 to 1.4)": Interval(
                 "log10_ratio", {"ResNet-110": _PER_DECADE, "ResNet-20": -_PER_DECADE}, 0.8, 1.4
             ),
             "without the shortcuts it is exponential: there the gain stays (above 0.8 of that at 20 layers)": Contrast(
