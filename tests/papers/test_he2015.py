@@ -58,19 +58,29 @@ _DEPTHS = (20, 32, 44, 56, 110, 18, 34)
 _POPULAR = {"ResNet-20": 8.75, "ResNet-56": 8.50, "ResNet-110": 7.61, "plain-20": None, "plain-56": None}
 
 WORLDS: dict[str, tuple[Any, Any]] = {
-    "he2015/degradation": (
+    "he2015/degradation": tuple(
         {
-            "plain-20": _SHORT_PLAIN,
-            "plain-56": _NO_SHORTCUTS,
-            "ResNet-20": _RESNET,
-            "ResNet-56": _DEEP_RESNET,
-        },
+            f"{kind}-{depth}": {"train_error": error, "test_error": error + 1}
+            for kind, errors in (("plain", plain), ("ResNet", residual))
+            for depth, error in zip((20, 32, 44, 56), errors, strict=True)
+        }
+        for plain, residual in (
+            ((5.0, 12.0, 30.0, 60.0), (4.0, 3.0, 2.5, 2.0)),
+            ((60.0, 30.0, 12.0, 5.0), (2.0, 2.5, 30.0, 70.0)),
+        )
+    ),
+    "he2015/imagenet-plain": tuple(
         {
-            "plain-20": _RESNET,
-            "plain-56": _DEEP_RESNET,
-            "ResNet-20": _SHORT_PLAIN,
-            "ResNet-56": _NO_SHORTCUTS,
-        },
+            f"{kind}-{depth}": {"train_error": error, "test_error": error}
+            for (kind, depth), error in zip(
+                (("plain", 18), ("plain", 34), ("ResNet", 18), ("ResNet", 34)), errors, strict=True
+            )
+        }
+        for errors in ((8.0, 20.0, 7.0, 5.0), (20.0, 8.0, 7.0, 15.0))
+    ),
+    "he2015/very-deep": tuple(
+        {"ResNet-8": {"train_error": 1.0, "gap": 1.0}, "ResNet-86": {"train_error": error, "gap": gap}}
+        for error, gap in ((1.2, 3.0), (20.0, -2.0))
     ),
     "he2015/longer": (
         {
@@ -270,22 +280,23 @@ def _cells(name: str, tmp_path: Path) -> dict[str, Path]:
 
 def test_experiments_share_their_trainings(tmp_path: Path) -> None:
     """What several experiments need is trained once: the quick scale would take hours otherwise."""
-    degradation = _cells("he2015/degradation", tmp_path)
-    for other in ("responses", "convergence", "identity", "longer", "one-layer", "depth"):
-        for arm, folder in _cells(f"he2015/{other}", tmp_path).items():
-            if arm in degradation:
-                assert folder == degradation[arm], f"{other}, {arm}"
+    trained = _cells("he2015/convergence", tmp_path)
+    for other in ("he2015/identity", "veit2016/lesions", "huang2017/residual-reuse", "vanishing/healthy"):
+        shared = _cells(other, tmp_path)
+        assert shared.keys() & trained.keys()
+        for arm in shared.keys() & trained.keys():
+            assert shared[arm] == trained[arm], f"{other}, {arm}"
     shortcuts = _cells("he2015/shortcuts", tmp_path)
-    assert shortcuts["option A"] == degradation["ResNet-20"]
+    assert shortcuts["option A"] == trained["ResNet-20"]
     assert len(set(shortcuts.values())) == 4
 
 
 def test_three_times_the_iterations_are_three_times_as_many() -> None:
     item = experiments()["he2015/longer"]
-    quick, paper = item.setting("quick"), item.setting("paper")
-    assert isinstance(quick, Setting) and isinstance(paper, Setting)
-    assert [arm.recipe for arm in quick.arms] == [{"epochs": 30}, {"epochs": 30}, {}]
-    assert quick.changes == {"epochs": 10}
+    small, paper = item.setting("small"), item.setting("paper")
+    assert isinstance(small, Setting) and isinstance(paper, Setting)
+    longer = {"epochs": 3 * small.changes["epochs"]}
+    assert [arm.recipe for arm in small.arms] == [longer, longer, {}]
     assert [arm.recipe for arm in paper.arms] == [{"iterations": 192_000}, {"iterations": 192_000}, {}]
 
 

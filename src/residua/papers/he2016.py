@@ -73,10 +73,8 @@ def _orders(depth: int) -> tuple[Arm, ...]:
 
 
 def _hurts(names: Iterable[str], measure: str = "train_error") -> dict[str, Rule]:
-    return {
-        f"{name}: a higher {measure.replace('_', ' ')} than the identity": greater(measure, name, "original")
-        for name in names
-    }
+    worse = f"a higher {measure.replace('_', ' ')} than the identity"
+    return {f"{name}: {worse}": greater(measure, name, "original", smallest=0.5) for name in names}
 
 
 def _where(variant: str) -> dict[str, str]:
@@ -89,16 +87,16 @@ def _where(variant: str) -> dict[str, str]:
 
 _ORDER_RULES: dict[str, Rule] = {
     "BN after the addition is worse than the original": greater(
-        "test_error", "BN after addition", "original"
+        "test_error", "BN after addition", "original", smallest=0.5
     ),
     "ReLU before the addition is worse than the original": greater(
-        "test_error", "ReLU before addition", "original"
+        "test_error", "ReLU before addition", "original", smallest=0.5
     ),
     "ReLU-only pre-activation is like the original (within a point)": alike(
         "test_error", "ReLU-only pre-activation", "original", 1.0
     ),
     "full pre-activation is better than the original": greater(
-        "test_error", "original", "full pre-activation"
+        "test_error", "original", "full pre-activation", smallest=0.5
     ),
 }
 
@@ -106,7 +104,7 @@ _ORDER_RULES: dict[str, Rule] = {
 def _deeper_gains(short: int, deep: int) -> dict[str, Rule]:
     signs = {f"ResNet-{deep}": 1.0, f"pre-activation-{deep}": -1.0, f"ResNet-{short}": -1.0}
     statement = f"what pre-activation gains is more at {deep} layers than at {short}"
-    return {statement: Contrast("test_error", {**signs, f"pre-activation-{short}": 1.0})}
+    return {statement: Contrast("test_error", {**signs, f"pre-activation-{short}": 1.0}, smallest=0.5)}
 
 
 _DEPTHS = (110, 164, 1001)
@@ -128,7 +126,7 @@ _EXPERIMENTS = (
             nets("ResNet-20", "pre-activation-20", "ResNet-110", "pre-activation-110"),
             {
                 "at 110 layers pre-activation errs less": greater(
-                    "test_error", "ResNet-110", "pre-activation-110"
+                    "test_error", "ResNet-110", "pre-activation-110", smallest=0.5
                 ),
                 **_deeper_gains(20, 110),
             },
@@ -197,13 +195,13 @@ _EXPERIMENTS = (
             nets("ResNet-56", "pre-activation-56"),
             {
                 "trained, 56 layers: units of the original shrink an image's gradient more often": greater(
-                    "below_1", "ResNet-56", "pre-activation-56"
+                    "below_1", "ResNet-56", "pre-activation-56", smallest=2.0
                 ),
                 "and the smallest factor of a unit is smaller": greater(
-                    "least", "pre-activation-56", "ResNet-56"
+                    "least", "pre-activation-56", "ResNet-56", smallest=0.05
                 ),
                 "the training error of the pre-activation net falls faster at first": greater(
-                    "early_train_error", "ResNet-56", "pre-activation-56"
+                    "early_train_error", "ResNet-56", "pre-activation-56", smallest=1.0
                 ),
             },
         ),

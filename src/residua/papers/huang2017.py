@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
-from residua.experiments.rules import above, below, greater, published_errors
+from residua.experiments.rules import Reading, above, below, greater, published_errors
 from residua.experiments.scales import nets, paper, quick
 from residua.parts import register
 
@@ -21,7 +21,7 @@ _PARAMETERS = Experiment(
         ),
         {
             "at the same number of parameters the DenseNet has the lower test error": greater(
-                "test_error", "ResNet-20", "DenseNet-BC-22"
+                "test_error", "ResNet-20", "DenseNet-BC-22", smallest=0.5
             )
         },
     )
@@ -29,7 +29,7 @@ _PARAMETERS = Experiment(
         (Arm("ResNet-110", "cifar_resnet110"), Arm("DenseNet (L=40, k=12)", "densenet_40_12")),
         {
             "with 1.0 M parameters against 1.7 M the DenseNet has the lower test error": greater(
-                "test_error", "ResNet-110", "DenseNet (L=40, k=12)"
+                "test_error", "ResNet-110", "DenseNet (L=40, k=12)", smallest=0.5
             ),
             # a single run is printed; runs of such networks spread by 0.1 to 0.2
             **published_errors({"DenseNet (L=40, k=12)": 5.24}, 0.4),
@@ -63,10 +63,10 @@ _DENSE = Experiment(
         ),
         {
             "layers that lose what entered their block err more, which they have learned to": greater(
-                "cut_input", _TRAINED, _UNTRAINED, by=5.0
+                "cut_input", _TRAINED, _UNTRAINED, by=5.0, smallest=2.0
             ),
             "so do layers that lose the layer just before them": greater(
-                "cut_last", _TRAINED, _UNTRAINED, by=5.0
+                "cut_last", _TRAINED, _UNTRAINED, by=5.0, smallest=2.0
             ),
         },
     ),
@@ -92,15 +92,17 @@ _RESNETS = Experiment(
             *nets("plain-20", "plain-56", images=128, panel=0),
         ),
         {
-            "ResNet-56: branches are smaller than their shortcuts": below("mean_ratio", "ResNet-56", 1.0),
+            "ResNet-56: branches are smaller than their shortcuts": below(
+                "mean_ratio", "ResNet-56", 1.0, smallest=0.05
+            ),
             "a residual unit's output is more like its input than a plain unit's (20 layers)": greater(
-                "mean_cka", "ResNet-20", "plain-20"
+                "mean_cka", "ResNet-20", "plain-20", smallest=0.005
             ),
             "the last unit's output is more like the first one's than in the plain net (20 layers)": greater(
-                "cka_first_last", "ResNet-20", "plain-20"
+                "cka_first_last", "ResNet-20", "plain-20", smallest=0.05
             ),
-            "travel straight: in ResNet-56 the last unit's output is still like the first one's (CKA)": above(
-                "cka_first_last", "ResNet-56", 0.5
+            "travel straight: in ResNet-56 the last unit's output is still like the first one's (CKA)": Reading(
+                above("cka_first_last", "ResNet-56", 0.5, smallest=0.05)
             ),
         },
     ),

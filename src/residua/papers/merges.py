@@ -32,7 +32,9 @@ _COMPARED = Experiment(
     settings=quick(
         (Arm(_SUM, "cifar_resnet32"), *_HURT.values(), *_LATER.values()),
         {
-            f"{name}: a higher training error than the sum's": greater("train_error", name, _SUM)
+            f"{name}: a higher training error than the sum's": greater(
+                "train_error", name, _SUM, smallest=0.5
+            )
             for name in _HURT
         }
         | {f"{name}: within a point of the sum": alike("train_error", name, _SUM, 1.0) for name in _LATER},

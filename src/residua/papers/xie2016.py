@@ -22,7 +22,7 @@ _CARDINALITY = Experiment(
         ),
         {
             "four paths of 4 channels have a lower test error than one of 12": greater(
-                "test_error", "1 x 12d", "4 x 4d"
+                "test_error", "1 x 12d", "4 x 4d", smallest=0.5
             )
         },
     )
@@ -59,9 +59,9 @@ _SHORTCUTS = Experiment(
         ),
         {
             "29 layers without shortcuts have the higher training error": greater(
-                "train_error", "without", "with"
+                "train_error", "without", "with", smallest=0.5
             ),
-            "and the higher test error": greater("test_error", "without", "with"),
+            "and the higher test error": greater("test_error", "without", "with", smallest=0.5),
         },
     )
     | not_judged(_IMAGENET),

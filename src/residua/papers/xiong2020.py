@@ -51,7 +51,7 @@ _EXPERIMENT = Experiment(
         _ARMS,
         {
             "without a warm-up the loss of the post-norm Transformer is higher than that of the pre-norm one": greater(
-                "train_loss", _name(_POST, False), _name(_PRE, False)
+                "train_loss", _name(_POST, False), _name(_PRE, False), smallest=0.05
             ),
             "the post-norm Transformer gains more from a warm-up than the pre-norm one": Contrast(
                 "train_loss",
@@ -61,6 +61,7 @@ _EXPERIMENT = Experiment(
                     _name(_PRE, False): -1.0,
                     _name(_PRE, True): 1.0,
                 },
+                smallest=0.05,
             ),
             "without it the pre-norm Transformer reaches a comparable loss (within 0.1 nats)": alike(
                 "train_loss", _name(_PRE, False), _name(_PRE, True), 0.1

@@ -25,7 +25,7 @@ _SHORTCUTS = (
 )
 _EARLY = {
     f"{depth} layers: over the first quarter of the epochs the ResNet's training error is lower": greater(
-        "early_train_error", f"plain-{depth}", f"ResNet-{depth}"
+        "early_train_error", f"plain-{depth}", f"ResNet-{depth}", smallest=1.0
     )
     for depth in (20, 56)
 }
@@ -41,13 +41,15 @@ EXPERIMENTS = (
         settings=quick(
             _SHORTCUTS,
             {
-                "B is more accurate than A": greater("test_error", "option A", "option B"),
-                "C is more accurate than B": greater("test_error", "option B", "option C"),
+                "B is more accurate than A": greater("test_error", "option A", "option B", smallest=0.5),
+                "C is more accurate than B": greater("test_error", "option B", "option C", smallest=0.5),
                 # Table 3: 0.84 points lie between A and C, 3.5 between the plain net and A
                 "A and C are less than a point apart: A suffices": alike(
                     "test_error", "option A", "option C", 1.0
                 ),
-                "even A is better than no shortcut": greater("test_error", "plain-20", "option A"),
+                "even A is better than no shortcut": greater(
+                    "test_error", "plain-20", "option A", smallest=0.5
+                ),
             },
         )
         | not_judged(NEEDS_IMAGENET),
@@ -79,8 +81,10 @@ EXPERIMENTS = (
         settings=quick(
             _REFERENCES,
             {
-                "ResNet errs less than VGG": greater("test_error", "VGG, small", "ResNet-20"),
-                "ResNet errs less than GoogLeNet": greater("test_error", "GoogLeNet, small", "ResNet-20"),
+                "ResNet errs less than VGG": greater("test_error", "VGG, small", "ResNet-20", smallest=0.5),
+                "ResNet errs less than GoogLeNet": greater(
+                    "test_error", "GoogLeNet, small", "ResNet-20", smallest=0.5
+                ),
             },
         )
         | not_judged(NEEDS_IMAGENET),
@@ -105,7 +109,7 @@ EXPERIMENTS = (
             [replace(arm, changes=_NARROW) for arm in nets(*_ENSEMBLE)],
             {
                 f"averaging the probabilities of six networks errs less than {arm} alone": EnsembleGain(
-                    _ENSEMBLE, than=arm
+                    _ENSEMBLE, than=arm, smallest=0.25
                 )
                 for arm in _ENSEMBLE
             },

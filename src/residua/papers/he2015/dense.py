@@ -22,7 +22,7 @@ def _settings(model: str, source: str, epochs: int, measure: str, text: str) -> 
             Arm("residual backbone", model, changes=_BACKBONE),
             Arm("plain backbone", f"{model}_plain", changes=_BACKBONE),
         ),
-        {text: greater(measure, "residual backbone", "plain backbone")},
+        {text: greater(measure, "residual backbone", "plain backbone", smallest=0.02)},
         recipe="scenes",
         epochs=epochs,
         batch_size=8,

@@ -29,20 +29,22 @@ _DEGRADATION_ARMS = nets(*(f"{kind}-{depth}" for kind in ("plain", "ResNet") for
 _DEGRADATION_RULES: dict[str, Rule] = {
     **{
         f"plain nets: {deep} layers have a higher training error than {shallow}": greater(
-            "train_error", f"plain-{deep}", f"plain-{shallow}"
+            "train_error", f"plain-{deep}", f"plain-{shallow}", smallest=0.5
         )
         for shallow, deep in pairwise(_DEPTHS)
     },
-    "56 layers have the higher training error than 20": greater("train_error", "plain-56", "plain-20"),
-    "and the higher test error": greater("test_error", "plain-56", "plain-20"),
+    "56 layers have the higher training error than 20": greater(
+        "train_error", "plain-56", "plain-20", smallest=0.5
+    ),
+    "and the higher test error": greater("test_error", "plain-56", "plain-20", smallest=0.5),
     "with shortcuts the same 56 layers have the lower training error": greater(
-        "train_error", "plain-56", "ResNet-56"
+        "train_error", "plain-56", "ResNet-56", smallest=0.5
     ),
     "with shortcuts depth no longer costs: what 36 more layers add to the training error is less by far": Contrast(
-        "train_error", {"plain-56": 1.0, "plain-20": -1.0, "ResNet-56": -1.0, "ResNet-20": 1.0}
+        "train_error", {"plain-56": 1.0, "plain-20": -1.0, "ResNet-56": -1.0, "ResNet-20": 1.0}, smallest=0.5
     ),
     "the deeper residual net even has the lower training error: shortcuts reverse the degradation": greater(
-        "train_error", "ResNet-20", "ResNet-56"
+        "train_error", "ResNet-20", "ResNet-56", smallest=0.5
     ),
 }
 
@@ -59,10 +61,10 @@ def _longer(arms: tuple[Arm, ...], factor: int, **of_one: int) -> tuple[Arm, ...
 _LONGER = nets("plain-20", "plain-56", "ResNet-56")
 _LONGER_RULES = {
     "after three times the iterations the deeper plain net still has the higher training error": greater(
-        "train_error", "plain-56, 3 x", "plain-20, 3 x"
+        "train_error", "plain-56, 3 x", "plain-20, 3 x", smallest=0.5
     ),
     "which is also higher than that of ResNet-56 after a third of them": greater(
-        "train_error", "plain-56, 3 x", "ResNet-56"
+        "train_error", "plain-56, 3 x", "ResNet-56", smallest=0.5
     ),
 }
 _REDUCED = {"stem": "cifar", "widths": (16, 32, 64, 128), "shortcut": "A"}
@@ -72,9 +74,13 @@ _FOUR_STAGES = tuple(
     for depth in (18, 34)
 )
 _FOUR_STAGES_RULES: dict[str, Rule] = {
-    "the deeper plain net has the higher training error": greater("train_error", "plain-34", "plain-18"),
-    "the deeper residual net has the lower one": greater("train_error", "ResNet-18", "ResNet-34"),
-    "34 layers err less with shortcuts": greater("test_error", "plain-34", "ResNet-34"),
+    "the deeper plain net has the higher training error": greater(
+        "train_error", "plain-34", "plain-18", smallest=0.5
+    ),
+    "the deeper residual net has the lower one": greater(
+        "train_error", "ResNet-18", "ResNet-34", smallest=0.5
+    ),
+    "34 layers err less with shortcuts": greater("test_error", "plain-34", "ResNet-34", smallest=0.5),
 }
 # a net eleven times as deep as the other, as 1202 layers are against 110
 _SHALLOW, _DEEP = "ResNet-8", "ResNet-86"
@@ -129,8 +135,8 @@ EXPERIMENTS = (
         | small(
             nets("ResNet-20", "ResNet-56", "ResNet-110"),
             {
-                "56 layers err less than 20": greater("test_error", "ResNet-20", "ResNet-56"),
-                "110 layers err less than 56": greater("test_error", "ResNet-56", "ResNet-110"),
+                "56 layers err less than 20": greater("test_error", "ResNet-20", "ResNet-56", smallest=0.5),
+                "110 layers err less than 56": greater("test_error", "ResNet-56", "ResNet-110", smallest=0.5),
             },
         )
         | as_published(
@@ -140,8 +146,12 @@ EXPERIMENTS = (
                     f"{model} has the error of Table 6": Number("test_error", model, *_TABLE6[model])
                     for model in _TABLE6
                 },
-                "1202 layers optimise: training error below 0.1 %": below("train_error", "ResNet-1202", 0.1),
-                "and err more than 110 layers": greater("test_error", "ResNet-1202", "ResNet-110"),
+                "1202 layers optimise: training error below 0.1 %": below(
+                    "train_error", "ResNet-1202", 0.1, smallest=0.5
+                ),
+                "and err more than 110 layers": greater(
+                    "test_error", "ResNet-1202", "ResNet-110", smallest=0.5
+                ),
             },
             warm_up=("ResNet-110", "ResNet-1202"),
         ),
@@ -170,7 +180,9 @@ EXPERIMENTS = (
                 "86 layers optimise as well as 8: training errors less than a point apart": alike(
                     "train_error", _DEEP, _SHALLOW, 1.0
                 ),
-                "and their test error is further above the training error": greater("gap", _DEEP, _SHALLOW),
+                "and their test error is further above the training error": greater(
+                    "gap", _DEEP, _SHALLOW, smallest=0.5
+                ),
             },
             epochs=20,
             augmentation=(),
@@ -178,9 +190,11 @@ EXPERIMENTS = (
         | as_published(
             nets("ResNet-110", "ResNet-1202"),
             {
-                "1202 layers optimise: training error below 0.1 %": below("train_error", "ResNet-1202", 0.1),
+                "1202 layers optimise: training error below 0.1 %": below(
+                    "train_error", "ResNet-1202", 0.1, smallest=0.5
+                ),
                 "their test error is further above the training error than that of 110": greater(
-                    "gap", "ResNet-1202", "ResNet-110"
+                    "gap", "ResNet-1202", "ResNet-110", smallest=0.5
                 ),
             },
             warm_up=("ResNet-110", "ResNet-1202"),

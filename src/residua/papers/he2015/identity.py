@@ -107,7 +107,7 @@ EXPERIMENTS = (
                     "largest_change", "plain-20", _ROUNDING
                 ),
                 "trained on from there, the 12 more layers cost less than a point of training error": below(
-                    "cost_of_depth", "plain-20", 1.0
+                    "cost_of_depth", "plain-20", 1.0, smallest=0.5
                 ),
             },
         ),
@@ -129,12 +129,14 @@ EXPERIMENTS = (
             nets("plain-20", "plain-56", "ResNet-20", "ResNet-56"),
             {
                 f"{units} units: without shortcuts the identity is fitted worse": greater(
-                    "identity_error", f"plain-{depth}", f"ResNet-{depth}"
+                    "identity_error", f"plain-{depth}", f"ResNet-{depth}", smallest=0.02
                 )
                 for units, depth in ((3, 20), (9, 56))
             }
             | {
-                "and the worse the more units there are": greater("identity_error", "plain-56", "plain-20"),
+                "and the worse the more units there are": greater(
+                    "identity_error", "plain-56", "plain-20", smallest=0.02
+                ),
             },
         ),
         look="fits_identity",

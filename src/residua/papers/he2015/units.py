@@ -9,9 +9,11 @@ from residua.papers.he2015.protocol import as_published
 
 _PLAIN_AND_RESIDUAL = nets("plain-20", "plain-56", "ResNet-20", "ResNet-56")
 _RESPONSES = {
-    "20 layers: residual responses are smaller": greater("mean_std", "plain-20", "ResNet-20"),
-    "56 layers: residual responses are smaller": greater("mean_std", "plain-56", "ResNet-56"),
-    "the deeper ResNet has the smaller responses": greater("mean_std", "ResNet-20", "ResNet-56"),
+    "20 layers: residual responses are smaller": greater("mean_std", "plain-20", "ResNet-20", smallest=0.05),
+    "56 layers: residual responses are smaller": greater("mean_std", "plain-56", "ResNet-56", smallest=0.05),
+    "the deeper ResNet has the smaller responses": greater(
+        "mean_std", "ResNet-20", "ResNet-56", smallest=0.05
+    ),
 }
 _ONE_LAYER = (
     *nets("plain-56", "ResNet-56"),
@@ -20,9 +22,11 @@ _ONE_LAYER = (
 )
 _ONE_LAYER_RULES = {
     "with one layer a unit, the training error is no lower than without shortcuts (by more than 0.5 points)": greater(
-        "train_error", "one layer", "plain-56", by=-0.5
+        "train_error", "one layer", "plain-56", by=-0.5, smallest=0.5
     ),
-    "and it is higher than with two layers a unit": greater("train_error", "one layer", "ResNet-56"),
+    "and it is higher than with two layers a unit": greater(
+        "train_error", "one layer", "ResNet-56", smallest=0.5
+    ),
 }
 
 EXPERIMENTS = (
@@ -39,7 +43,10 @@ EXPERIMENTS = (
         | small(_PLAIN_AND_RESIDUAL, _RESPONSES)
         | as_published(
             (*_PLAIN_AND_RESIDUAL, net("ResNet-110")),
-            {**_RESPONSES, "and so from 56 layers to 110": greater("mean_std", "ResNet-56", "ResNet-110")},
+            {
+                **_RESPONSES,
+                "and so from 56 layers to 110": greater("mean_std", "ResNet-56", "ResNet-110", smallest=0.05),
+            },
             warm_up=("ResNet-110",),
         ),
         look="responses",

@@ -84,7 +84,7 @@ def _nets(kind: str, *depths: int, suffix: str = "", **options: Any) -> tuple[Ar
 
 
 # n^k over n units: a factor of exp(k log(n) / n) a unit; its logarithm falls to 0.30 from 9 to 54 units
-_FALLS = Contrast("log10_gain", {"ResNet-20": 0.5, "ResNet-110": -1.0})
+_FALLS = Contrast("log10_gain", {"ResNet-20": 0.5, "ResNet-110": -1.0}, smallest=0.005)
 _PER_DECADE = 1 / math.log10(_UNITS[110] / _UNITS[20])
 _GROWTH = Experiment(
     id="theory/growth",
@@ -100,7 +100,7 @@ _GROWTH = Experiment(
                 "log10_ratio", {"ResNet-110": _PER_DECADE, "ResNet-20": -_PER_DECADE}, 0.8, 1.4
             ),
             "without the shortcuts it is exponential: there the gain stays (above 0.8 of that at 20 layers)": Contrast(
-                "log10_gain", {"plain-110": 1.0, "plain-20": -0.8}
+                "log10_gain", {"plain-110": 1.0, "plain-20": -0.8}, smallest=0.005
             ),
         },
     ),
@@ -123,10 +123,10 @@ _BARE = Experiment(
         (*_nets("ResNet", 20, 56, 110, norms=False), *_nets("ResNet", 110, suffix=", batch norm")),
         {
             "exponential: from 56 to 110 layers the gain of a unit (its logarithm) stays, above 0.8 of it": Contrast(
-                "log10_gain", {"ResNet-110": 1.0, "ResNet-56": -0.8}
+                "log10_gain", {"ResNet-110": 1.0, "ResNet-56": -0.8}, smallest=0.005
             ),
             "at 110 layers batch norm takes a hundredth of the growth or less": greater(
-                "log10_ratio", "ResNet-110", "ResNet-110, batch norm", by=2.0
+                "log10_ratio", "ResNet-110", "ResNet-110, batch norm", by=2.0, smallest=0.3
             ),
         },
     ),

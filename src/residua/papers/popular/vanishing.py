@@ -36,7 +36,7 @@ def _nets(*depths: int, suffix: str = "", **options: Any) -> tuple[Arm, ...]:
 
 _VANISH: dict[str, Rule] = {
     "plain-56: on its way from the last unit to the first the gradient falls a thousandfold": below(
-        "log10_ratio", "plain-56", -3.0
+        "log10_ratio", "plain-56", -3.0, smallest=0.3
     )
 }
 _WITH_NORMS = Experiment(
@@ -49,11 +49,17 @@ _WITH_NORMS = Experiment(
         (*_nets(20, 56, 110, init="He"), *_nets(56, suffix=", Xavier", init="Xavier")),
         {
             **_VANISH,
-            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
-            "plain-56, layer 50: below 1e-6 (the table: 1e-20)": below("log10_layer_50", "plain-56", -6.0),
-            "ResNet-56, layer 1: about 1e-3, below 1e-2": below("log10_layer_1", "ResNet-56", -2.0),
+            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below(
+                "log10_layer_1", "plain-56", -6.0, smallest=0.3
+            ),
+            "plain-56, layer 50: below 1e-6 (the table: 1e-20)": below(
+                "log10_layer_50", "plain-56", -6.0, smallest=0.3
+            ),
+            "ResNet-56, layer 1: about 1e-3, below 1e-2": below(
+                "log10_layer_1", "ResNet-56", -2.0, smallest=0.3
+            ),
             "the shortcuts let more of the gradient through to the first unit": greater(
-                "log10_ratio", "ResNet-56", "plain-56"
+                "log10_ratio", "ResNet-56", "plain-56", smallest=0.3
             ),
         },
     ),
@@ -81,16 +87,16 @@ _BARE = Experiment(
         ),
         {
             "plain-56 after Xavier: the gradient falls more than a thousandfold": below(
-                "log10_ratio", "plain-56, Xavier", -3.0
+                "log10_ratio", "plain-56, Xavier", -3.0, smallest=0.3
             ),
             "the deeper the plain net the further it falls: by another thousand from 20 to 110 layers": greater(
-                "log10_ratio", "plain-20, Xavier", "plain-110, Xavier", by=3.0
+                "log10_ratio", "plain-20, Xavier", "plain-110, Xavier", by=3.0, smallest=0.3
             ),
             "He's initialisation, made for ReLU, keeps a thousand times as much": greater(
-                "log10_ratio", "plain-56, He", "plain-56, Xavier", by=3.0
+                "log10_ratio", "plain-56, He", "plain-56, Xavier", by=3.0, smallest=0.3
             ),
             "with shortcuts, at 110 layers, the gradient keeps at least a tenth": above(
-                "log10_ratio", "ResNet-110, Xavier", -1.0
+                "log10_ratio", "ResNet-110, Xavier", -1.0, smallest=0.3
             ),
         },
     ),
@@ -113,7 +119,9 @@ _TRAINING = Experiment(
         _nets(20, 56),
         {
             **_VANISH,
-            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
+            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below(
+                "log10_layer_1", "plain-56", -6.0, smallest=0.3
+            ),
         },
     ),
     look="signal",
@@ -153,7 +161,7 @@ _HEALTHY = Experiment(
         {
             **_healthy((20, 56), "trained"),
             "and yet the deeper plain net has the higher training error": greater(
-                "train_error", "plain-56", "plain-20"
+                "train_error", "plain-56", "plain-20", smallest=0.5
             ),
         },
     ),
