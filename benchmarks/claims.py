@@ -1,7 +1,8 @@
 """The claims, one by one, beside what was measured: ``python -m benchmarks.claims [--from OUT]`` makes the pages.
 
 ``--from`` takes over the results under the ``--out`` of ``residua reproduce`` into ``benchmarks/results/reproduce``,
-which is committed; ``docs/claims.md`` and ``docs/claims.zh-CN.md`` are made from there alone.
+which is committed. There every result is judged anew from the evidence in it, by the rules of now and without training;
+``docs/claims.md`` and ``docs/claims.zh-CN.md`` are made from there alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from benchmarks.harness import RESULTS
 from residua.experiments.catalogue import claims
 from residua.experiments.claims import Claim
 from residua.experiments.experiment import SCALES
-from residua.experiments.store import result_path
+from residua.experiments.store import judged_anew, result_path
 from residua.files import read_json, write_text
 from residua.published import published
 from residua.report.experiment_charts import words
@@ -75,6 +76,23 @@ def collect(out: Path, into: Path = FOLDER) -> list[Path]:
         write_text(path, _compact(portable(values)))
         taken.append(path)
     return taken
+
+
+def judge_anew(folder: Path = FOLDER) -> list[str]:
+    """Judge every committed result by the rules of now, from the evidence in it; the names of those to be run again.
+
+    Nothing is trained. One that was run otherwise than its experiment is now has no verdict any more, and goes.
+    """
+    gone = []
+    for path in find_results(folder):
+        values = read_json(path)
+        found = judged_anew(values)
+        if found is None:
+            gone.append(f"{values['experiment']}, {values['scale']}")
+            path.unlink()
+        elif (text := _compact(portable(found))) != path.read_text(encoding="utf-8"):
+            write_text(path, text)
+    return gone
 
 
 def portable(value: Any) -> Any:
@@ -190,6 +208,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.out is not None:
         print(f"taken over: {len(collect(given.out))} results")
+    for name in judge_anew():
+        print(f"run it again, for its networks or their training have changed: {name}")
     results = stored()
     for name, lang in PAGES.items():
         write_text(DOCS / name, page(results, lang))

@@ -50,6 +50,8 @@ def test_everything_that_decides_the_numbers_decides_the_folder(tmp_path: Path) 
         _cell(tmp_path, arm=Arm(name="a", model="cifar_plain8")),
         _cell(tmp_path, arm=Arm(name="a", model="cifar_resnet8", changes={"shortcut": "B"})),
         _cell(tmp_path, arm=Arm(name="a", model="cifar_resnet8", recipe={"lr": 0.05})),
+        _cell(tmp_path, arm=Arm(name="a", model="cifar_resnet8", source="digits:fold=1")),
+        _cell(tmp_path, arm=Arm(name="a", model="cifar_resnet8", source="digits:fold=2")),
     ]
     assert len({cell.folder for cell in cells}) == len(cells)
 

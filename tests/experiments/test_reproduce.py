@@ -21,7 +21,7 @@ from residua.errors import ResiduaError, UsageError
 from residua.experiments import reproduce as runner
 from residua.experiments.attempt import CellResult, attempt
 from residua.experiments.catalogue import experiments
-from residua.experiments.cell import Cell
+from residua.experiments.cell import Cell, load
 from residua.experiments.experiment import Arm, Experiment, Setting
 from residua.experiments.grid import GridStopped
 from residua.experiments.rules import greater
@@ -29,6 +29,7 @@ from residua.experiments.store import result_path
 from residua.experiments.study import QUICK_BATCHES, Study
 from residua.looks import Look, Subject
 from residua.parts import parts
+from residua.spec import DataSpec
 from residua.user_files import UserFile
 
 RULES = {"a above b": greater("figure", "a", "b")}
@@ -216,19 +217,58 @@ def test_numbers_that_make_no_sense(asked: dict[str, int], message: str, tmp_pat
 
 
 def test_data_of_one_s_own_are_read_no_longer_than_the_digits(shared: Path, tmp_path: Path) -> None:
-    study = Study(
-        experiment=experiments()["he2015/degradation"],
-        scale="quick",
-        data=str(shared / "data" / "cifar10-head"),
-        first_seeds=1,
-        max_seeds=1,
-        root=tmp_path,
-        device="cpu",
-    )
+    study = _study(tmp_path, data=str(shared / "data" / "cifar10-head"), max_seeds=1)
     cells = study.next_cells()
     assert len(cells) == 4
     assert {cell.limit for *_, cell in cells} == {QUICK_BATCHES}
     assert all("cifar10-" in str(cell.folder) for *_, cell in cells)
+
+
+def test_every_seed_of_a_quick_training_is_tested_on_another_fifth_of_the_digits(tmp_path: Path) -> None:
+    study = _study(tmp_path, first_seeds=7)
+    cells = {seed: cell for _, seed, cell in study.next_cells()}
+    assert [cells[seed].data["source"]["fold"] for seed in range(7)] == [None, 1, 2, 3, 4, None, 1]
+    tested = [
+        frozenset(load(DataSpec.from_dict(cells[seed].data)).test._positions.tolist()) for seed in range(5)
+    ]
+    assert sum(map(len, tested)) == len(frozenset.union(*tested)) == 1797
+    assert len({cell.digest for cell in cells.values()}) == 5
+    assert cells[0].digest == cells[5].digest, "the part that always was has the name that it always had"
+
+
+def test_what_is_not_trained_and_data_of_one_s_own_are_not_rotated(tmp_path: Path) -> None:
+    untrained = _experiment()
+    asked = Study(
+        experiment=untrained,
+        scale="quick",
+        data=None,
+        first_seeds=3,
+        max_seeds=3,
+        root=tmp_path,
+        device="cpu",
+    )
+    assert {str(cell.data["source"].get("fold")) for *_, cell in asked.next_cells()} == {"None"}
+    own = _study(tmp_path, data="digits:fold=3", first_seeds=3)
+    assert {cell.data["source"]["fold"] for *_, cell in own.next_cells()} == {3}
+
+
+def test_time_that_is_up_adds_no_seed_and_the_same_command_goes_on(looks: Any, tmp_path: Path) -> None:
+    look = looks(_noise)
+    (result,) = runner.reproduce([_experiment()], out=tmp_path, budget=1e-9)
+    assert (result["seeds"], result["verdict"], len(look.asked)) == (5, "undecided", 10)
+    (result,) = runner.reproduce([_experiment()], out=tmp_path, max_seeds=7)
+    assert (result["seeds"], len(look.asked)) == (7, 14)
+
+
+def _study(root: Path, **asked: Any) -> Study:
+    options: dict[str, Any] = {
+        "scale": "quick",
+        "data": None,
+        "first_seeds": 1,
+        "max_seeds": 20,
+        "device": "cpu",
+    }
+    return Study(root=root, **{"experiment": experiments()["he2015/degradation"], **options, **asked})
 
 
 RESULT_KEYS = {

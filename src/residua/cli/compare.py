@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ def compare(
     smallest: float | None = None,
     seeds: int = 3,
     max_seeds: int = 20,
+    budget: str | None = None,
     out: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
@@ -51,6 +53,7 @@ def compare(
         seeds: pairs to begin with; fewer than 3 decide nothing.
         max_seeds: the most pairs; they are added one by one until it is decided. No part of the test: it may be raised
             at any time.
+        budget: no pair is added after this time (30m, 2h); the same command goes on with it.
         out: the folder; by default compare/A-B.
         overwrite: replace the evidence of another comparison in that folder; its trainings are kept.
         jobs: trainings at once; by default one for each core.
@@ -60,6 +63,7 @@ def compare(
 
     """
     from residua.compare import compare as run
+    from residua.search.target import parse_seconds
 
     result = run(
         a,
@@ -72,6 +76,7 @@ def compare(
         smallest=smallest,
         seeds=seeds,
         max_seeds=max_seeds,
+        budget=math.inf if budget is None else parse_seconds(budget, "--budget"),
         out=out,
         overwrite=overwrite,
         jobs=jobs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ def reproduce(
     data: str | None = None,
     seeds: int | None = None,
     max_seeds: int = 20,
+    budget: str | None = None,
     out: Path = Path("runs/reproduce"),
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
     ray: str | None = None,
@@ -40,7 +42,8 @@ def reproduce(
             paper's data, epochs and seeds: numbers are judged).
         data: CIFAR-10 (folder or archive), or other images for the quick scale.
         seeds: to begin with; more are added until the verdict is decided.
-        max_seeds: the most seeds.
+        max_seeds: the most seeds. No part of the test: it may be raised at any time.
+        budget: no seed is added after this time (30m, 2h); the same command goes on with it.
         out: the folder of runs, results and reports.
         jobs: runs at once; by default one for each core.
         ray: address of a Ray cluster on which the runs are made; --out must be on a disk that its nodes share.
@@ -65,6 +68,7 @@ def reproduce(
     if not names:
         raise UsageError(f"say which experiments: one of {len(experiments())} (--list), a paper, or all")
     from residua.experiments.reproduce import reproduce as run
+    from residua.search.target import parse_seconds
 
     results = run(
         names,
@@ -72,6 +76,7 @@ def reproduce(
         data=data,
         seeds=seeds,
         max_seeds=max_seeds,
+        budget=math.inf if budget is None else parse_seconds(budget, "--budget"),
         out=out,
         jobs=jobs,
         ray=ray,

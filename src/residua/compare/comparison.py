@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def compare(
     smallest: float | None = None,
     seeds: int = FEWEST,
     max_seeds: int = MAX_SEEDS,
+    budget: float = math.inf,
     out: Path | None = None,
     overwrite: bool = False,
     jobs: int | None = None,
@@ -64,6 +66,7 @@ def compare(
         smallest: the smallest difference that matters, in units of the metric; by default a point of an error.
         seeds: pairs to begin with; fewer than three decide nothing.
         max_seeds: pairs are added one by one up to this many, until it is decided; no part of the test.
+        budget: seconds from now after which no pair is added; what is begun ends.
         out: the folder of the evidence; by default ``compare/A-B``. A comparison of the same things goes on in it.
         overwrite: let the folder's evidence go if it is of another comparison (its trainings are kept).
         jobs: trainings at once; by default a core each.
@@ -74,7 +77,7 @@ def compare(
     Raises UsageError for what cannot be compared, ResiduaError if the cost cannot be matched or the data not be read.
 
     """
-    where = choose_device(device)
+    where, deadline = choose_device(device), time.monotonic() + budget
     question = ask(a, b, match=match, data=data, recipe=recipe, epochs=epochs, metric=metric)
     folder = out or question.folder
     found = settled(question, folder, where, overwrite=overwrite)
@@ -88,6 +91,7 @@ def compare(
         max_seeds=max_seeds,
         root=folder / "runs",
         device=where,
+        deadline=deadline,
     )
     costs = {label: cost_of(spec, question.data) for label, spec in specs.items()}
     remember(question, folder, found)

@@ -85,6 +85,10 @@ class Cell:
         ]
         if self.limit is not None:
             covered.append(self.limit)
+        if (
+            self.data["source"].get("fold") is not None
+        ):  # the fingerprint is of all images, whichever are held out
+            covered.append({"fold": self.data["source"]["fold"]})
         return _sha([*covered, *self.code])[:8]
 
 
@@ -126,7 +130,7 @@ def make_cell(
     )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)  # the folds of the digits, and another source or two
 def load(spec: DataSpec) -> Any:
     """The data of a spec, kept: the cells of a grid share it."""
     from residua.data import load_data  # with torch, which pages of results do without

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ def reproduce(
     data: str | None = None,
     seeds: int | None = None,
     max_seeds: int = MAX_SEEDS,
+    budget: float = math.inf,
     out: Path = OUT,
     jobs: int | None = None,
     ray: str | None = None,
@@ -45,7 +48,8 @@ def reproduce(
         data: instead of the settings' own data: a path to CIFAR-10, or any images; an experiment that needs other data
             keeps its own.
         seeds: to begin with, instead of the setting's.
-        max_seeds: seeds are added up to this many, until the verdict is decided.
+        max_seeds: seeds are added up to this many, until the verdict is decided; no part of the test.
+        budget: seconds from now after which no seed is added; what is begun ends, and the first seeds are always run.
         out: the folder of all results; cells are shared by the experiments in it.
         jobs: cells at once; by default a core each.
         ray: the address of a Ray cluster on which the cells run; ``out`` must then be on a disk that its nodes share.
@@ -60,7 +64,7 @@ def reproduce(
     named = [
         item for want in wanted for item in (find_experiments(want) if isinstance(want, str) else [want])
     ]
-    where = choose_device(device)
+    where, deadline = choose_device(device), time.monotonic() + budget
     studies = [
         Study(
             experiment=experiment,
@@ -70,6 +74,7 @@ def reproduce(
             max_seeds=max_seeds,
             root=out / "runs",
             device=where,
+            deadline=deadline,
         )
         for experiment in {item.id: item for item in named}.values()
     ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from residua.data.sources.digits import FOLDS
 from residua.errors import UsageError
 from residua.experiments.cell import Cell, load, make_cell
 from residua.experiments.experiment import Experiment, Scale, Setting
 from residua.experiments.rules import Verdict, judge
 from residua.spec import DataSpec
 
+DIGITS = "digits"
 QUICK_BATCHES = 22  # an epoch of the bundled digits: at the quick scale an epoch of any data is no longer
 
 
@@ -34,6 +38,7 @@ class Study:
     max_seeds: int
     root: Path
     device: str
+    deadline: float = math.inf  # on the monotonic clock: no seed is added after it
     evidence: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)  # arm and seed: why
     asked: int = 0  # seeds
@@ -58,7 +63,7 @@ class Study:
         return self.refused or (setting if isinstance(setting, str) else "")
 
     def next_cells(self) -> list[Wanted]:
-        """The cells of the next seeds; none if the verdict is decided or seeds are used up."""
+        """The cells of the next seeds; none if the verdict is decided, or seeds or time are used up."""
         setting = self.setting
         source = None if setting is None else self._source(setting)
         if setting is None or source is None:
@@ -68,7 +73,8 @@ class Study:
         elif self.asked == 0:
             target = min(self.first_seeds or setting.seeds, self.max_seeds)
         else:
-            target = self.asked if self.verdict().decided else min(self.asked + 1, self.max_seeds)
+            ended = self.verdict().decided or time.monotonic() >= self.deadline
+            target = self.asked if ended else min(self.asked + 1, self.max_seeds)
         seeds, self.asked = range(self.asked, target), target
         borrowed = self.scale == "quick" and source != setting.source
         return [
@@ -80,7 +86,7 @@ class Study:
                     arm,
                     seed,
                     root=self.root,
-                    source=source,
+                    source=_held_out(source, seed) if self._rotates else source,
                     look=self.experiment.look,
                     device=self.device,
                     limit=QUICK_BATCHES if borrowed and not arm.source else None,
@@ -96,10 +102,15 @@ class Study:
             return Verdict(status="not judged at this scale", rulings={})
         return judge(self.setting.rules, self.evidence)
 
+    @property
+    def _rotates(self) -> bool:
+        """Whether what is trained is measured on another part of the digits with every seed."""
+        return self.setting is not None and bool(self.setting.recipe)
+
     def _source(self, setting: Setting) -> str | None:
         """The data to run on; None, with the reason noted, where it is not the kind that the setting needs."""
         source = setting.source
-        if self.data is not None and (setting.needs or source == "digits"):
+        if self.data is not None and (setting.needs or source == DIGITS):
             source = self.data
         elif setting.needs:
             self.refused = f"it needs {setting.needs}: --data PATH"
@@ -114,3 +125,12 @@ class Study:
             "counts": loaded.identity.get("counts", {}),
         }
         return source
+
+
+def _held_out(source: str, seed: int) -> str:
+    """The digits with the fifth that a seed is tested on, in turns, so that seeds differ in their test images.
+
+    Seed 0 has the fixed part, which is the first fifth; other data are as they are.
+    """
+    fold = seed % FOLDS
+    return f"{source}:fold={fold}" if source == DIGITS and fold else source

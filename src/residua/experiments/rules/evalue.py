@@ -4,7 +4,7 @@ Under every normal distribution whose mean is at most the bound, whatever its sp
 at most what it was, seed after seed. So the chance that it *ever* reaches 40 is at most 1/40 (Ville), however often one
 looks and for whatever reason one stops. It is a likelihood ratio of the t statistic: a half-Cauchy of scale 1 on the
 effect (mean / spread) against an effect of zero, with the right-Haar prior on the spread (Lai 1976; Rouder et al. 2009;
-Wang & Ramdas 2023; Pérez-Ortiz et al. 2024). A mean below the bound makes it smaller still: this ratio rises with t, and
+Wang & Ramdas 2023; Pérez-Ortiz et al. 2024). A mean below the bound only makes it smaller: this ratio rises with t,
 that of such a mean to zero falls with it. For n differences x from the bound, with r = sum x / sqrt(sum x^2),
 
     E = 1 / (2^(n/2-1) Gamma(n/2)) * int pi(d) exp(-n d^2/2) int w^(n-1) exp(-w^2/2 + w d r) dw dd.

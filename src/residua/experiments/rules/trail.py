@@ -57,7 +57,7 @@ class Trail:
 
     def to_dict(self) -> dict[str, list[float]]:
         """Plain values, rounded."""
-        return {name: [_rounded(e) for e in curve] for name, curve in asdict(self).items()}
+        return {name: [rounded(e) for e in curve] for name, curve in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class Effect:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, rounded."""
         return {
-            name: _rounded(value) if isinstance(value, float) else value
+            name: rounded(value) if isinstance(value, float) else value
             for name, value in asdict(self).items()
         }
 
@@ -136,5 +136,6 @@ def _more_seeds(n: int, distance: float, sd: float | None) -> int | None:
     return high
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """With the digits that a result keeps."""
     return float(f"{value:.{_DIGITS}g}")
