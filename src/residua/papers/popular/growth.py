@@ -12,7 +12,7 @@ from residua.experiments.scales import exact, untrained
 
 _WHERE = "a popular text; He et al. 2016, sec. 2"
 _UNITS = {20: 9, 56: 27, 110: 54}
-_LOOKED = {"init": "He", "draws": 4}  # the networks as they are initialised, each seed the mean of four draws
+_LOOKED = {"init": "He"}  # as in vanishing/*, which share what is measured
 _GAIN = (
     "log10 ratio: of the gradient's norm at the first unit's input to that at the last one's, in a training step. "
     "log10 gain: the same a unit, on the geometric mean."
