@@ -246,7 +246,8 @@ WORLDS: dict[str, tuple[Any, Any]] = {
         for deep, basic in ((49.0, 0.5), (5.0, 30.0))
     ),
     "he2015/bottleneck-time": tuple(
-        {"against two 3x3, 256-d": {"time_ratio": ratio}} for ratio in (0.2, 0.9)
+        {"against two 3x3, 256-d": {"time_ratio": wide}, "against two 3x3, 64-d": {"time_ratio": narrow}}
+        for wide, narrow in ((0.2, 1.0), (0.9, 2.5))
     ),
     "he2015/popular-table": (
         {name: {"printed": 1, "value": value or 9.0} for name, value in _POPULAR.items()},
