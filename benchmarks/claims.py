@@ -21,6 +21,7 @@ from residua.experiments.experiment import SCALES
 from residua.experiments.store import judged_anew, result_path
 from residua.files import read_json, write_text
 from residua.published import published
+from residua.report.all_claims import say_all_claims
 from residua.report.experiment_charts import words
 from residua.report.experiment_result import Result, find_results, read_result
 from residua.report.numbers import published_value, spread
@@ -115,7 +116,17 @@ def page(results: Sequence[Result], lang: str) -> str:
     def say(key: str, **fields: Any) -> str:
         return WORDS[key][column].format(**fields)
 
-    lines = [f"# {say('title')}", "", say("made"), "", say("means"), "", say("head"), "|---|---|---|"]
+    lines = [
+        f"# {say('title')}",
+        "",
+        say("made"),
+        "",
+        say("means"),
+        "",
+        *_summary(results, lang),
+        say("head"),
+        "|---|---|---|",
+    ]
     known = claims()
     by_claim = {claim: [r for r in results if claim in {c["id"] for c in r["claims"]}] for claim in known}
     for claim, found in by_claim.items():
@@ -137,6 +148,12 @@ def page(results: Sequence[Result], lang: str) -> str:
         if not found:
             lines += ["", f"*{say('no result yet')}*"]
     return "\n".join(lines) + "\n"
+
+
+def _summary(results: Sequence[Result], lang: str) -> list[str]:
+    """What is said of all claims together."""
+    said = say_all_claims(results, translator(lang))
+    return [said, ""] if said else []
 
 
 def stored(folder: Path = FOLDER) -> list[Result]:

@@ -25,10 +25,30 @@ class _Claim(TypedDict):
     zh: str | None
 
 
+class _Trail(TypedDict):
+    toward: list[Positive]
+    against: list[Positive]
+    alike: list[Positive]
+
+
+class _Effect(TypedDict):
+    kind: str
+    n: Count
+    mean: Measured
+    sd: Measured | None
+    low: Measured | None
+    high: Measured | None
+    smallest: Measured | None
+    more_seeds: Count | None
+
+
 class _Check(TypedDict):
     text: str
     status: str
     reason: str
+    decides: bool | None  # these three: none in a result of 0.1
+    trail: _Trail | None
+    effect: _Effect | None
 
 
 class _Beside(TypedDict):
@@ -77,6 +97,7 @@ class _Stored(TypedDict):
     scale: str
     verdict: str
     reason: str | None
+    against: list[Positive] | None
     checks: list[_Check]
     table: list[_Row]
     published: list[_Published]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from residua.errors import ResiduaError
 from residua.experiments.catalogue import claims, experiments
 from residua.files import write_text
+from residua.report.all_claims import say_all_claims
 from residua.report.experiment_charts import pictures
 from residua.report.experiment_result import Result, find_results, read_result
 from residua.report.numbers import count
@@ -53,6 +54,7 @@ def render_gallery(folder: Path, *, lang: str = "en") -> Path:
     ]
     known = [(verdict(status, t).word, sum(r["verdict"] == status for r in results)) for status in MEANINGS]
     top = {"tiles": [(word, count(n), "") for word, n in known if n], "n": len(results)}
+    top["summary"] = say_all_claims(results, t)
     write_text(folder / INDEX, page("gallery.html", t("gallery"), top, sections, t, "reproduction_footer"))
     return folder / INDEX
 

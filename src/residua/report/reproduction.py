@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from residua.experiments.experiment import SCALES
 from residua.files import write_text
 from residua.names import command
+from residua.report.e_values import e_value_charts, measured_words
 from residua.report.experiment_charts import pictures, words
 from residua.report.experiment_result import Result, read_result
 from residua.report.numbers import duration
@@ -19,8 +20,11 @@ from residua.report.translation import Translate, translator
 
 # What each verdict means, as a key, and how it is coloured.
 MEANINGS = {
+    "exact": ("means_exact", "good"),
+    "checked in the source": ("means_checked", "good"),
     "reproduced": ("means_reproduced", "good"),
     "direction reproduced": ("means_direction", "good"),
+    "no difference that matters": ("means_alike", "caution"),
     "not reproduced": ("means_not", "bad"),
     "undecided": ("means_undecided", "open"),
     "not judged at this scale": ("means_not_judged", "open"),
@@ -64,6 +68,7 @@ def render_reproduction(
         ("figure_section", _figures(result, t)),
         ("measured_section", _measured(result, t)),
         ("checks", _listed(_by_verdict(result["checks"], t))),
+        ("e_values", _e_values(result, t)),
         ("caveats", _listed(result["caveats"])),
         ("misquotes", _listed(result["misquotes"])),
         ("arms", _arms(result, t)),
@@ -126,9 +131,15 @@ def _measured(result: Result, t: Translate) -> SectionValues:
 def _by_verdict(
     checks: Sequence[dict[str, Any]], t: Translate
 ) -> list[tuple[VerdictLabel, list[dict[str, Any]]]]:
-    """The checks under their verdicts, in the order of the first of each."""
+    """The checks under their verdicts, in the order of the first of each, with what was measured in words."""
     statuses = dict.fromkeys(check["status"] for check in checks)
-    return [(verdict(status, t), [c for c in checks if c["status"] == status]) for status in statuses]
+    told = [{**check, "measured": measured_words(check, t)} for check in checks]
+    return [(verdict(status, t), [c for c in told if c["status"] == status]) for status in statuses]
+
+
+def _e_values(result: Result, t: Translate) -> SectionValues:
+    charts = e_value_charts(result, t)
+    return {"charts": charts, "note": t("e_note")} if charts else None
 
 
 def _listed(listed: list[Any]) -> SectionValues:

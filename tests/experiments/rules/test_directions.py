@@ -106,7 +106,7 @@ def test_an_effect_says_its_interval_and_how_many_seeds_more() -> None:
     assert effect.low is not None and effect.high is not None
     assert effect.low < effect.mean < effect.high
     assert effect.more_seeds is not None and effect.more_seeds > 0
-    assert f"at this effect {effect.more_seeds} more seeds would decide" in ruling.reason
+    assert f"seeds that it would still take at this effect: {effect.more_seeds}" in ruling.reason
     # that many of the same mean and spread do decide, and one less do not
     half = ((effect.sd or 0) ** 2) ** 0.5
 

@@ -192,5 +192,5 @@ def _reason(trail: Trail, effect: Effect) -> str:
         said.append(f"{trail.alike[-1]:.3g} for a difference below {size}")
     if trail.decision is None:
         more = "more than a thousand" if effect.more_seeds is None else f"{effect.more_seeds}"
-        said.append(f"at this effect {more} more seeds would decide")
+        said.append(f"seeds that it would still take at this effect: {more}")
     return "; ".join(said)
