@@ -38,6 +38,8 @@ def test_a_training_diverged_whose_loss_ends_above_where_it_began(
 def test_a_gan_diverged_whose_images_end_twice_as_far_off_as_at_best(
     tmp_path: Path, distances: tuple[float, ...], rate: float
 ) -> None:
-    found = _measured(tmp_path, *({"val_frechet_distance": d, "train_loss": i} for i, d in enumerate(distances)))
+    found = _measured(
+        tmp_path, *({"val_frechet_distance": d, "train_loss": i} for i, d in enumerate(distances))
+    )
     assert found["diverged"] == rate  # whatever the loss of the discriminator does
     assert found["curve_test_frechet_distance"] == list(distances)

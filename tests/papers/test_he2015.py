@@ -57,18 +57,21 @@ _WRONG_COST = {
 _DEPTHS = (20, 32, 44, 56, 110, 18, 34)
 _POPULAR = {"ResNet-20": 8.75, "ResNet-56": 8.50, "ResNet-110": 7.61, "plain-20": None, "plain-56": None}
 
+_DEGRADED, _IMPROVED = (
+    {
+        f"{kind}-{depth}": {"train_error": error, "test_error": error + 1}
+        for kind, errors in (("plain", plain), ("ResNet", residual))
+        for depth, error in zip((20, 32, 44, 56), errors, strict=True)
+    }
+    for plain, residual in (
+        ((5.0, 12.0, 30.0, 60.0), (4.0, 3.0, 2.5, 2.0)),
+        ((60.0, 30.0, 12.0, 5.0), (75.0, 76.0, 77.0, 90.0)),
+    )
+)
+
 WORLDS: dict[str, tuple[Any, Any]] = {
-    "he2015/degradation": tuple(
-        {
-            f"{kind}-{depth}": {"train_error": error, "test_error": error + 1}
-            for kind, errors in (("plain", plain), ("ResNet", residual))
-            for depth, error in zip((20, 32, 44, 56), errors, strict=True)
-        }
-        for plain, residual in (
-            ((5.0, 12.0, 30.0, 60.0), (4.0, 3.0, 2.5, 2.0)),
-            ((60.0, 30.0, 12.0, 5.0), (2.0, 2.5, 30.0, 70.0)),
-        )
-    ),
+    "he2015/degradation": (_DEGRADED, _IMPROVED),
+    "he2015/degradation-curves": (_DEGRADED, _IMPROVED),
     "he2015/imagenet-plain": tuple(
         {
             f"{kind}-{depth}": {"train_error": error, "test_error": error}
@@ -243,7 +246,8 @@ WORLDS: dict[str, tuple[Any, Any]] = {
         for deep, basic in ((49.0, 0.5), (5.0, 30.0))
     ),
     "he2015/bottleneck-time": tuple(
-        {"against two 3x3, 256-d": {"time_ratio": ratio}} for ratio in (0.2, 0.9)
+        {"against two 3x3, 256-d": {"time_ratio": wide}, "against two 3x3, 64-d": {"time_ratio": narrow}}
+        for wide, narrow in ((0.2, 1.0), (0.9, 2.5))
     ),
     "he2015/popular-table": (
         {name: {"printed": 1, "value": value or 9.0} for name, value in _POPULAR.items()},

@@ -338,5 +338,7 @@ def test_compared_networks_cost_what_the_comments_say() -> None:
     assert paths == {"1 x 12d": (98_074, 944_640), "4 x 4d": (91_066, 925_184)}
     dense = counts("huang2017/parameters")
     assert (dense["ResNet-20"][0], dense["DenseNet-BC-22"][0]) == (31_989, 32_318)
+    merged = [work for _, work in counts("merges/compared").values()]
+    assert max(merged) < 1.06 * min(merged)
     ode = counts("chen2018/ode-net")
     assert (ode["ResNet (6 blocks)"][0], ode["ODE-Net"][0]) == (128_554, 36_458)

@@ -33,8 +33,8 @@ class Constructed(Look):
     offered: ClassVar[bool] = False
 
     units: int = 2
-    steps: int = 220
-    rates: tuple[float, ...] = (0.1, 0.01)
+    steps: int = 88
+    rates: tuple[float, ...] = (0.05, 0.01)
     batch: int = 64
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102

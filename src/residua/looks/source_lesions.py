@@ -26,6 +26,7 @@ class SourceLesions(Look):
     about: ClassVar[str] = "by how much the error rises when a DenseNet's layers lose a source"
     images: ClassVar[int] = ALL
     trained: ClassVar[bool] = True
+    offered: ClassVar[bool] = False
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from residua.analysis.dense_weights import source_shares, source_weights, without_source

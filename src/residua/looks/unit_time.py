@@ -30,8 +30,8 @@ class UnitTime(Look):
     against: str
     against_unit: str
     side: int = 14
-    batch: int = 16
-    rounds: int = 9
+    batch: int = 8
+    rounds: int = 5
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         import torch

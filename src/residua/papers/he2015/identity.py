@@ -116,7 +116,7 @@ EXPERIMENTS = (
         caveats=(
             "The identities: convolutions that pass each channel on, and batch norms that undo themselves. In a "
             "training step the norms see a batch instead of all images, and so are nearly the identity.",
-            "Both nets are trained on for 220 steps without augmentation, at the better of two rates.",
+            "Both nets are trained on for 88 steps without augmentation, at the better of two rates.",
         ),
     ),
     Experiment(
