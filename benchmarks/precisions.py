@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ from residua.deploy.torch_runtime import TorchRuntime
 from residua.errors import ResiduaError, UsageError
 from residua.evaluation.metrics import paired_interval
 from residua.evaluation.source import open_source
-from residua.files import write_json, write_text
+from residua.files import read_json, write_json, write_text
 from residua.loading import load_weights
 from residua.machine import describe_machine
 from residua.parts import parts
 from residua.train.asked import weights_digest
 
+FOLDER = RESULTS / "precisions"
+COMMAND = "python -m benchmarks.precisions RUN... --data IMAGES"
 BOUND = 0.3  # points
 
 
@@ -41,16 +43,20 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN")
     parser.add_argument("--data", required=True, help="the images that the runs were trained on")
     arguments = parser.parse_args()
-    networks = [measure(run, arguments.data) for run in arguments.runs]
-    evidence: dict[str, Any] = {
-        "schema": 1,
-        "command": "python -m benchmarks.precisions RUN... --data IMAGES",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": describe_machine(),
-        "networks": networks,
-    }
-    write_json(RESULTS / "precisions.json", evidence)
-    write_text(RESULTS / "precisions.md", table(evidence))
+    FOLDER.mkdir(exist_ok=True)
+    for run in arguments.runs:
+        found = measure(run, arguments.data)
+        evidence = {
+            "schema": 1,
+            "command": COMMAND,
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": describe_machine(),
+            **found,
+        }
+        write_json(FOLDER / f"{found['network']}.json", evidence)
+        write_text(
+            RESULTS / "precisions.md", table([read_json(path) for path in sorted(FOLDER.glob("*.json"))])
+        )
 
 
 def measure(run: str, data: str) -> dict[str, Any]:
@@ -112,12 +118,12 @@ def runtimes(trained: Any, exporting: Mapping[str, Exporting], folder: Path) -> 
         yield f"int8, {kind}", one.format.open(one.unmeasured(place, "int8"), None)
 
 
-def table(evidence: Mapping[str, Any]) -> str:
+def table(networks: Sequence[Mapping[str, Any]]) -> str:
     """The Markdown page."""
     lines = [
         "# Accuracy in smaller numbers",
         "",
-        f"`{evidence['command']}`, {evidence['date']}, {where(evidence['machine'])}.",
+        f"`{COMMAND}`, {where(networks[-1]['machine'])}.",
         "",
         "Every convolution and fully connected layer in int8, calibrated on 300 validation images; bfloat16 by torch's "
         "autocast. The difference to float32 in points of top-1 on the same test images, with its paired 95 % "
@@ -126,7 +132,7 @@ def table(evidence: Mapping[str, Any]) -> str:
         "| network | precision | test images | float32 | accuracy | difference | within the bound |",
         "|---|---|---:|---:|---:|---:|---|",
     ]
-    for network in evidence["networks"]:
+    for network in networks:
         for row in network["rows"]:
             low, high = (100 * value for value in row["interval"])
             points = 100 * row["difference"]

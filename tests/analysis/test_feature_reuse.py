@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from residua.analysis.cka import gram, similarities
-from residua.analysis.dense_weights import source_shares, source_weights
+from residua.analysis.dense_weights import source_shares, source_weights, without_source
 from residua.analysis.feature_reuse import feature_reuse
 from residua.errors import UsageError
 from residua.looks import look
@@ -159,6 +159,31 @@ def test_weights_by_source_layer():
     first, last = source_shares(found)
     assert first == pytest.approx((1 / 2 + 1 / 2.5) / 2)
     assert last == pytest.approx((3 / 2 + 4 / 2.5) / 2)
+
+
+def test_a_source_is_taken_from_the_layers_that_have_several():
+    block = [dense_layer(2 + 3 * index, 3, bottleneck=0) for index in range(3)]
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), *block, nn.Conv2d(11, 4, 1), nn.Flatten(), nn.Linear(4, 2))
+    for source, lost in (("input", {"2": (0, 2), "3": (0, 2)}), ("last", {"2": (2, 5), "3": (5, 8)})):
+        cut = without_source(model, source)
+        for name, kept in model.named_parameters():
+            start, end = lost.get(name.partition(".")[0], (0, 0)) if kept.ndim == 4 else (0, 0)
+            expected = kept.detach().clone()
+            if end:
+                expected[:, start:end] = 0
+            assert torch.equal(cut.get_parameter(name), expected), (source, name)
+
+
+def test_an_untrained_dense_net_feels_no_loss_that_chance_does_not_explain():
+    """The weights that the paper draws are even before the training too: they are no evidence of use."""
+    torch.manual_seed(0)
+    model = build(model_spec("densenet_tiny", in_channels=1, num_classes=10)).eval()
+    found = look("source_lesions", model, torch.randn(40, 1, 8, 8), torch.arange(40) % 10).values
+    assert found["weight_of_last_layer"] == pytest.approx(1, abs=0.1)
+    assert abs(found["cut_input"]) < 15
+    assert abs(found["cut_last"]) < 15
+    with pytest.raises(UsageError, match="no dense layers"):
+        look("source_lesions", nn.Flatten(), torch.randn(4, 1, 2, 2), torch.zeros(4, dtype=torch.int64))
 
 
 def test_a_dense_net_has_a_map_for_each_block():

@@ -268,7 +268,7 @@ def _study(root: Path, **asked: Any) -> Study:
         "max_seeds": 20,
         "device": "cpu",
     }
-    return Study(root=root, **{"experiment": experiments()["he2015/degradation"], **options, **asked})
+    return Study(root=root, **{"experiment": experiments()["he2015/convergence"], **options, **asked})
 
 
 RESULT_KEYS = {

@@ -32,3 +32,13 @@ def test_every_branch_always_skipped_saves_nearly_everything() -> None:
 
 def test_without_drop_path_nothing_is_saved() -> None:
     assert _saved(drop_path=0.0)["work_saved"] == 0
+
+
+def test_a_step_may_be_on_images_of_a_size_that_the_data_have_not() -> None:
+    torch.manual_seed(0)
+    network = create_model("cifar_resnet20_stochastic_depth", num_classes=10, in_channels=3)
+    found = look_at(
+        "skipping", network, None, 0, {"images": 0, "shape": (3, 32, 32), "batch": 2, "rounds": 1}
+    )
+    assert 24 < found["work_saved"] < 30
+    assert found["time_saved"] < 100

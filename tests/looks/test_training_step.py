@@ -76,4 +76,4 @@ def test_an_image_s_share_of_the_memory_does_not_depend_on_the_batch() -> None:
 )
 def test_the_weights_of_a_branch(model: str, unit: str, weights: int, channels: int) -> None:
     found = look_at("branch_weights", _network(model), None, 0, {"unit": unit})
-    assert found == {"weights": weights, "channels": channels}
+    assert found == {"weights": weights, "channels": channels, "pointwise_share": 0}

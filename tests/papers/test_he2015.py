@@ -18,13 +18,14 @@ _DEEP_RESNET = {"train_error": 1.0, "test_error": 2.0, "early_train_error": 25.0
 
 
 def _guesses(members: int, *, loud: bool) -> dict[str, dict[int, dict[str, Any]]]:
-    """Networks that err on different images; ``loud``: one is always wrong and certain, the others seldom and shy."""
+    """Networks that err on different images; ``loud``: always two at once, who are certain where the others are shy."""
     world: dict[str, dict[int, dict[str, Any]]] = {}
-    for index, depth in enumerate((8, 14, 20, 26, 32, 56)[:members]):
+    for index, depth in enumerate((8, 14, 20, 26, 32, 38)[:members]):
         shares = np.tile([0.55, 0.45] if loud else [0.9, 0.1], (360, 1))
-        shares[index::20] = [0.4, 0.6]
-        if loud and index == 0:
-            shares[:] = [0.0, 1.0]
+        if loud:
+            shares[index // 2 :: 3] = [0.0, 1.0]
+        else:
+            shares[index::20] = [0.4, 0.6]
         values = {seed: shares[seed:] for seed in range(6)}
         world[f"ResNet-{depth}"] = {s: {"classes": 2, "probabilities": packed(v)} for s, v in values.items()}
     return world
@@ -56,20 +57,33 @@ _WRONG_COST = {
 _DEPTHS = (20, 32, 44, 56, 110, 18, 34)
 _POPULAR = {"ResNet-20": 8.75, "ResNet-56": 8.50, "ResNet-110": 7.61, "plain-20": None, "plain-56": None}
 
+_DEGRADED, _IMPROVED = (
+    {
+        f"{kind}-{depth}": {"train_error": error, "test_error": error + 1}
+        for kind, errors in (("plain", plain), ("ResNet", residual))
+        for depth, error in zip((20, 32, 44, 56), errors, strict=True)
+    }
+    for plain, residual in (
+        ((5.0, 12.0, 30.0, 60.0), (4.0, 3.0, 2.5, 2.0)),
+        ((60.0, 30.0, 12.0, 5.0), (75.0, 76.0, 77.0, 90.0)),
+    )
+)
+
 WORLDS: dict[str, tuple[Any, Any]] = {
-    "he2015/degradation": (
+    "he2015/degradation": (_DEGRADED, _IMPROVED),
+    "he2015/degradation-curves": (_DEGRADED, _IMPROVED),
+    "he2015/imagenet-plain": tuple(
         {
-            "plain-20": _SHORT_PLAIN,
-            "plain-56": _NO_SHORTCUTS,
-            "ResNet-20": _RESNET,
-            "ResNet-56": _DEEP_RESNET,
-        },
-        {
-            "plain-20": _RESNET,
-            "plain-56": _DEEP_RESNET,
-            "ResNet-20": _SHORT_PLAIN,
-            "ResNet-56": _NO_SHORTCUTS,
-        },
+            f"{kind}-{depth}": {"train_error": error, "test_error": error}
+            for (kind, depth), error in zip(
+                (("plain", 18), ("plain", 34), ("ResNet", 18), ("ResNet", 34)), errors, strict=True
+            )
+        }
+        for errors in ((8.0, 20.0, 7.0, 5.0), (20.0, 8.0, 7.0, 15.0))
+    ),
+    "he2015/very-deep": tuple(
+        {"ResNet-8": {"train_error": 1.0, "gap": 1.0}, "ResNet-86": {"train_error": error, "gap": gap}}
+        for error, gap in ((1.2, 3.0), (20.0, -2.0))
     ),
     "he2015/longer": (
         {
@@ -154,15 +168,36 @@ WORLDS: dict[str, tuple[Any, Any]] = {
             "ResNet-56": {"train_error": 5.0},
         },
     ),
-    "he2015/identity": (
+    "he2015/identity": tuple(
+        {name: {"largest_change": change} for name in ("ResNet-20", "ResNet-56")} for change in (0.0, 1e-6)
+    ),
+    "he2015/zero-branch": (
         {
-            "ResNet-20": {"largest_change": 0.0, "train_error": 2.0},
-            "ResNet-56": {"largest_change": 0.0, "train_error": 2.1},
+            "original unit": {"changed": 0.9, "relu_error": 0.0, "changed_positive": 0.0},
+            "pre-activation unit": {"changed": 0.0},
         },
         {
-            "ResNet-20": {"largest_change": 1e-6, "train_error": 2.0},
-            "ResNet-56": {"largest_change": 1e-6, "train_error": 4.0},
+            "original unit": {"changed": 0.0, "relu_error": 0.9, "changed_positive": 0.2},
+            "pre-activation unit": {"changed": 0.9},
         },
+    ),
+    "he2015/linear-layer": tuple(
+        {
+            "one linear layer a unit": {"matrix_error": matrix, "nonlinearity": matrix},
+            "two layers and a ReLU a unit": {"nonlinearity": apart},
+        }
+        for matrix, apart in ((1e-15, 0.4), (0.2, 1e-15))
+    ),
+    "he2015/constructed": tuple(
+        {"plain-20": {"largest_change": change, "cost_of_depth": cost}}
+        for change, cost in ((1e-14, 0.1), (0.3, 12.0))
+    ),
+    "he2015/fits-identity": tuple(
+        {
+            name: {"identity_error": error}
+            for name, error in zip(("plain-20", "plain-56", "ResNet-20", "ResNet-56"), errors, strict=True)
+        }
+        for errors in ((0.3, 0.7, 0.1, 0.1), (0.3, 0.2, 0.5, 0.5))
     ),
     "he2015/shortcut-cost": (
         {
@@ -203,8 +238,16 @@ WORLDS: dict[str, tuple[Any, Any]] = {
         },
     ),
     "he2015/1202": (
-        {"ResNet-1202": {"parameters": 19_421_274, "loss_change": -1.0, "held_gb_recomputing": 3.0}},
-        {"ResNet-1202": {"parameters": 10_285_722, "loss_change": 0.5, "held_gb_recomputing": 12.0}},
+        {"ResNet-1202": {"parameters": 19_421_274, "held_gb_recomputing": 3.0}},
+        {"ResNet-1202": {"parameters": 10_285_722, "held_gb_recomputing": 12.0}},
+    ),
+    "he2015/pointwise": tuple(
+        {"ResNet-50": {"pointwise_share": deep}, "ResNet-34": {"pointwise_share": basic}}
+        for deep, basic in ((49.0, 0.5), (5.0, 30.0))
+    ),
+    "he2015/bottleneck-time": tuple(
+        {"against two 3x3, 256-d": {"time_ratio": wide}, "against two 3x3, 64-d": {"time_ratio": narrow}}
+        for wide, narrow in ((0.2, 1.0), (0.9, 2.5))
     ),
     "he2015/popular-table": (
         {name: {"printed": 1, "value": value or 9.0} for name, value in _POPULAR.items()},
@@ -241,22 +284,23 @@ def _cells(name: str, tmp_path: Path) -> dict[str, Path]:
 
 def test_experiments_share_their_trainings(tmp_path: Path) -> None:
     """What several experiments need is trained once: the quick scale would take hours otherwise."""
-    degradation = _cells("he2015/degradation", tmp_path)
-    for other in ("responses", "convergence", "identity", "longer", "one-layer", "depth", "ensemble"):
-        for arm, folder in _cells(f"he2015/{other}", tmp_path).items():
-            if arm in degradation:
-                assert folder == degradation[arm], f"{other}, {arm}"
+    trained = _cells("he2015/convergence", tmp_path)
+    for other in ("he2015/identity", "veit2016/lesions", "huang2017/residual-reuse", "vanishing/healthy"):
+        shared = _cells(other, tmp_path)
+        assert shared.keys() & trained.keys()
+        for arm in shared.keys() & trained.keys():
+            assert shared[arm] == trained[arm], f"{other}, {arm}"
     shortcuts = _cells("he2015/shortcuts", tmp_path)
-    assert shortcuts["option A"] == degradation["ResNet-20"]
+    assert shortcuts["option A"] == trained["ResNet-20"]
     assert len(set(shortcuts.values())) == 4
 
 
 def test_three_times_the_iterations_are_three_times_as_many() -> None:
     item = experiments()["he2015/longer"]
-    quick, paper = item.setting("quick"), item.setting("paper")
-    assert isinstance(quick, Setting) and isinstance(paper, Setting)
-    assert [arm.recipe for arm in quick.arms] == [{"epochs": 30}, {"epochs": 30}, {}]
-    assert quick.changes == {"epochs": 10}
+    small, paper = item.setting("small"), item.setting("paper")
+    assert isinstance(small, Setting) and isinstance(paper, Setting)
+    longer = {"epochs": 3 * small.changes["epochs"]}
+    assert [arm.recipe for arm in small.arms] == [longer, longer, {}]
     assert [arm.recipe for arm in paper.arms] == [{"iterations": 192_000}, {"iterations": 192_000}, {}]
 
 

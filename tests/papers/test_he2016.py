@@ -31,13 +31,20 @@ WORLDS: dict[str, tuple[Any, Any]] = {
     ),
     "he2016/1001": (
         {
-            "pre-activation-1001": {"parameters": 10_285_722, "units": 333, "loss_change": -0.2},
+            "pre-activation-1001": {"parameters": 10_285_722, "units": 333},
             "pre-activation-164": {"parameters": 1_661_274},
         },
         {
-            "pre-activation-1001": {"parameters": 19_421_274, "units": 999, "loss_change": 0.1},
+            "pre-activation-1001": {"parameters": 19_421_274, "units": 999},
             "pre-activation-164": {"parameters": 2_500_000},
         },
+    ),
+    "he2016/gradient-flow": tuple(
+        {
+            "ResNet-56": {"below_1": one[0], "least": one[1], "early_train_error": one[2]},
+            "pre-activation-56": {"below_1": other[0], "least": other[1], "early_train_error": other[2]},
+        }
+        for one, other in (((20.0, 0.5, 60.0), (1.0, 0.95, 45.0)), ((1.0, 0.95, 45.0), (20.0, 0.5, 60.0)))
     ),
     "he2016/orders": (
         {

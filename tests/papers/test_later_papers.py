@@ -15,6 +15,7 @@ _NETS = (_PREACT, _R20, _R56, "plain-20")
 _EULER = ("Euler net (6 units)", _PREACT, _R56)
 _RANDOM = "99 random units, |J| = 0.1"
 _SCALED = tuple(f"WRN-148, alpha = {alpha}" for alpha in ("0", "1/sqrt(d)", "1"))
+_MERGES = ("sum", "scaling 0.5 | 0.5", "exclusive gating", "ReZero", "LayerScale", "hyper-connections")
 _SKIPPING = "ResNet-110, p_L = 0.5"
 
 
@@ -29,6 +30,15 @@ def _by_arm(**measures: dict[str, float]) -> dict[str, dict[str, float]]:
 
 def _alike(arms: tuple[str, ...], **measures: float) -> dict[str, dict[str, float]]:
     return {arm: dict(measures) for arm in arms}
+
+
+def _growing(**log10_ratio: tuple[float, float, float]) -> dict[str, dict[str, float]]:
+    """Gradients that have grown by so many powers of ten from the last of 9, 27 and 54 units to the first."""
+    return {
+        f"{kind}-{depth}": {"log10_ratio": ratio, "log10_gain": ratio / (units - 1)}
+        for kind, ratios in log10_ratio.items()
+        for depth, units, ratio in zip((20, 56, 110), (9, 27, 54), ratios, strict=True)
+    }
 
 
 WORLDS: dict[str, Any] = {
@@ -48,9 +58,25 @@ WORLDS: dict[str, Any] = {
         _by_arm(product={"0.9": 0.9**99, "1.1": 1.1**99}, degree_ratio={"1.1": 1.0}),
         _by_arm(product={"0.9": 1e-3, "1.1": 1e3}, degree_ratio={"1.1": 2.0}),
     ),
+    "theory/first-order": (
+        _by_arm(
+            first_order_error={"n e = 0.1": 0.0047, "n e = 1": 0.2606, "n e = 9.9": 0.9991},
+            product={"n e = 1": 2.705},
+            degree_ratio={"n e = 9.9": 2.0},
+        ),
+        _by_arm(
+            first_order_error={"n e = 0.1": 0.2, "n e = 1": 0.01, "n e = 9.9": 0.0},
+            product={"n e = 1": 10.9},
+            degree_ratio={"n e = 9.9": 1.0},
+        ),
+    ),
     "theory/growth": (
-        _by_arm(log10_gain={_R20: 0.1, _R56: 0.05, "ResNet-110": 0.03}),
-        _by_arm(log10_gain={_R20: 0.1, _R56: 0.1, "ResNet-110": 0.1}),
+        _growing(ResNet=(0.8, 1.35, 1.7), plain=(1.1, 3.4, 6.9)),
+        _growing(ResNet=(0.5, 2.4, 5.0), plain=(1.1, 1.8, 2.1)),
+    ),
+    "theory/growth-without-norms": (
+        _growing(ResNet=(0.5, 2.4, 5.0)) | {"ResNet-110, batch norm": {"log10_ratio": 1.7}},
+        _growing(ResNet=(0.8, 1.35, 1.7)) | {"ResNet-110, batch norm": {"log10_ratio": 1.7}},
     ),
     "theory/at-least-one": (
         _by_arm(
@@ -61,6 +87,19 @@ WORLDS: dict[str, Any] = {
             least={"F = -x": 0.0, "99 units, F = -0.1 x": 3e-5, _RANDOM: 0.5},
             greatest={"spectral radius 0": 10.1, _RANDOM: 2e4},
         ),
+    ),
+    "theory/small-weights": tuple(
+        _by_arm(
+            least={
+                "9 units with ReLU, a hundredth of He's weights": small[0],
+                "9 units with ReLU, He's weights": he[0],
+            },
+            greatest={
+                "9 units with ReLU, a hundredth of He's weights": small[1],
+                "9 units with ReLU, He's weights": he[1],
+            },
+        )
+        for small, he in (((0.999, 1.001), (0.1, 90.0)), ((0.5, 5.0), (0.9, 1.2)))
     ),
     "theory/at-least-one-measured": (_alike(_NETS, least=1.2), _alike(_NETS, least=0.9)),
     "theory/singular-values": (_alike(_NETS, smallest=1.0), _alike(_NETS, smallest=0.7)),
@@ -100,8 +139,14 @@ WORLDS: dict[str, Any] = {
             log10_ratio={"plain-20": 0.5, "plain-56": 0.2}, train_error={"plain-20": 3.0, "plain-56": 60.0}
         ),
         _by_arm(
-            log10_ratio={"plain-20": -4.0, "plain-56": -9.0}, train_error={"plain-20": 60.0, "plain-56": 3.0}
+            log10_ratio={"plain-20": -4.0, "plain-56": 9.0}, train_error={"plain-20": 60.0, "plain-56": 3.0}
         ),
+    ),
+    "vanishing/healthy-at-initialisation": tuple(
+        _by_arm(
+            log10_ratio=dict(zip(("plain-20", "plain-56", "plain-110", "ResNet-110"), ratios, strict=True))
+        )
+        for ratios in ((1.1, 1.2, 1.3, 1.7), (-4.0, 3.4, 6.9, -9.0))
     ),
     "he2015init/plain": tuple(
         {
@@ -109,6 +154,14 @@ WORLDS: dict[str, Any] = {
             "plain-20, Xavier": {"layer_factor": xavier, "layer_factor_back": xavier},
         }
         for he, xavier in ((1.0, 0.5), (0.5, 1.0))
+    ),
+    "he2015init/narrow": tuple(
+        _alike(
+            ("plain-56, convolutions that wrap round", "plain-56, as it is: zero padding"),
+            layer_factor=factor,
+            layer_factor_back=factor,
+        )
+        for factor in (1.0, 0.64)
     ),
     "he2015init/residual": tuple(
         _alike(("pre-activation ResNet-20, He", "ResNet-20, He"), unit_factor=factor, unit_factor_back=factor)
@@ -120,7 +173,7 @@ WORLDS: dict[str, Any] = {
     ),
     "huang2016/time": (
         {_SKIPPING: {"work_saved": 25.5, "time_saved": 25.0}},
-        {_SKIPPING: {"work_saved": 12.0, "time_saved": 10.0}},
+        {_SKIPPING: {"work_saved": 12, "time_saved": 10.0}},
     ),
     "veit2016/paths": (
         {"ResNet-110": {"log2_paths": 54.0, "majority": 98.0, "effective": 0.45}},
@@ -160,9 +213,10 @@ WORLDS: dict[str, Any] = {
         _by_arm(test_error={_R20: 2.5, "DenseNet-BC-22": 1.0}),
         _by_arm(test_error={_R20: 1.0, "DenseNet-BC-22": 2.5}),
     ),
-    "huang2017/sources": (
-        {"DenseNet-BC-22": {"weight_of_input": 1.0, "weight_of_last_layer": 1.0}},
-        {"DenseNet-BC-22": {"weight_of_input": 0.05, "weight_of_last_layer": 3.0}},
+    "huang2017/sources": tuple(
+        _alike(("DenseNet-BC-22, untrained",), cut_input=0.0, cut_last=0.0)
+        | {"DenseNet-BC-22, trained": {"cut_input": cut, "cut_last": cut}}
+        for cut in (60.0, 0.5)
     ),
     "huang2017/residual-reuse": (
         _by_arm(
@@ -219,6 +273,26 @@ WORLDS: dict[str, Any] = {
         )
         for factors in ((1.35, 1.15, 1.02, 1.95), (1.6, 1.9, 1.95, 1.1))
     ),
+    "xiong2020/warm-up": tuple(
+        _by_arm(
+            train_loss=dict(
+                zip(
+                    (
+                        f"{norm}, {how} warm-up"
+                        for norm in ("pre-norm", "post-norm")
+                        for how in ("with", "without")
+                    ),
+                    losses,
+                    strict=True,
+                )
+            )
+        )
+        for losses in ((2.4, 2.41, 2.5, 3.4), (2.4, 3.4, 2.5, 2.51))
+    ),
+    "merges/compared": tuple(
+        _by_arm(train_error=dict(zip(_MERGES, errors, strict=True)))
+        for errors in ((2.0, 8.0, 50.0, 2.1, 2.0, 1.9), (2.0, 1.0, 1.0, 8.0, 9.0, 10.0))
+    ),
     "miyato2018/residuals": (
         _by_arm(test_frechet_distance={"with residuals": 16.0, "without": 22.0}),
         _by_arm(test_frechet_distance={"with residuals": 22.0, "without": 16.0}),
@@ -264,5 +338,7 @@ def test_compared_networks_cost_what_the_comments_say() -> None:
     assert paths == {"1 x 12d": (98_074, 944_640), "4 x 4d": (91_066, 925_184)}
     dense = counts("huang2017/parameters")
     assert (dense["ResNet-20"][0], dense["DenseNet-BC-22"][0]) == (31_989, 32_318)
+    merged = [work for _, work in counts("merges/compared").values()]
+    assert max(merged) < 1.06 * min(merged)
     ode = counts("chen2018/ode-net")
     assert (ode["ResNet (6 blocks)"][0], ode["ODE-Net"][0]) == (128_554, 36_458)

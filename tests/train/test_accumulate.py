@@ -64,6 +64,26 @@ def test_gradients_are_those_of_the_undivided_batch(stepped, parts, hidden, memo
     assert int(in_parts["count"]) == int(sums["count"]) == 7 - hidden
 
 
+@pytest.mark.parametrize("weights", [(1.0, 0.01, 0.02), (5.0, 0.5, 0.1)])
+def test_parts_count_by_the_weights_of_their_classes(stepped, weights):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    batch = torch.randn(7, 6).double(), torch.tensor([0, 0, 0, 1, 1, 2, 2])  # other classes in each part
+    weights = torch.tensor(weights).double()
+
+    def loss(network, batch):
+        mean = F.cross_entropy(network(batch[0]), batch[1], weights)
+        count = torch.tensor(len(batch[1]))
+        return mean, {"loss": mean.detach() * count, "count": count, "weight": weights[batch[1]].sum()}
+
+    whole, sums = stepped(network, batch, 1, loss)
+    divided, in_parts = stepped(network, batch, 3, loss)
+    for one, other in zip(whole.parameters(), divided.parameters(), strict=True):
+        assert torch.allclose(one, other, rtol=1e-12, atol=1e-14)
+    assert float(in_parts["loss"]) == pytest.approx(float(sums["loss"]), rel=1e-12)
+    assert sums.keys() == in_parts.keys() == {"loss", "count"}
+
+
 @pytest.mark.parametrize("parts", [2, 3])
 def test_batch_statistics_move_once_by_the_mean_of_the_parts(stepped, parts):
     torch.manual_seed(0)

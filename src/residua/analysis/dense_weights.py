@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from residua.analysis.finding import Panel, Surface
 from residua.analysis.layer_kinds import WEIGHTED
@@ -31,7 +34,43 @@ def source_weights(model: nn.Module) -> list[SourceWeights]:
     in the paper, so that weights of different sources compare; the norm's own scale is not counted. Empty for a model
     without dense layers; raises UsageError where a convolution does not take what the layers before it gave.
     """
-    found: list[SourceWeights] = []
+    found = []
+    for layer in _layers(model):
+        by_map = layer.weight.detach().abs().transpose(0, 1).flatten(1).double().mean(1)
+        weights = tuple(float(part.mean()) for part in by_map.split(layer.channels))
+        found.append(
+            SourceWeights(block=layer.block, layer=layer.name, sources=layer.sources, weights=weights)
+        )
+    return found
+
+
+def without_source(model: nn.Module, source: Literal["input", "last"]) -> nn.Module:
+    """A copy whose dense layers do not see what entered their block, or what the layer just before them gave.
+
+    Their weights for it are zero, in layers with at least two sources. ``model`` is untouched.
+    """
+    copied = copy.deepcopy(model)
+    for layer in _layers(copied):
+        if layer.dense and len(layer.sources) > 1:
+            first, *_, last = zip(accumulate((0, *layer.channels)), layer.channels, strict=False)
+            start, count = first if source == "input" else last
+            layer.weight.detach()[:, start : start + count] = 0
+    return copied
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Layer:
+    """A convolution that takes what several sources gave: its weight is ``(out, sum(channels), ...)``."""
+
+    block: int
+    name: str
+    dense: bool  # False: what follows a block
+    weight: Tensor
+    sources: tuple[str, ...]
+    channels: tuple[int, ...]
+
+
+def _layers(model: nn.Module) -> Iterator[_Layer]:
     block, names, channels = (
         -1,
         [],
@@ -50,25 +89,26 @@ def source_weights(model: nn.Module) -> list[SourceWeights]:
                 raise UsageError(f"{name} has no convolution whose weights could be looked at")
             if not names:
                 block, names, channels = block + 1, ["input"], [_inputs(first)]
-            found.append(_split(block, name, first, names, channels))
+            yield _layer(block, name, first, names, channels, dense=True)
             names, channels = [*names, name], [*channels, module.merge.channels]
         elif isinstance(module, WEIGHTED) and names:
-            found.append(_split(block, name, module, names, channels))
+            yield _layer(block, name, module, names, channels, dense=False)
             names = []
-    return found
 
 
 def _inputs(layer: nn.Module) -> int:
     return layer.weight.shape[1]  # type: ignore[union-attr, return-value]  # a convolution
 
 
-def _split(block: int, name: str, layer: nn.Module, names: list[str], channels: list[int]) -> SourceWeights:
+def _layer(
+    block: int, name: str, layer: nn.Module, names: list[str], channels: list[int], *, dense: bool
+) -> _Layer:
     if _inputs(layer) != sum(channels):
         raise UsageError(f"{name} takes {_inputs(layer)} maps, but the layers before it give {sum(channels)}")
-    weight = layer.weight.detach()  # type: ignore[union-attr, operator]  # a convolution
-    by_map = weight.abs().transpose(0, 1).flatten(1).double().mean(1)
-    weights = tuple(float(part.mean()) for part in by_map.split(channels))
-    return SourceWeights(block=block, layer=name, sources=tuple(names), weights=weights)
+    weight: Tensor = layer.weight  # type: ignore[assignment]  # a convolution
+    return _Layer(
+        block=block, name=name, dense=dense, weight=weight, sources=tuple(names), channels=tuple(channels)
+    )
 
 
 def source_shares(found: Sequence[SourceWeights]) -> tuple[float, float]:

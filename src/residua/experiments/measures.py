@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ def training_measures(folder: Path) -> dict[str, Any]:
     epochs = [line for line in lines if line["event"] == "epoch"]
     found["curve_epoch"] = [line["epoch"] + 1 for line in epochs]
     for part, name in (("train", "train"), ("val", "test")):
-        for key in ("accuracy", "loss"):
+        keys = [
+            k.removeprefix(f"{part}_") for k in (epochs[-1] if epochs else {}) if k.startswith(f"{part}_")
+        ]
+        for key in keys:
             curve = [line.get(f"{part}_{key}") for line in epochs]
             if any(value is not None for value in curve):
                 error = key == "accuracy"
@@ -37,7 +41,21 @@ def training_measures(folder: Path) -> dict[str, Any]:
         found["train_error"] = train[-1]
         early = train[: max(math.ceil(len(train) / 4), 1)]
         found["early_train_error"] = sum(early) / len(early)  # mean over the first quarter of the epochs
+    if "test_error" in found and train:
+        found["gap"] = found["test_error"] - found["train_error"]
+    found["diverged"] = 100.0 * _diverged(found)
     return found
+
+
+def _diverged(found: Mapping[str, Any]) -> bool:
+    """Whether a loss ends above where it began, or a GAN's images more than twice as far off as they were at best."""
+    losses, distances = (
+        [value for value in found.get(name, ()) if value is not None]
+        for name in ("curve_train_loss", "curve_test_frechet_distance")
+    )
+    if distances:
+        return distances[-1] > 2 * min(distances)
+    return bool(losses) and losses[-1] > losses[0]
 
 
 def finite(value: Any) -> Any:

@@ -14,7 +14,10 @@ from residua.parts import register
 @register
 @dataclass(frozen=True, kw_only=True)
 class Counts(Look):
-    """Exact parameters and multiply-adds, in all and of each part, at ``input_shape`` or the network's usual input."""
+    """Exact parameters and multiply-adds, in all and of each part, at ``input_shape`` or the network's usual input.
+
+    ``pointwise_share``: the share of 1x1 convolutions in the multiply-adds, in percent.
+    """
 
     kind: ClassVar[str] = "cost"
     about: ClassVar[str] = "exact parameters and multiply-adds, in all and of every part"
@@ -23,7 +26,10 @@ class Counts(Look):
     input_shape: tuple[int, ...] | None = None
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
+        from torch import nn
+
         from residua.analysis.cost import cost
+        from residua.nn import residual_units
 
         shape = self.input_shape or subject.spec.usual_input
         counted = cost(subject.model, shape)
@@ -32,7 +38,15 @@ class Counts(Look):
             "multiply_adds": counted.multiply_adds,
             "gigaflops": counted.multiply_adds / 1e9,
             "projection_parameters": counted.projections.parameters,
+            "units": len(residual_units(subject.model)),
         }
+        pointwise = {
+            name
+            for name, module in subject.model.named_modules()
+            if isinstance(module, nn.Conv2d) and set(module.kernel_size) == {1}
+        }
+        work = sum(layer.multiply_adds for layer in counted.layers if layer.name in pointwise)
+        values["pointwise_share"] = 100 * work / counted.multiply_adds
         for part in counted.parts:
             values[f"{part.part}_parameters"] = part.parameters
             values[f"{part.part}_multiply_adds"] = part.multiply_adds
@@ -63,7 +77,10 @@ class Counts(Look):
 @register
 @dataclass(frozen=True, kw_only=True)
 class BranchWeights(Look):
-    """Weights of the convolutions of one unit's branch, and the channels that come into it; by default the first's."""
+    """Weights of the convolutions of one unit's branch, and the channels that come into it; by default the first's.
+
+    ``pointwise_share``: how many of the weights are of 1x1 convolutions, in percent; on maps of one size, of the work.
+    """
 
     kind: ClassVar[str] = "branch_weights"
     about: ClassVar[str] = "the weights of the convolutions of one unit's branch"
@@ -84,10 +101,13 @@ class BranchWeights(Look):
         if not convs:
             raise UsageError(f"the branch of {name} has no convolutions")
         weights, channels = sum(conv.weight.numel() for conv in convs), convs[0].in_channels
+        pointwise = sum(conv.weight.numel() for conv in convs if set(conv.kernel_size) == {1})
         return Finding(
             kind=self.kind,
             title="Weights of a branch",
-            **rows_of_figures({"weights": weights, "channels": channels}),
+            **rows_of_figures(
+                {"weights": weights, "channels": channels, "pointwise_share": 100 * pointwise / weights}
+            ),
             sentence=f"The {len(convs)} convolutions of the branch of {name} have {weights:,} weights; {channels} "
             "channels come in.",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ class Skipping(Look):
 
     ``work_saved``: the expected share of the multiply-adds of a step that is skipped; ``time_saved``: the share of the
     time of a training step (forward, backward, SGD), the mean of all rounds of the one over that of the other. Percent.
+    With ``shape``, (C, H, W), a step is on ``batch`` images of noise of that size, instead of those that are shown.
     """
 
     kind: ClassVar[str] = "skipping"
@@ -29,6 +31,8 @@ class Skipping(Look):
     split: ClassVar[str] = "train"
 
     rounds: int = 12
+    shape: tuple[int, ...] | None = None
+    batch: int = 128
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         import torch
@@ -39,6 +43,7 @@ class Skipping(Look):
         from residua.train.seeding import seed_torch
 
         network = subject.model
+        subject = subject if self.shape is None else self._of_noise(subject, self.shape)
         units = residual_units(network)
         if not units:
             raise UsageError(f"{type(network).__name__} has no residual units that could be skipped")
@@ -72,6 +77,12 @@ class Skipping(Look):
             sentence=f"With {rates:.1f} % of the branches skipped, {work:.1f} % of a step's multiply-adds and "
             f"{saved:.1f} % of its time are saved.",
         )
+
+    def _of_noise(self, subject: Subject, shape: tuple[int, ...]) -> Subject:
+        import torch
+
+        images = torch.randn(self.batch, *shape, generator=torch.Generator().manual_seed(subject.seed))
+        return dataclasses.replace(subject, images=images, labels=torch.zeros(self.batch, dtype=torch.int64))
 
 
 def _step(model: Any, subject: Subject) -> Callable[[], None]:

@@ -17,7 +17,7 @@ class Transmitted(Look):
     """The smallest and the largest factor by which gradients are multiplied on their way back.
 
     Of a network: over all images and all units that keep the shape, in evaluation mode and float64. Of a
-    ``construction``: the singular values of its Jacobian, over 99 units or one; the network is not looked at.
+    ``construction``: the singular values of its Jacobian, over 99 units, 9 or one; the network is not looked at.
     """
 
     kind: ClassVar[str] = "transmitted"
@@ -26,7 +26,9 @@ class Transmitted(Look):
     float64: ClassVar[bool] = True
     panel: ClassVar[int | None] = 0
 
-    construction: Literal["negation", "opposed", "aligned", "random", "nilpotent"] | None = None
+    construction: (
+        Literal["negation", "opposed", "aligned", "random", "nilpotent", "small_relu", "he_relu"] | None
+    ) = None
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from residua.analysis.constructions import constructed
@@ -56,7 +58,8 @@ class ScalarGrowth(Look):
     """``factor ** L`` as autograd finds it in L residual units, and how fast it grows with L.
 
     A power of L has one degree (the slope of log against log) whatever L is: ``degree_ratio`` is that from 2 L to 4 L
-    over that from L to 2 L. It is 1 of every polynomial's leading power, and 2 of an exponential.
+    over that from L to 2 L. It is 1 of every polynomial's leading power, and 2 of an exponential. ``first_order`` is
+    1 + n e of n units x + e x, ``first_order_error`` how far it is from the product, relative to that.
     """
 
     kind: ClassVar[str] = "scalar_growth"
@@ -74,10 +77,19 @@ class ScalarGrowth(Look):
         logs = [math.log2(scalar_product(self.factor, length).gradient) for length in lengths]
         product = scalar_product(self.factor).gradient
         ratio = (logs[2] - logs[1]) / (logs[1] - logs[0])
+        first_order = 1 + EXAMPLE * (self.factor - 1)
         return Finding(
             kind=self.kind,
             title="A product of equal factors",
-            **rows_of_figures({"product": product, "degree": logs[1] - logs[0], "degree_ratio": ratio}),
+            **rows_of_figures(
+                {
+                    "product": product,
+                    "degree": logs[1] - logs[0],
+                    "degree_ratio": ratio,
+                    "first_order": first_order,
+                    "first_order_error": abs(first_order - product) / product,
+                }
+            ),
             sentence=f"{self.factor:g}^{EXAMPLE} = {product:.4g}; its degree grows {ratio:.3g}-fold as L doubles.",
             panels=[
                 lines("Growth", "log2", {"log2 product": logs}, x=lengths, x_label="number of units"),

@@ -58,11 +58,13 @@ def _trained(changes: dict[str, Any]) -> tuple[Arm, ...]:
 _ZERO, _ROOT, _ONE = (_name(_DEEP, alpha) for alpha in ("0", "1/sqrt(d)", "1"))
 _DIRECTIONS: dict[str, Rule] = {
     "148 layers: branches at full scale (alpha = 1) have a higher training error than SkipInit's (0)": greater(
-        "train_error", _ONE, _ZERO
+        "train_error", _ONE, _ZERO, smallest=0.5
     ),
-    "and than branches that start at 1/sqrt(d)": greater("train_error", _ONE, _ROOT),
+    "and than branches that start at 1/sqrt(d)": greater("train_error", _ONE, _ROOT, smallest=0.5),
     "it is the depth: at 148 layers alpha = 1 costs more than at 16": Contrast(
-        "train_error", {_ONE: 1.0, _ZERO: -1.0, _name(_SHALLOW, "1"): -1.0, _name(_SHALLOW, "0"): 1.0}
+        "train_error",
+        {_ONE: 1.0, _ZERO: -1.0, _name(_SHALLOW, "1"): -1.0, _name(_SHALLOW, "0"): 1.0},
+        smallest=0.5,
     ),
 }
 _TRAINABLE = Experiment(
@@ -83,11 +85,11 @@ _TRAINABLE = Experiment(
         _trained(_NARROW),
         {
             f"{name} trains without norms: training error below 25 % (chance: 90 %)": below(
-                "train_error", name, 25.0
+                "train_error", name, 25.0, smallest=0.5
             )
             for name in (_ZERO, _ROOT)
         }
-        | {f"{_ONE} does not: training error above 45 %": above("train_error", _ONE, 45.0)}
+        | {f"{_ONE} does not: training error above 45 %": above("train_error", _ONE, 45.0, smallest=0.5)}
         | _DIRECTIONS,
         epochs=2,
         batch_size=16,
@@ -136,13 +138,17 @@ _IDENTITY = Experiment(
         ),
         {
             "148 layers with batch norm: a unit multiplies the variance by less than 1.3": below(
-                "unit_factor", _NORM_148, 1.3
+                "unit_factor", _NORM_148, 1.3, smallest=0.05
             ),
             "the deeper the network the nearer its units are to the identity": greater(
-                "unit_factor", _NORM_40, _NORM_148
+                "unit_factor", _NORM_40, _NORM_148, smallest=0.05
             ),
-            "without norms a unit multiplies it by more than 1.6": above("unit_factor", _ONE, 1.6),
-            "branches at 1/sqrt(d) stand in for the norms: less than 1.1": below("unit_factor", _ROOT, 1.1),
+            "without norms a unit multiplies it by more than 1.6": above(
+                "unit_factor", _ONE, 1.6, smallest=0.05
+            ),
+            "branches at 1/sqrt(d) stand in for the norms: less than 1.1": below(
+                "unit_factor", _ROOT, 1.1, smallest=0.05
+            ),
         },
     )
     | not_judged("it follows from the networks as they are initialised: see the scale quick"),

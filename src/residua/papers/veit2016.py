@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from residua.experiments import Arm, Experiment, Paper, PublishedRow
-from residua.experiments.rules import Within, at_least, below, exactly, greater
+from residua.experiments.rules import Reading, Within, at_least, below, exactly, greater
 from residua.experiments.scales import exact, nets, quick
 from residua.parts import register
 
@@ -52,10 +52,10 @@ _EFFECTIVE = Experiment(
         nets("ResNet-56", images=32, draws=16, panel=2),
         {
             "weighted by the gradient that they carry, paths are shorter than the mean path (13.5 units)": below(
-                "mean_length_by_gradient", "ResNet-56", 13.5
+                "mean_length_by_gradient", "ResNet-56", 13.5, smallest=0.5
             ),
             "the lengths that carry 95 % of the gradient hold less than half of the paths": below(
-                "share_of_paths", "ResNet-56", 0.5
+                "share_of_paths", "ResNet-56", 0.5, smallest=0.05
             ),
         },
     ),
@@ -77,14 +77,14 @@ _LESIONS = Experiment(
         _NETS,
         {
             "the same 20 layers lose more to a missing unit without shortcuts": greater(
-                "one_deleted", "plain-20", "ResNet-20"
+                "one_deleted", "plain-20", "ResNet-20", smallest=2.0
             ),
-            "so does a VGG to a missing layer": greater("one_deleted", "VGG", "ResNet-56"),
-            "a missing unit costs ResNet-56 less than 5 points on average": below(
-                "one_deleted", "ResNet-56", 5.0
+            "so does a VGG to a missing layer": greater("one_deleted", "VGG", "ResNet-56", smallest=2.0),
+            "a missing unit costs ResNet-56 less than 5 points on average": Reading(
+                below("one_deleted", "ResNet-56", 5.0, smallest=2.0)
             ),
-            "a missing layer brings the VGG within 10 points of chance, on average": below(
-                "chance_gap", "VGG", 10.0
+            "a missing layer brings the VGG within 10 points of chance, on average": Reading(
+                below("chance_gap", "VGG", 10.0, smallest=2.0)
             ),
         },
     ),
@@ -109,10 +109,10 @@ _MANY = Experiment(
         nets("ResNet-56"),
         {
             "no cliff: no doubling of the deleted units (1, 2, 4, 8, 16) makes three quarters of the rise": below(
-                "largest_step", "ResNet-56", 0.75
+                "largest_step", "ResNet-56", 0.75, smallest=0.05
             ),
             "the further the order is from the trained one (Kendall's tau), the higher the error": below(
-                "order_correlation", "ResNet-56", -0.3
+                "order_correlation", "ResNet-56", 0.0, smallest=0.1
             ),
         },
     ),

@@ -35,8 +35,13 @@ def added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return {name: sums[name] + value if name in sums else value for name, value in more.items()}
 
 
-def divide_gradients(parameters: list[Tensor], count: Tensor) -> None:
+def above_zero(count: Tensor) -> Tensor:
+    """What to divide by: where nothing counts, all sums are 0 and so is their mean."""
+    return count + (count == 0)
+
+
+def divide_gradients(parameters: list[Tensor], weight: Tensor) -> None:
     """Gradients of a sum over samples become those of its mean."""
     for parameter in parameters:
         if parameter.grad is not None:
-            parameter.grad.div_(count.clamp(min=1).to(parameter.grad.device))
+            parameter.grad.div_(weight.to(parameter.grad.device))

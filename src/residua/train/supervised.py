@@ -16,7 +16,7 @@ from residua.nn.segments import recomputing
 from residua.nn.statistics import StatisticsOfParts
 from residua.runs.plan import Plan
 from residua.spec import Metric, Recipe
-from residua.train.accumulate import added, divide_gradients, parts_of
+from residua.train.accumulate import above_zero, added, divide_gradients, parts_of
 from residua.train.compile import compiled
 from residua.train.compiled_code import KeptCode
 from residua.train.layers import depths, held
@@ -98,37 +98,41 @@ class Supervised:
         low = self.plan.memory == "low"
         with self._code.at_hand(), recomputing(self.network, low), held(self.network, frozen):
             sums = self._descend(batch) if self.recipe.accumulate == 1 else self._descend_in_parts(batch)
+        del sums["weight"]
         if self._processes.count > 1:
             self._processes.add_gradients(self.network.parameters())
         take_step(self.optimizers["model"], self.recipe)
         return sums
 
     def _forward_and_backward(self, batch: Any, of_sum: bool = False) -> Sums:
-        """Add the gradients of the mean over a batch, or of the sum, to those that there are."""
+        """Add the gradients of the mean over a batch, or of its sum by ``"weight"``, to those that there are."""
         with autocast(self.plan), shared(self.network, self._processes, batch):
             loss, sums = self._loss(cut(batch, self._processes))
+            sums.setdefault("weight", sums["count"])
             loss, sums = self._of_all(loss, sums)
-            (loss * sums["count"] if of_sum else loss).backward()
+            (loss * sums["weight"] if of_sum else loss).backward()
         return sums
 
     def _of_all(self, loss: Tensor, sums: Sums) -> tuple[Tensor, Sums]:
         """This process's part of the whole batch's loss, and the whole batch's sums: shares may be of unlike size."""
-        weight = sums.pop("weight", sums["count"])
         if self._processes.count == 1:
             return loss, sums
-        whole = self._processes.total({**sums, "loss": loss.detach() * weight, "weight": weight})
-        weights = whole.pop("weight")
-        whole["loss"] *= whole["count"] / weights
-        return loss * (weight.to(weights) / weights).to(loss), whole
+        whole = self._processes.total({**sums, "loss": loss.detach() * sums["weight"]})
+        whole["loss"] *= whole["count"] / whole["weight"]
+        return loss * (sums["weight"].to(whole["weight"]) / whole["weight"]).to(loss), whole
 
     def _descend_in_parts(self, batch: Any) -> Sums:
-        """Gradients of the mean over the batch, from parts that count by their samples."""
+        """Gradients of the mean over the batch, from parts that count by their weights."""
         statistics, sums, total = StatisticsOfParts(self.network), {}, 0
         for samples, part in parts_of(batch, self.recipe.accumulate):
-            sums, total = added(sums, self._descend(part, True)), total + samples
+            more = self._descend(part, True)
+            more["loss"] = more["loss"] * (more["weight"] / above_zero(more["count"]))
+            sums, total = added(sums, more), total + samples
             statistics.add(samples)
         statistics.settle(total)
-        divide_gradients(list(self.network.parameters()), sums["count"])
+        weight = above_zero(sums["weight"])
+        sums["loss"] = sums["loss"] * (sums["count"] / weight)
+        divide_gradients(list(self.network.parameters()), weight)
         return sums
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ import pytest
 from residua.experiments.rules.ensemble import EnsembleGain, error
 from residua.looks.probabilities import packed, unpacked
 
-RULE = EnsembleGain(("a", "b", "c"))
+RULE = EnsembleGain(("a", "b", "c"), than="b")
 
 
 def _values(shares: np.ndarray) -> dict[str, Any]:
@@ -55,6 +55,17 @@ def test_one_loud_network_that_errs_spoils_the_ensemble() -> None:
 def test_networks_that_are_all_the_same_decide_nothing() -> None:
     shares = np.tile([0.9, 0.1], (300, 1))
     assert RULE.check(_world(lambda *_: shares)).status == "undecided"
+
+
+def test_more_than_the_mean_member_is_asked_for() -> None:
+    """Two poor networks beside a good one: together they beat their mean, and not the best of them."""
+
+    def member(index: int, draw: np.random.Generator) -> np.ndarray:
+        shares = np.tile([0.9, 0.1], (300, 1))
+        shares[: draw.integers(2, 5) if index == 1 else draw.integers(100, 120)] = [0.1, 0.9]
+        return shares
+
+    assert RULE.check(_world(member)).status == "not reproduced"
 
 
 @pytest.mark.parametrize("world", [{}, {"a": {0: {}}}])

@@ -20,21 +20,22 @@ def error(shares: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class EnsembleGain:
-    """The arms' networks together, probabilities averaged, err less than they do alone, on average over seeds."""
+    """The arms' networks together, probabilities averaged, err less than the one of the arm ``than`` does alone."""
 
     arms: tuple[str, ...]
+    than: str
     smallest: float | None = None  # gain that matters, in points
 
     def check(self, evidence: Evidence) -> Ruling:
-        """As of ``Contrast``: of a seed's networks the mean error against that of their ensemble."""
+        """As of ``Contrast``."""
         alone, together = {}, {}
         for seed in shared_seeds(evidence, self.arms, "probabilities"):
-            members = [unpacked(dict(evidence[arm][seed])) for arm in self.arms]
-            errors, images = [error(member) for member in members], len(members[0])
-            alone[seed] = {"test_error": sum(errors) / len(errors), "test_images": images}
-            together[seed] = {"test_error": error(sum(members[1:], members[0])), "test_images": images}
-        gain = greater("test_error", "alone", "ensemble", smallest=self.smallest)
-        ruling = gain.check({"alone": alone, "ensemble": together})
+            members = {arm: unpacked(dict(evidence[arm][seed])) for arm in self.arms}
+            first, *others = members.values()
+            for side, shares in ((alone, members[self.than]), (together, sum(others, first))):
+                side[seed] = {"test_error": error(shares), "test_images": len(shares)}
+        gain = greater("test_error", self.than, "ensemble", smallest=self.smallest)
+        ruling = gain.check({self.than: alone, "ensemble": together})
         if not alone:
             return ruling
         means = [sum(v["test_error"] for v in side.values()) / len(side) for side in (alone, together)]

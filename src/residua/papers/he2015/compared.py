@@ -4,92 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from residua.experiments import SCALES, Arm, Experiment, PublishedRow
-from residua.experiments.rules import EnsembleGain, Number, alike, at_most, greater
+from residua.experiments import Arm, Experiment, PublishedRow
+from residua.experiments.rules import EnsembleGain, alike, greater
 from residua.experiments.scales import net, nets, not_judged, quick, small
 from residua.papers.he2015.protocol import NEEDS_IMAGENET, as_published
 
-# network: error, tolerance. The one published spread is 0.16 points: 3 of them for what was run once, 2 for the mean of
-# five (ResNet-110, the best of which is 6.43)
-_TABLE6 = {
-    "ResNet-20": (8.75, 0.48),
-    "ResNet-32": (7.51, 0.48),
-    "ResNet-44": (7.17, 0.48),
-    "ResNet-56": (6.97, 0.48),
-    "ResNet-110": (6.61, 0.32),
-    "ResNet-1202": (7.93, 0.48),
-}
 _PLAIN_AND_RESIDUAL = nets("plain-20", "plain-56", "ResNet-20", "ResNet-56")
-_ENSEMBLE = ("ResNet-8", "ResNet-14", "ResNet-20", "ResNet-26", "ResNet-32", "ResNet-56")
+# six depths, a quarter as wide: what is left to gain where a network errs on one image in a hundred, 360 cannot tell
+_ENSEMBLE = tuple(f"ResNet-{depth}" for depth in (8, 14, 20, 26, 32, 38))
+_NARROW = {"widths": (4, 8, 16), "stem.width": 4}
 
 
 def _top1(model: str, table: str = "he2015.t3", key: str = "top1_err") -> PublishedRow:
     return PublishedRow(table, model, key)
 
 
-def _longer(arms: tuple[Arm, ...], factor: int, **of_one: int) -> tuple[Arm, ...]:
-    """The plain nets with ``factor`` times the epochs or iterations, the residual ones as they are."""
-    more = {key: factor * value for key, value in of_one.items()}
-    return tuple(
-        replace(a, name=f"{a.name}, {factor} x", recipe=more) if a.name.startswith("plain") else a
-        for a in arms
-    )
-
-
-_LONGER = nets("plain-20", "plain-56", "ResNet-56")
-_LONGER_RULES = {
-    "after three times the iterations the deeper plain net still has the higher training error": greater(
-        "train_error", "plain-56, 3 x", "plain-20, 3 x"
-    ),
-    "which is also higher than that of ResNet-56 after a third of them": greater(
-        "train_error", "plain-56, 3 x", "ResNet-56"
-    ),
-}
 _SHORTCUTS = (
     net("plain-20"),
     *(Arm(f"option {option}", "cifar_resnet20", changes={"shortcut": option}) for option in "ABC"),
 )
 _EARLY = {
     f"{depth} layers: over the first quarter of the epochs the ResNet's training error is lower": greater(
-        "early_train_error", f"plain-{depth}", f"ResNet-{depth}"
+        "early_train_error", f"plain-{depth}", f"ResNet-{depth}", smallest=1.0
     )
     for depth in (20, 56)
 }
 _REFERENCES = (net("ResNet-20"), Arm("VGG, small", "vgg_tiny"), Arm("GoogLeNet, small", "googlenet_tiny"))
 
 EXPERIMENTS = (
-    Experiment(
-        id="he2015/imagenet-plain",
-        title="Plain and residual nets of 18 and 34 layers on ImageNet",
-        zh="ImageNet 上 18 层与 34 层的普通网络和残差网络",
-        claims=("X1", "X6"),
-        where="He et al. 2015, sec. 4.1, Table 2 and Figure 4",
-        settings=not_judged(NEEDS_IMAGENET, *SCALES),
-        published=tuple(
-            _top1(model, "he2015.t2") for model in ("plain-18", "plain-34", "ResNet-18", "ResNet-34")
-        ),
-        observations=("gain34",),
-        caveats=(
-            "10-crop top-1 errors, shortcut option A. The figure of 20 against 56 layers is CIFAR-10's, not "
-            "ImageNet's.",
-        ),
-    ),
-    Experiment(
-        id="he2015/longer",
-        title="Three times the iterations do not cure the degradation",
-        zh="三倍的迭代次数不能消除退化",
-        claims=("X2",),
-        where="He et al. 2015, sec. 4.1, footnote 3",
-        settings=quick(_longer(_LONGER, 3, epochs=10), _LONGER_RULES)
-        | as_published(_longer(_LONGER, 3, iterations=64_000), _LONGER_RULES),
-        measures=("train_error", "test_error"),
-        figure="curves",
-        observations=("not-vanishing",),
-        caveats=(
-            "The paper says so of its ImageNet nets and prints no figure. That convergence slows exponentially with "
-            "depth is a conjecture of the paper: two depths cannot show the form of a curve.",
-        ),
-    ),
     Experiment(
         id="he2015/shortcuts",
         title="Shortcut options A, B and C",
@@ -99,13 +41,15 @@ EXPERIMENTS = (
         settings=quick(
             _SHORTCUTS,
             {
-                "B is more accurate than A": greater("test_error", "option A", "option B"),
-                "C is more accurate than B": greater("test_error", "option B", "option C"),
+                "B is more accurate than A": greater("test_error", "option A", "option B", smallest=0.5),
+                "C is more accurate than B": greater("test_error", "option B", "option C", smallest=0.5),
                 # Table 3: 0.84 points lie between A and C, 3.5 between the plain net and A
                 "A and C are less than a point apart: A suffices": alike(
                     "test_error", "option A", "option C", 1.0
                 ),
-                "even A is better than no shortcut": greater("test_error", "plain-20", "option A"),
+                "even A is better than no shortcut": greater(
+                    "test_error", "plain-20", "option A", smallest=0.5
+                ),
             },
         )
         | not_judged(NEEDS_IMAGENET),
@@ -113,48 +57,6 @@ EXPERIMENTS = (
         published=(*(_top1(f"ResNet-34 {option}") for option in "ABC"), _top1("plain-34")),
         caveats=(
             "Table 3 is ResNet-34 on ImageNet, 10-crop; its CIFAR nets have option A only. Measured here: 20 layers.",
-        ),
-    ),
-    Experiment(
-        id="he2015/depth",
-        title="Table 6: deeper is better up to 110 layers, not to 1202",
-        zh="表 6：110 层以内越深越好，1202 层则不然",
-        claims=("X4", "X10"),
-        where="He et al. 2015, sec. 4.2, Table 6",
-        settings=quick(
-            nets("ResNet-20", "ResNet-56", "ResNet-110"),
-            {
-                "56 layers err less than 20": greater("test_error", "ResNet-20", "ResNet-56"),
-                "110 layers err less than 56": greater("test_error", "ResNet-56", "ResNet-110"),
-            },
-        )
-        | as_published(
-            nets(*_TABLE6),
-            {
-                **{
-                    f"{model} has the error of Table 6": Number("test_error", model, *_TABLE6[model])
-                    for model in _TABLE6
-                },
-                "1202 layers optimise: training error below 0.1 %": at_most(
-                    "train_error", "ResNet-1202", 0.1
-                ),
-                "and err more than 110 layers": greater("test_error", "ResNet-1202", "ResNet-110"),
-            },
-            warm_up=("ResNet-110", "ResNet-1202"),
-        ),
-        measures=("test_error", "train_error"),
-        published=(
-            *(PublishedRow("he2015.t6", model, "err", model) for model in _TABLE6),
-            PublishedRow("he2015.t6", "ResNet-110", "mean", "ResNet-110"),
-            *(PublishedRow("community.akamaster", f"ResNet-{depth}", "err") for depth in (110, 1202)),
-        ),
-        observations=("resnet1202",),
-        caveats=(
-            "6.43 % is the best of five runs of ResNet-110, whose mean is 6.61 %; every other row is a single run. "
-            "Under a later recipe 1202 layers err less than 110 (6.18 against 6.32 %): the worse generalisation is "
-            "one recipe's.",
-            "Ten epochs of 1,437 small digits cannot use 110 layers: at the quick scale this is not the paper's "
-            "question.",
         ),
     ),
     Experiment(
@@ -179,8 +81,10 @@ EXPERIMENTS = (
         settings=quick(
             _REFERENCES,
             {
-                "ResNet errs less than VGG": greater("test_error", "VGG, small", "ResNet-20"),
-                "ResNet errs less than GoogLeNet": greater("test_error", "GoogLeNet, small", "ResNet-20"),
+                "ResNet errs less than VGG": greater("test_error", "VGG, small", "ResNet-20", smallest=0.5),
+                "ResNet errs less than GoogLeNet": greater(
+                    "test_error", "GoogLeNet, small", "ResNet-20", smallest=0.5
+                ),
             },
         )
         | not_judged(NEEDS_IMAGENET),
@@ -202,11 +106,12 @@ EXPERIMENTS = (
         claims=("X9",),
         where="He et al. 2015, sec. 4.1, Table 5",
         settings=quick(
-            nets(*_ENSEMBLE),
+            [replace(arm, changes=_NARROW) for arm in nets(*_ENSEMBLE)],
             {
-                "averaging the probabilities of six networks errs less than they do on average": EnsembleGain(
-                    _ENSEMBLE
+                f"averaging the probabilities of six networks errs less than {arm} alone": EnsembleGain(
+                    _ENSEMBLE, than=arm, smallest=0.25
                 )
+                for arm in _ENSEMBLE
             },
         )
         | not_judged(NEEDS_IMAGENET),
@@ -216,6 +121,10 @@ EXPERIMENTS = (
             _top1("ResNet-152", "he2015.t4", "top5_err"),
         ),
         observations=("ensemble-composition",),
-        caveats=("3.57 % is top-5, multi-scale, on ILSVRC's test set; no single network has it.",),
+        caveats=(
+            "3.57 % is top-5, multi-scale, on ILSVRC's test set; no single network has it.",
+            "The ensemble is held against each of its members, and so against the best; at the quick scale of nets a "
+            "quarter as wide, which err often enough that 360 images can tell.",
+        ),
     ),
 )

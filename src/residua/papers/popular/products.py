@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from residua.experiments import Arm, Experiment, Paper
-from residua.experiments.rules import Contrast, Within, at_least, at_most
-from residua.experiments.scales import exact, quick, untrained
+from residua.experiments.rules import at_least, at_most
+from residua.experiments.scales import exact, quick
+from residua.papers.popular import growth
 from residua.parts import register
 
 _ROUNDING = 1e-10  # of some hundred operations in float64, with room
@@ -112,58 +113,6 @@ _NAIVE = Experiment(
     ),
 )
 
-_SCALARS_SETTING = exact(
-    (Arm("0.9", options={"factor": 0.9}), Arm("1.1", options={"factor": 1.1})),
-    {
-        "0.9^99 is 3e-5": Within("product", "0.9", 2.95e-5, 2.96e-5),
-        "1.1^99 is 1.3e4": Within("product", "1.1", 12_527, 12_528),
-        "1.1^L grows like a polynomial: its degree is the same at any L": at_most(
-            "degree_ratio", "1.1", 1.01
-        ),
-    },
-)
-_SCALARS = Experiment(
-    id="theory/scalar-example",
-    title="0.9^99 and 1.1^99: both exponential, neither polynomial",
-    zh="0.9^99 与 1.1^99：二者都是指数，不是多项式",
-    claims=("T3",),
-    where="a popular text; He et al. 2016, sec. 2",
-    settings=_SCALARS_SETTING,
-    look="scalar_growth",
-    measures=("product", "degree_ratio"),
-    figure="series",
-    observations=("lambda",),
-    caveats=(
-        "Gradients through real residual units x + F(x) with F = (factor - 1) x. (1 + e)^L stays below exp(c) only "
-        "where the branches shrink with depth, e = c / L.",
-    ),
-)
-
-_BARE = {"init": "He", "norms": False}
-_POLYNOMIAL = "polynomial: the gain of a unit (its logarithm) falls to less than half from 20 to 110 layers"
-_GROWTH = Experiment(
-    id="theory/growth",
-    title="Do the gradients of residual nets grow only polynomially with depth?",
-    zh="残差网络的梯度是否只随深度多项式增长？",
-    claims=("T3",),
-    where="a popular text; He et al. 2016, sec. 2",
-    settings=untrained(
-        tuple(Arm(f"ResNet-{depth}", f"cifar_resnet{depth}", options=_BARE) for depth in (20, 56, 110)),
-        {
-            # n^k over n units: a factor of exp(k log(n) / n) a unit; its logarithm falls to 0.30 from 9 to 54 units
-            _POLYNOMIAL: Contrast("log10_gain", {"ResNet-20": 0.5, "ResNet-110": -1.0})
-        },
-    ),
-    look="signal",
-    measures=("log10_gain", "log10_ratio"),
-    figure="series",
-    caveats=(
-        "Without norms, at He's initialisation, where nothing holds the gradient back. log10 gain: of the gradient's "
-        "norm from one unit to the one before, on the geometric mean.",
-        "A product of equal factors is exponential in the number of units, whatever the factor.",
-    ),
-)
-
 _POPULAR = "at least 1: "
 _AT_LEAST_ONE_SETTING = exact(
     (
@@ -200,6 +149,32 @@ _AT_LEAST_ONE = Experiment(
     caveats=(
         "Smallest and largest singular value of the Jacobian of real residual units. With |J| <= e only (1 - e)^L and "
         "(1 + e)^L bound them: from below that is the figure of the plain net.",
+    ),
+)
+_SMALL, _HE = "9 units with ReLU, a hundredth of He's weights", "9 units with ReLU, He's weights"
+_SMALL_WEIGHTS = Experiment(
+    id="theory/small-weights",
+    title="Small weights and ReLU keep the gradient of residual units near the identity; He's weights do not",
+    zh="权重很小且使用 ReLU 时，残差单元的梯度接近恒等；He 初始化的权重则不然",
+    claims=("T11",),
+    where="popular texts; He et al. 2016, sec. 2",
+    settings=exact(
+        (
+            Arm(_SMALL, options={"construction": "small_relu"}),
+            Arm(_HE, options={"construction": "he_relu"}),
+        ),
+        {
+            "small weights: no direction loses more than 1 %": at_least("least", _SMALL, 0.99),
+            "nor gains more than 1 %": at_most("greatest", _SMALL, 1.01),
+            "at He's scale, without norms, some direction loses more than half": at_most("least", _HE, 0.5),
+            "and some grows more than tenfold": at_least("greatest", _HE, 10.0),
+        },
+    ),
+    look="transmitted",
+    measures=("least", "greatest"),
+    caveats=(
+        "Singular values of the Jacobian of nine real residual units of two linear layers, 32 wide, without norms, at "
+        "a random point. Weights that start small grow in the training: theory/at-least-one-measured.",
     ),
 )
 _MEASURED = Experiment(
@@ -252,6 +227,15 @@ register(
     Paper(
         kind="theory",
         year=2016,
-        experiments=(_UNROLLED, _PRODUCT, _NAIVE, _SCALARS, _GROWTH, _AT_LEAST_ONE, _MEASURED, _SINGULAR),
+        experiments=(
+            _UNROLLED,
+            _PRODUCT,
+            _NAIVE,
+            *growth.EXPERIMENTS,
+            _AT_LEAST_ONE,
+            _SMALL_WEIGHTS,
+            _MEASURED,
+            _SINGULAR,
+        ),
     )
 )

@@ -6,11 +6,12 @@ and 0.8e-3 of a ResNet. The column of the plain net is not even monotone in dept
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from residua.experiments import Arm, Experiment, Paper
-from residua.experiments.rules import Rule, above, below, greater
-from residua.experiments.scales import quick, untrained
+from residua.experiments.rules import Rule, above, below, between, greater
+from residua.experiments.scales import quick, small, untrained
 from residua.parts import register
 
 _WHERE = "a popular table; He et al. 2015, sec. 4.1"
@@ -35,7 +36,7 @@ def _nets(*depths: int, suffix: str = "", **options: Any) -> tuple[Arm, ...]:
 
 _VANISH: dict[str, Rule] = {
     "plain-56: on its way from the last unit to the first the gradient falls a thousandfold": below(
-        "log10_ratio", "plain-56", -3.0
+        "log10_ratio", "plain-56", -3.0, smallest=0.3
     )
 }
 _WITH_NORMS = Experiment(
@@ -48,11 +49,17 @@ _WITH_NORMS = Experiment(
         (*_nets(20, 56, 110, init="He"), *_nets(56, suffix=", Xavier", init="Xavier")),
         {
             **_VANISH,
-            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
-            "plain-56, layer 50: below 1e-6 (the table: 1e-20)": below("log10_layer_50", "plain-56", -6.0),
-            "ResNet-56, layer 1: about 1e-3, below 1e-2": below("log10_layer_1", "ResNet-56", -2.0),
+            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below(
+                "log10_layer_1", "plain-56", -6.0, smallest=0.3
+            ),
+            "plain-56, layer 50: below 1e-6 (the table: 1e-20)": below(
+                "log10_layer_50", "plain-56", -6.0, smallest=0.3
+            ),
+            "ResNet-56, layer 1: about 1e-3, below 1e-2": below(
+                "log10_layer_1", "ResNet-56", -2.0, smallest=0.3
+            ),
             "the shortcuts let more of the gradient through to the first unit": greater(
-                "log10_ratio", "ResNet-56", "plain-56"
+                "log10_ratio", "ResNet-56", "plain-56", smallest=0.3
             ),
         },
     ),
@@ -80,16 +87,16 @@ _BARE = Experiment(
         ),
         {
             "plain-56 after Xavier: the gradient falls more than a thousandfold": below(
-                "log10_ratio", "plain-56, Xavier", -3.0
+                "log10_ratio", "plain-56, Xavier", -3.0, smallest=0.3
             ),
             "the deeper the plain net the further it falls: by another thousand from 20 to 110 layers": greater(
-                "log10_ratio", "plain-20, Xavier", "plain-110, Xavier", by=3.0
+                "log10_ratio", "plain-20, Xavier", "plain-110, Xavier", by=3.0, smallest=0.3
             ),
             "He's initialisation, made for ReLU, keeps a thousand times as much": greater(
-                "log10_ratio", "plain-56, He", "plain-56, Xavier", by=3.0
+                "log10_ratio", "plain-56, He", "plain-56, Xavier", by=3.0, smallest=0.3
             ),
             "with shortcuts, at 110 layers, the gradient keeps at least a tenth": above(
-                "log10_ratio", "ResNet-110, Xavier", -1.0
+                "log10_ratio", "ResNet-110, Xavier", -1.0, smallest=0.3
             ),
         },
     ),
@@ -112,7 +119,9 @@ _TRAINING = Experiment(
         _nets(20, 56),
         {
             **_VANISH,
-            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below("log10_layer_1", "plain-56", -6.0),
+            "plain-56, layer 1: below 1e-6 (the table: 1e-9)": below(
+                "log10_layer_1", "plain-56", -6.0, smallest=0.3
+            ),
         },
     ),
     look="signal",
@@ -120,6 +129,22 @@ _TRAINING = Experiment(
     figure="series",
     observations=("not-vanishing",),
     caveats=(_POPULAR, _MEASURED),
+)
+
+
+def _healthy(depths: Sequence[int], when: str) -> dict[str, Rule]:
+    """Neither vanished nor exploded: the paper gives no figures, so what is healthy is residua's reading."""
+    return {
+        f"plain-{depth}, {when}: from the last unit to the first the gradient changes less than a hundredfold": between(
+            "log10_ratio", f"plain-{depth}", -2.0, 2.0
+        )
+        for depth in depths
+    }
+
+
+_READING = (
+    "The paper verified it and prints no figure. Healthy is read here as: less than a hundredfold either way, so that "
+    "a gradient that explodes fails as one that vanishes does."
 )
 _HEALTHY = Experiment(
     id="vanishing/healthy",
@@ -129,15 +154,14 @@ _HEALTHY = Experiment(
     where="He et al. 2015, sec. 4.1",
     settings=quick(
         _nets(20, 56),
+        _healthy((20, 56), "after ten epochs"),
+    )
+    | small(
+        _nets(20, 56),
         {
-            **{
-                f"plain-{depth}, trained: the first unit gets at least a tenth of the last one's gradient": above(
-                    "log10_ratio", f"plain-{depth}", -1.0
-                )
-                for depth in (20, 56)
-            },
+            **_healthy((20, 56), "trained"),
             "and yet the deeper plain net has the higher training error": greater(
-                "train_error", "plain-56", "plain-20"
+                "train_error", "plain-56", "plain-20", smallest=0.5
             ),
         },
     ),
@@ -145,7 +169,36 @@ _HEALTHY = Experiment(
     measures=("train_error", *_ROWS),
     figure="series",
     observations=("not-vanishing",),
-    caveats=(_MEASURED, "The paper verified it and prints no figure."),
+    caveats=(_MEASURED, _READING),
+)
+_HEALTHY_AT_FIRST = Experiment(
+    id="vanishing/healthy-at-initialisation",
+    title="The same before the training: with batch normalisation plain gradients explode with depth",
+    zh="训练之前：有批归一化时，普通网络的梯度随深度爆炸",
+    claims=("T4",),
+    where="He et al. 2015, sec. 4.1",
+    settings=untrained(
+        _nets(20, 56, 110, init="He"),
+        {
+            **_healthy((20, 56, 110), "at initialisation"),
+            "with shortcuts, at 110 layers": between("log10_ratio", "ResNet-110", -2.0, 2.0),
+        },
+    ),
+    look="signal",
+    measures=_ROWS,
+    figure="series",
+    observations=("not-vanishing",),
+    caveats=(
+        _MEASURED,
+        _READING,
+        "The paper does not say when it looked: see vanishing/healthy for trained nets.",
+    ),
 )
 
-register(Paper(kind="vanishing", year=2015, experiments=(_WITH_NORMS, _BARE, _TRAINING, _HEALTHY)))
+register(
+    Paper(
+        kind="vanishing",
+        year=2015,
+        experiments=(_WITH_NORMS, _BARE, _TRAINING, _HEALTHY, _HEALTHY_AT_FIRST),
+    )
+)
