@@ -136,28 +136,24 @@ class Interval:
         return Ruling(_status(trail, self.words), reason, trail, effect)
 
 
-def greater(measure: str, arm: str, than: str, *, by: float = 0.0, smallest: float | None = None) -> Contrast:
+def greater(measure: str, arm: str, than: str, *, by: float = 0.0, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is above that of ``than``, by more than ``by``."""
     return Contrast(measure, {arm: 1.0, than: -1.0}, by, smallest)
 
 
-def above(measure: str, arm: str, bound: float, *, smallest: float | None = None) -> Contrast:
+def above(measure: str, arm: str, bound: float, *, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is above ``bound``."""
     return Contrast(measure, {arm: 1.0}, bound, smallest)
 
 
-def below(measure: str, arm: str, bound: float, *, smallest: float | None = None) -> Contrast:
+def below(measure: str, arm: str, bound: float, *, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is below ``bound``."""
     return Contrast(measure, {arm: 1.0}, bound, smallest, side="below")
 
 
-def times(
-    measure: str, arm: str, than: str, *, factor: float = 1.0, smallest: float | None = None
-) -> Contrast:
+def times(measure: str, arm: str, than: str, *, factor: float = 1.0, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is more than ``factor`` times that of ``than``; ``smallest`` is a factor above 1."""
-    return Contrast(
-        measure, {arm: 1.0, than: -1.0}, math.log(factor), smallest and math.log(smallest), log=True
-    )
+    return Contrast(measure, {arm: 1.0, than: -1.0}, math.log(factor), math.log(smallest), log=True)
 
 
 def between(measure: str, arm: str, low: float, high: float) -> Interval:
