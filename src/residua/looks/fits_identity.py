@@ -40,10 +40,8 @@ class FitsIdentity(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from torch import nn
 
-        stages = getattr(subject.model, "stages", None)
-        first = (
-            None if not stages else next((m for m in stages[0].modules() if isinstance(m, nn.Conv2d)), None)
-        )
+        stages = list(getattr(subject.model, "stages", ()))
+        first = next((m for s in stages[:1] for m in s.modules() if isinstance(m, nn.Conv2d)), None)
         if first is None:
             raise UsageError(f"{type(subject.model).__name__} has no stages of maps")
         curves = {
