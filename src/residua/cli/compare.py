@@ -101,8 +101,7 @@ def _draw(result: dict[str, Any]) -> None:
 
     if result["paired"] is None:
         return
-    evidence = {label: {int(k): v for k, v in runs.items()} for label, runs in result["evidence"].items()}
-    findings = as_findings(evidence, result["metric"], result["sentence"])
+    findings = as_findings(result)
     for name in FIGURES:
         draw_finding(findings, Path(result["folder"]) / name)
 

@@ -91,21 +91,21 @@ def as_page(result: Mapping[str, Any], files: Sequence[str]) -> str:
     return "\n".join([*lines, f"    {command(*result['command'])}", ""])
 
 
-def as_findings(
-    evidence: Mapping[str, Mapping[int, Mapping[str, Any]]], measure: str, sentence: str
-) -> dict[str, Finding]:
-    """For each network its curves (mean over seeds), and the measure seed by seed."""
-    return {
-        label: Finding(
+def as_findings(result: Mapping[str, Any]) -> dict[str, Finding]:
+    """For each network its curves (mean over seeds), the measure seed by seed, and the E-values of its being better."""
+    measure = result["metric"]
+    found = {}
+    for label, runs in result["evidence"].items():
+        seeds = {int(seed): values for seed, values in runs.items()}
+        found[label] = Finding(
             kind="compare",
             title="Compared",
             columns=("seed", measure),
             rows=[(seed, values.get(measure)) for seed, values in sorted(seeds.items())],
-            sentence=sentence,
-            panels=[*_curves(seeds), _by_seed(seeds, measure)],
+            sentence=result["sentence"],
+            panels=[*_curves(seeds), _by_seed(seeds, measure), _by_pair(result, label)],
         )
-        for label, seeds in evidence.items()
-    }
+    return found
 
 
 def mean_and_spread(figure: Mapping[str, Any] | None) -> str:
@@ -139,6 +139,19 @@ def _by_seed(seeds: Mapping[int, Mapping[str, Any]], measure: str) -> Panel:
     return Panel(
         title=f"{named(measure)}, seed by seed", x_label="seed", y_label=named(measure), curves=[curve]
     )
+
+
+def _by_pair(result: Mapping[str, Any], label: str) -> Panel:
+    """The E-values after every pair; what is of both networks is drawn with the first."""
+    trail = result["paired"]["trail"]
+    known = {"is better": trail["against" if label == result["a"] else "toward"]}
+    if label == result["a"]:
+        known |= {
+            "no difference": trail["alike"],
+            "decides": [result["paired"]["decides"]] * len(trail["toward"]),
+        }
+    curves = [Curve(label=name, x=range(1, len(es) + 1), y=es) for name, es in known.items() if es]
+    return Panel(title="E-values by pair", x_label="pairs", y_label="E-value", curves=curves, log_y=True)
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from benchmarks.verdicts import share_decided
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,17 +96,6 @@ def test_the_least_spread_never_helps(values: list[float], bound: float, least: 
 # --- simulated nulls ----------------------------------------------------------------------------------------------
 
 WORLDS, SEEDS = 4_000, 40
-
-
-def share_decided(values: np.ndarray, least: float = 0.0) -> float:
-    """The share of worlds (rows) in which one of two to ``SEEDS`` looks decides that the mean is above 0."""
-    n = np.arange(1, values.shape[1] + 1)
-    mean = values.cumsum(1) / n
-    squares = np.maximum((values**2).cumsum(1) - n * mean**2, 0)
-    sd = np.maximum(np.sqrt(squares / np.maximum(n - 1, 1)), max(least, 1e-12))
-    t = np.sqrt(n) * mean / sd
-    deciding = np.array([math.inf if k < FEWEST else deciding_t(int(k)) for k in n])
-    return float((t >= deciding).any(1).mean())
 
 
 @pytest.mark.parametrize("mean", [0.0, -0.1, -0.5])
