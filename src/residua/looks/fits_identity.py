@@ -32,8 +32,8 @@ class FitsIdentity(Look):
     offered: ClassVar[bool] = False
     panel: ClassVar[int | None] = 0
 
-    steps: int = 200
-    rates: tuple[float, ...] = (0.03, 0.01, 0.003)
+    steps: int = 120
+    rates: tuple[float, ...] = (0.03, 0.01)
     batch: int = 32
     side: int = 8
 
