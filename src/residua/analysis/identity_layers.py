@@ -22,7 +22,7 @@ def deepened_by_identities(network: Any, images: Tensor, units: int) -> nn.Modul
     are not plain units of convolution, norm and ReLU in the original order.
     """
     spec = network.spec
-    stages = list(getattr(network, "stages", ()))
+    stages: list[Any] = list(getattr(network, "stages", ()))
     if [len(stage) for stage in stages] != list(getattr(spec, "depths", ())) or any(
         not isinstance(unit, Residual) or kind_of(unit) != "plain" for stage in stages for unit in stage
     ):
@@ -50,9 +50,13 @@ def _undone(norm: nn.BatchNorm2d, maps: Tensor) -> None:
     norm.bias.copy_(mean)
 
 
-def _outputs(network: nn.Module, stages: list[nn.Module], images: Tensor) -> list[Tensor]:
+def _outputs(network: nn.Module, stages: list[Any], images: Tensor) -> list[Tensor]:
     given: list[Tensor] = []
-    handles = [stage.register_forward_hook(lambda _, __, output: given.append(output)) for stage in stages]
+
+    def left(_: nn.Module, __: Any, output: Any) -> None:
+        given.append(output)
+
+    handles = [stage.register_forward_hook(left) for stage in stages]
     try:
         network(images)
     finally:

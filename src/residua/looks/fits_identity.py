@@ -32,18 +32,16 @@ class FitsIdentity(Look):
     offered: ClassVar[bool] = False
     panel: ClassVar[int | None] = 0
 
-    steps: int = 200
-    rates: tuple[float, ...] = (0.03, 0.01, 0.003)
+    steps: int = 120
+    rates: tuple[float, ...] = (0.03, 0.01)
     batch: int = 32
     side: int = 8
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from torch import nn
 
-        stages = getattr(subject.model, "stages", None)
-        first = (
-            None if not stages else next((m for m in stages[0].modules() if isinstance(m, nn.Conv2d)), None)
-        )
+        stages = list(getattr(subject.model, "stages", ()))
+        first = next((m for s in stages[:1] for m in s.modules() if isinstance(m, nn.Conv2d)), None)
         if first is None:
             raise UsageError(f"{type(subject.model).__name__} has no stages of maps")
         curves = {

@@ -34,7 +34,6 @@ class LinearUnit(Look):
 
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         import torch
-        from torch import nn
 
         from residua.nn import Chain, Residual
         from residua.train.seeding import seed_torch
@@ -45,10 +44,10 @@ class LinearUnit(Look):
             x = torch.randn(20 * self.width, self.width, dtype=torch.float64)
             y = chain(x)
             nearest = x @ torch.linalg.lstsq(x, y).solution
-            weights = [unit.branch[0].weight for unit in chain if isinstance(unit.branch, nn.Sequential)]
-            product = torch.eye(self.width, dtype=torch.float64)
-            for weight in weights:
-                product = (weight + torch.eye(self.width, dtype=torch.float64)) @ product
+            identity = torch.eye(self.width, dtype=torch.float64)
+            product = identity
+            for weight in chain.parameters():
+                product = (weight + identity) @ product
         matrix = _apart(x @ product.T, y) if self.layers == 1 else None
         nonlinearity = _apart(nearest, y)
         return Finding(

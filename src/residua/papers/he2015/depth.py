@@ -49,7 +49,8 @@ _CURVES_RULES: dict[str, Rule] = {
         "train_error", f"plain-{deep}", f"plain-{shallow}", smallest=0.5
     )
     for shallow, deep in pairwise(_DEPTHS)
-} | {
+}
+_CURVES_RULES |= {
     f"{depth} layers have the lower training error with shortcuts": greater(
         "train_error", f"plain-{depth}", f"ResNet-{depth}", smallest=0.5
     )
