@@ -49,9 +49,9 @@ class Pairs:
 def _least_sd(evidence: Evidence, measure: str, weights: Mapping[str, float], seed: int, log: bool) -> float:
     """The spread of a sum of shares of n samples, in percent, that rounding to whole samples leaves."""
     counts = [evidence[arm][seed].get(_COUNTED.get(measure, "")) for arm in weights]
-    if not all(counts):
+    steps = [w * 100 / float(count) for w, count in zip(weights.values(), counts, strict=True) if count]
+    if len(steps) < len(counts):
         return 0.0
-    steps = [w * 100 / float(count) for w, count in zip(weights.values(), counts, strict=True)]
     if log:
         steps = [s / float(evidence[arm][seed][measure]) for s, arm in zip(steps, weights, strict=True)]
     return (sum(step**2 for step in steps) / 12) ** 0.5
