@@ -13,7 +13,7 @@ from benchmarks.accuracy import FOLDER, GRIDS
 from benchmarks.claims import FOLDER as FOLDER_OF_CLAIMS
 from benchmarks.claims import stored
 from benchmarks.harness import RESULTS
-from residua.experiments.rules.directions import FIRST_LOOK
+from residua.experiments.rules.evalue import FEWEST
 from residua.files import read_json, write_text
 from residua.machine import instruction_set
 from residua.report.experiment_result import read_result
@@ -112,8 +112,8 @@ def claims(language: int) -> str:
         seeds=f"{seeds[0]}-{seeds[-1]}",
         verdict=verdict(result["verdict"], translate).word,
     )
-    if len(seeds) < FIRST_LOOK:
-        said += say("few", n=FIRST_LOOK)
+    if len(seeds) < FEWEST:
+        said += say("few", n=FEWEST)
     lines += ["", said, "", say("nets"), "|---|---:|---:|"]
     measured = {(row["arm"], row["measure"]): spread(row["mean"], row["sd"]) for row in result["table"]}
     for arm in result["evidence"]:
