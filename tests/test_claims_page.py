@@ -11,7 +11,8 @@ from benchmarks import claims
 from residua.experiments import catalogue
 from residua.experiments.claims import CLAIMS
 from residua.experiments.run_cell import run_cell
-from residua.report.experiment_result import read_result
+from residua.experiments.store import judged_anew
+from residua.report.experiment_result import find_results, read_result
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -160,3 +161,26 @@ def test_the_paper_of_the_guide_brings_claim_row_look_and_figure(forgotten, tmp_
         study.evidence.setdefault(arm, {})[seed] = found
         assert len(found["norm"]) == len(found["x"]) == 19
     assert set(study.verdict().rulings) == {"the plain net's are heavier"}
+
+
+def test_committed_verdicts_are_those_of_the_rules_of_now_on_the_committed_evidence():
+    for path in find_results(claims.FOLDER):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        found = judged_anew(values)
+        assert found is not None, f"{path} was run otherwise than its experiment is now"
+        assert claims.portable(found) == values, path
+
+
+def test_a_result_is_judged_anew_without_training(tmp_path):
+    stored = claims.FOLDER / "he2015" / "same-cost" / "quick" / "result.json"
+    values = json.loads(stored.read_text(encoding="utf-8"))
+    path = tmp_path / "he2015" / "same-cost" / "quick" / "result.json"
+    path.parent.mkdir(parents=True)
+    values["evidence"]["ResNet-20"]["0"]["parameters"] += 1
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert claims.judge_anew(tmp_path) == []
+    assert read_result(path)["verdict"] == "not reproduced"
+    values["arms"][0]["changes"] = {"widths": [8, 16, 32]}
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert claims.judge_anew(tmp_path) == ["he2015/same-cost, quick"]
+    assert not path.exists(), "what is said of other networks than these is gone"

@@ -32,7 +32,7 @@ from residua.parts import parts
 from residua.spec import DataSpec
 from residua.user_files import UserFile
 
-RULES = {"a above b": greater("figure", "a", "b")}
+RULES = {"a above b": greater("figure", "a", "b", smallest=0.01)}
 
 
 class _Here:
@@ -335,7 +335,7 @@ ITEM = Experiment(
     id="test/grid", title="A grid", zh="-", claims=("X1",), where="-",
     settings={"quick": Setting(
         arms=tuple(Arm(name=f"{k}-8", model=f"cifar_{k}8") for k in ("plain", "resnet")),
-        rules={"-": greater("train_error", "plain-8", "resnet-8")},
+        rules={"-": greater("train_error", "plain-8", "resnet-8", smallest=1.0)},
         recipe="digits", changes={"epochs": 8}, seeds=2)},
 )
 if __name__ == "__main__":

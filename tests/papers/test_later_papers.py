@@ -306,7 +306,7 @@ def _seeds(*values: float) -> dict[str, dict[int, dict[str, float]]]:
 
 def test_bounds_have_the_side_that_they_say() -> None:
     low, high = _seeds(0.50, 0.51, 0.49, 0.50, 0.52), _seeds(2.0, 2.1, 1.9, 2.05, 1.95)
-    over, under = above("factor", "net", 1.0), below("factor", "net", 1.0)
+    over, under = above("factor", "net", 1.0, smallest=0.1), below("factor", "net", 1.0, smallest=0.1)
     assert over.check(high).status == under.check(low).status == "direction reproduced"
     assert over.check(low).status == under.check(high).status == "not reproduced"
 

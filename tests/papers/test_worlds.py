@@ -97,6 +97,15 @@ def test_noise_decides_no_direction(experiment: Experiment) -> None:
         assert rule.check(_noise(rule)).status == "undecided", rule
 
 
+@pytest.mark.parametrize(
+    "experiment", [item for item in ALL if rules(item, Contrast)], ids=lambda item: item.id
+)
+def test_every_direction_says_the_smallest_effect_that_matters(experiment: Experiment) -> None:
+    for rule in rules(experiment, Contrast):
+        assert rule.smallest is not None
+        assert rule.smallest > 0, rule
+
+
 def _noise(rule: Contrast) -> dict[str, Any]:
     """Arms of which the first is now above and now below what makes the sum the bound itself."""
     first, weight = next(iter(rule.weights.items()))

@@ -368,3 +368,62 @@ def test_reproduce_leaves_a_page_beside_each_result_and_the_gallery(
     )
     assert "方向已复现" in (path.parent / "report.html").read_text(encoding="utf-8")
     assert "he2015/degradation/quick/report.html" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+TRAIL = {"toward": [1.0, 1.0, 3.5, 61.0], "against": [1.0, 1.0, 0.2, 0.05], "alike": [1.0, 1.0, 0.4, 0.1]}
+EFFECT = {
+    "kind": "difference",
+    "n": 4,
+    "mean": 4.25,
+    "sd": 0.5,
+    "low": 2.0,
+    "high": 6.5,
+    "bound": 0.0,
+    "smallest": 0.5,
+    "more_seeds": 1,
+}
+
+
+def _measured(status="direction reproduced", **effect):
+    return {"text": "deeper is worse", "status": status, "reason": "in English", "decides": True} | {
+        "trail": TRAIL,
+        "effect": EFFECT | effect,
+    }
+
+
+def test_the_e_value_after_every_seed_is_drawn_and_stands_in_a_table(make_result):
+    said = page(make_result(checks=[_measured()])).text
+    assert "difference 4.25 ± 0.5 (n = 4); between 2 and 6.5; E-value 61 for it, 0.05 against it" in said
+    assert "0.1 for a difference below 0.5" in said
+    assert "E-values, seed by seed" in said
+    assert "61" in said and "decides (40)" in said
+    assert "would still take" not in said, "it is decided"
+
+
+def test_what_is_open_says_how_many_seeds_more(make_result):
+    chinese = page(make_result(checks=[_measured("undecided", more_seeds=7)]), lang="zh")
+    assert "再加 7 个种子即可判定" in chinese.text
+    far = page(make_result(checks=[_measured("undecided", more_seeds=None)]))
+    assert "more than a thousand further seeds" in far.text
+
+
+def test_a_reading_is_marked_and_an_old_result_has_its_reason(make_result):
+    marked = page(make_result(checks=[_measured() | {"decides": False}]))
+    assert "residua's reading: it decides no verdict" in marked.text
+    old = {"text": "deeper is worse", "status": "undecided", "reason": "p 0.2"}
+    shown = page(make_result(checks=[old]))
+    assert "p 0.2" in shown.text
+    assert "e_values" not in shown.sections
+
+
+def test_the_gallery_says_what_holds_of_all_claims_together(make_result, tmp_path):
+    make_result(checks=[_measured() | {"trail": {**TRAIL, "toward": [1.0, 1e6]}}])
+    assert "shown 1 (X1); refuted 0; open 0" in _gallery(tmp_path)
+    make_result(checks=[_measured()])  # 61 of two hypotheses is enough, 39 would not be
+    assert "shown 1 (X1)" in _gallery(tmp_path)
+    make_result(checks=[_measured() | {"trail": {**TRAIL, "toward": [1.0, 39.0]}}])
+    assert "open 1 (X1)" in _gallery(tmp_path)
+
+
+def _gallery(folder):
+    return Markup(render_gallery(folder).read_text(encoding="utf-8")).text

@@ -41,7 +41,7 @@ def training_measures(folder: Path) -> dict[str, Any]:
         found["train_error"] = train[-1]
         early = train[: max(math.ceil(len(train) / 4), 1)]
         found["early_train_error"] = sum(early) / len(early)  # mean over the first quarter of the epochs
-    if "test_error" in found and train:
+    if "test_error" in found and train and train[-1] is not None:
         found["gap"] = found["test_error"] - found["train_error"]
     found["diverged"] = 100.0 * _diverged(found)
     return found

@@ -1,11 +1,12 @@
 """How shortcut and branch are joined, compared at equal cost: the sum, scalings, gates, and what came after 2016.
 
-Nobody's claim: He et al. 2016 (sec. 3) compare the first, the others were each compared with the sum by their authors.
+He et al. 2016 (sec. 3) compare the first; the others were each compared with the sum by their authors, so that none of
+them is claimed beside all of these.
 """
 
 from __future__ import annotations
 
-from residua.experiments import Arm, Experiment, Paper
+from residua.experiments import Arm, Claim, Experiment, Paper
 from residua.experiments.rules import alike, greater
 from residua.experiments.scales import not_judged, quick
 from residua.parts import register
@@ -27,7 +28,13 @@ _COMPARED = Experiment(
     id="merges/compared",
     title="The sum, scalings, gates, ReZero, LayerScale and hyper-connections at equal cost",
     zh="同等代价下比较：相加、缩放、门控、ReZero、LayerScale 与超连接",
-    claims=(),
+    claims=(
+        Claim(
+            id="M1",
+            text="a shortcut and a branch are best joined by their plain sum: scalings and gates train worse",
+            zh="捷径与分支最好直接相加：缩放和门控训练得更差",
+        ),
+    ),
     where="He et al. 2016, sec. 3; Bachlechner et al. 2020; Touvron et al. 2021 (CaiT); Zhu et al. 2024",
     settings=quick(
         (Arm(_SUM, "cifar_resnet32"), *_HURT.values(), *_LATER.values()),

@@ -34,7 +34,7 @@ DEEPER = Experiment(
     settings={
         "quick": Setting(
             arms=(Arm("8", "cifar_resnet8"), Arm("14", "cifar_resnet14")),
-            rules={"deeper is better": greater("test_error", "8", "14")},
+            rules={"deeper is better": greater("test_error", "8", "14", smallest=1.0)},
             recipe="digits",
             changes={"epochs": EPOCHS},
             seeds=2,

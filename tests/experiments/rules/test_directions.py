@@ -31,7 +31,7 @@ def _world(means: Mapping[str, float], spread: float, n: int = 8, measure: str =
     return {a: {s: {measure: m + draw.gauss(0, spread)} for s in range(n)} for a, m in means.items()}
 
 
-_GREATER = greater("figure", "a", "b")
+_GREATER = greater("figure", "a", "b", smallest=0.001)
 _ALIKE = alike("figure", "a", "b", 1.0)
 _BY_ONE = greater("figure", "a", "b", smallest=1.0)
 _BETWEEN = between("figure", "a", 1, 2)
@@ -131,7 +131,7 @@ def test_an_interval_ends_where_a_bound_is_ruled_out() -> None:
     effect = _GREATER.check(world).effect
     assert effect is not None and effect.low is not None and effect.high is not None
     for bound, toward, against in ((effect.low, 40, None), (effect.high, None, 40)):
-        trail = greater("figure", "a", "b", by=bound).check(world).trail
+        trail = greater("figure", "a", "b", by=bound, smallest=0.001).check(world).trail
         assert trail is not None
         assert toward is None or trail.toward[-1] == pytest.approx(toward, rel=1e-5)
         assert against is None or trail.against[-1] == pytest.approx(against, rel=1e-5)
@@ -139,8 +139,8 @@ def test_an_interval_ends_where_a_bound_is_ruled_out() -> None:
 
 def test_a_bound_is_part_of_the_statement() -> None:
     world = _world({"a": 2, "b": 1}, 0.05)
-    assert greater("figure", "a", "b", by=0.5).check(world).status == "direction reproduced"
-    assert greater("figure", "a", "b", by=2).check(world).status == "not reproduced"
+    assert greater("figure", "a", "b", by=0.5, smallest=0.001).check(world).status == "direction reproduced"
+    assert greater("figure", "a", "b", by=2, smallest=0.001).check(world).status == "not reproduced"
 
 
 def test_a_contrast_of_four_arms_has_the_signs_of_its_weights() -> None:
@@ -178,7 +178,7 @@ def test_errors_that_agree_to_the_image_keep_the_spread_of_counting() -> None:
         "a": {s: {"test_error": 1.0, "test_images": 100} for s in range(4)},
         "b": {s: {"test_error": 0.0, "test_images": 100} for s in range(4)},
     }
-    assert greater("test_error", "a", "b").check(counted).status == "undecided"
+    assert greater("test_error", "a", "b", smallest=0.5).check(counted).status == "undecided"
     assert _GREATER.check(_world({"a": 1, "b": 0}, 0.0, n=4)).status == "direction reproduced"
 
 

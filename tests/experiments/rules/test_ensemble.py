@@ -8,7 +8,7 @@ import pytest
 from residua.experiments.rules.ensemble import EnsembleGain, error
 from residua.looks.probabilities import packed, unpacked
 
-RULE = EnsembleGain(("a", "b", "c"), than="b")
+RULE = EnsembleGain(("a", "b", "c"), than="b", smallest=0.5)
 
 
 def _values(shares: np.ndarray) -> dict[str, Any]:
@@ -52,9 +52,9 @@ def test_one_loud_network_that_errs_spoils_the_ensemble() -> None:
     assert "together 100 %" in check.reason
 
 
-def test_networks_that_are_all_the_same_decide_nothing() -> None:
+def test_networks_that_are_all_the_same_gain_nothing_that_matters() -> None:
     shares = np.tile([0.9, 0.1], (300, 1))
-    assert RULE.check(_world(lambda *_: shares)).status == "undecided"
+    assert RULE.check(_world(lambda *_: shares)).status == "no difference that matters"
 
 
 def test_more_than_the_mean_member_is_asked_for() -> None:

@@ -49,9 +49,9 @@ class Pairs:
 def _least_sd(evidence: Evidence, measure: str, weights: Mapping[str, float], seed: int, log: bool) -> float:
     """The spread of a sum of shares of n samples, in percent, that rounding to whole samples leaves."""
     counts = [evidence[arm][seed].get(_COUNTED.get(measure, "")) for arm in weights]
-    if not all(counts):
+    steps = [w * 100 / float(count) for w, count in zip(weights.values(), counts, strict=True) if count]
+    if len(steps) < len(counts):
         return 0.0
-    steps = [w * 100 / float(count) for w, count in zip(weights.values(), counts, strict=True)]
     if log:
         steps = [s / float(evidence[arm][seed][measure]) for s, arm in zip(steps, weights, strict=True)]
     return (sum(step**2 for step in steps) / 12) ** 0.5
@@ -136,28 +136,24 @@ class Interval:
         return Ruling(_status(trail, self.words), reason, trail, effect)
 
 
-def greater(measure: str, arm: str, than: str, *, by: float = 0.0, smallest: float | None = None) -> Contrast:
+def greater(measure: str, arm: str, than: str, *, by: float = 0.0, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is above that of ``than``, by more than ``by``."""
     return Contrast(measure, {arm: 1.0, than: -1.0}, by, smallest)
 
 
-def above(measure: str, arm: str, bound: float, *, smallest: float | None = None) -> Contrast:
+def above(measure: str, arm: str, bound: float, *, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is above ``bound``."""
     return Contrast(measure, {arm: 1.0}, bound, smallest)
 
 
-def below(measure: str, arm: str, bound: float, *, smallest: float | None = None) -> Contrast:
+def below(measure: str, arm: str, bound: float, *, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is below ``bound``."""
     return Contrast(measure, {arm: 1.0}, bound, smallest, side="below")
 
 
-def times(
-    measure: str, arm: str, than: str, *, factor: float = 1.0, smallest: float | None = None
-) -> Contrast:
+def times(measure: str, arm: str, than: str, *, factor: float = 1.0, smallest: float) -> Contrast:
     """``measure`` of ``arm`` is more than ``factor`` times that of ``than``; ``smallest`` is a factor above 1."""
-    return Contrast(
-        measure, {arm: 1.0, than: -1.0}, math.log(factor), smallest and math.log(smallest), log=True
-    )
+    return Contrast(measure, {arm: 1.0, than: -1.0}, math.log(factor), math.log(smallest), log=True)
 
 
 def between(measure: str, arm: str, low: float, high: float) -> Interval:

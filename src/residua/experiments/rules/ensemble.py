@@ -24,7 +24,7 @@ class EnsembleGain:
 
     arms: tuple[str, ...]
     than: str
-    smallest: float | None = None  # gain that matters, in points
+    smallest: float  # gain that matters, in points
 
     def check(self, evidence: Evidence) -> Ruling:
         """As of ``Contrast``."""

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from residua.experiments.rules.sample import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DECIDES = 40.0  # an E-value that decides: a chance of 1/40 in each direction, 5 % over both
 CERTAIN = 1e12  # what is beyond any doubt; no E-value is larger
@@ -57,6 +59,8 @@ def e_value(n: int, t: float) -> float:
     rest = (n - 1) / (n - 1 + t * t)  # 1 - r^2/n, without cancellation
     if rest < 1e-280:
         return CERTAIN if t > 0 else 0.0
+    import numpy as np  # only here: whoever reads results computes no E-value, and waits for nothing
+
     log_g = np.arange(
         -7.5, 40.0 - math.log(n * rest), _STEP
     )  # beyond both ends nothing is left of the integrand
@@ -87,6 +91,8 @@ def _tail(x: np.ndarray, z: np.ndarray, n: int) -> np.ndarray:
     As one minus a finite sum (Abramowitz & Stegun, 26.7.3 and 26.7.4), or, where that would cancel, as the series of
     the incomplete beta function (26.5.4), of which every term is positive.
     """
+    import numpy as np
+
     sine, odd, a = np.sqrt(z), n % 2, n / 2
     term = np.sqrt(x) if odd else np.ones_like(x)
     inside = term.copy()

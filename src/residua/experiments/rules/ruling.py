@@ -97,11 +97,10 @@ def judge(rules: Mapping[str, Rule], evidence: Evidence) -> Verdict:
     deciding = [ruling for ruling in rulings.values() if ruling.decides]
     against = _mean_after_every_seed([ruling.against for ruling in deciding])
     if max(against, default=0.0) >= DECIDES:
-        status: Status = "not reproduced"
-    else:
-        statuses = [ruling.status for ruling in deciding]
-        # a statement refuted among many that are not is too little to refute them all
-        status = weakest("undecided" if status == "not reproduced" else status for status in statuses)
+        return Verdict(status="not reproduced", rulings=rulings, against=against)
+    # a statement refuted among many that are not is too little to refute them all
+    open_: Status = "undecided"
+    status = weakest(open_ if ruling.status == "not reproduced" else ruling.status for ruling in deciding)
     return Verdict(status=status, rulings=rulings, against=against)
 
 

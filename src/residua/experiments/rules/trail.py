@@ -48,7 +48,7 @@ class Trail:
             "against": self.against,
             "alike": self.alike,
         }
-        reached = {
+        reached: dict[Decision, int] = {
             name: next(n for n, e in enumerate(curve) if e >= DECIDES)
             for name, curve in curves.items()
             if max(curve, default=0.0) >= DECIDES
