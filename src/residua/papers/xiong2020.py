@@ -70,6 +70,7 @@ _EXPERIMENT = Experiment(
         recipe="language",
         epochs=1,
         iterations=100,
+        clip_norm=None,
         source="text",
     )
     | not_judged("the paper translates (IWSLT14, WMT14) and trains BERT"),
@@ -79,6 +80,8 @@ _EXPERIMENT = Experiment(
     caveats=(
         "Of the paper the abstract was seen, no figure of its tables. Small causal models of bytes, eight layers of "
         "width 64, 100 steps on the bundled text by AdamW, at one rate for all; with a warm-up it takes 30 steps.",
+        "Gradients are not clipped: large ones are what the paper's argument is about. In a first run (one seed) that "
+        "clipped them at a norm of 1 the post-norm Transformer did better without a warm-up, 2.63 nats against 2.88.",
     ),
 )
 
