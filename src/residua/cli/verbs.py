@@ -149,7 +149,7 @@ VERBS = {
         "Run experiments of the papers: published value, measured value, verdict.",
         (
             "residua reproduce --list",
-            "residua reproduce he2015/degradation",
+            "residua reproduce he2015/convergence",
             "residua reproduce he2015 --data path/to/cifar-10 --scale small --seeds 3",
             "residua reproduce all --scale quick",
         ),
