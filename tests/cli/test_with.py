@@ -74,7 +74,7 @@ def test_a_paper_in_one_file_is_run_and_reported(command):
     answer = command("reproduce", "doe2026d", "--with", "doe2026d.py", "--jobs", "1", "--out", "out")
     assert answer.code == 0, answer.err
     assert "0.27 (Doe et al. 2026, Table 1, unconfirmed)" in answer.out.replace(" 0.27", "0.27")
-    assert "verdict: reproduced" in answer.out
+    assert "verdict: exact" in answer.out
     result = json.loads(Path("out/doe2026d/small/quick/result.json").read_text())
     assert result["claims"] == [{"id": "doe2026d-1", "text": "ResNet-20 is small", "zh": "ResNet-20 很小"}]
     assert "doe2026d-1" in Path("out/index.html").read_text()
