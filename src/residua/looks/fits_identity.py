@@ -40,7 +40,7 @@ class FitsIdentity(Look):
     def find(self, subject: Subject) -> Finding:  # noqa: D102
         from torch import nn
 
-        stages: list[nn.Module] = list(getattr(subject.model, "stages", ()))
+        stages: list[nn.Sequential] = list(getattr(subject.model, "stages", ()))
         first = next((m for s in stages[:1] for m in s.modules() if isinstance(m, nn.Conv2d)), None)
         if first is None:
             raise UsageError(f"{type(subject.model).__name__} has no stages of maps")
