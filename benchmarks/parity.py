@@ -114,7 +114,7 @@ def figures(parity: Parity) -> dict[str, Any]:
 
 def table() -> str:
     """The Markdown page of everything that is stored."""
-    results = [read_json(stored(name)) for name in list_models() if stored(name).exists()]
+    results = [read_json(path) for path in sorted(FOLDER.glob("*.json"))]
     rows = [(one["model"], kind, row) for one in results for kind, row in one["formats"].items()]
     missing = [name for name in list_models() if not stored(name).exists()]
     exported = [row for _, _, row in rows if "refused" not in row]
@@ -131,8 +131,8 @@ def table() -> str:
         "seeded noise, in batches of 1, 2, 3, 5 and more and, where it takes any size, at another size. *Error* is "
         "the largest difference of an output, as a share of the largest output.",
         "",
-        f"{len(results)} of {len(list_models())} networks of the registry: {len(exported)} artifacts, of which the "
-        f"largest error is {max(row['relative_error'] for row in exported):.1g}."
+        f"{len(list_models()) - len(missing)} of the {len(list_models())} networks of the registry: {len(exported)} "
+        f"artifacts, of which the largest error is {max(row['relative_error'] for row in exported):.1g}."
         + (f" Not run yet: {', '.join(missing)}." if missing else ""),
         "",
         "| network | format | error | any batch | any size | class map | folding, float64 |",
